@@ -1,0 +1,129 @@
+"""Issues, and the one tree of errors that carries them; rendered as an OperationOutcome in exactly one place.
+
+Code raises; nobody catches on the way. What an error means to a caller (an HTTP status, an entry's outcome in a
+batch, an ERR segment) is decided by the renderer from the class alone.
+
+    FhirError
+    ├── InvalidContent         what came in cannot be read as the FHIR that it claims to be
+    ├── InvalidSearch          a search parameter, modifier or value that is not understood
+    ├── UnprocessableContent   readable FHIR that breaks a rule: a binding, a cardinality, a business rule
+    ├── ResourceNotFound       no such resource, version or resource type
+    ├── ResourceDeleted        the resource was there and is deleted
+    ├── Conflict               the write collides with another one
+    ├── PreconditionFailed     If-Match or a conditional interaction does not hold
+    ├── NotSupported           an interaction that this server does not offer for this target
+    ├── NotAcceptable          a response format that this server does not write
+    ├── UnsupportedMediaType   a request format that this server does not read
+    ├── ContentTooLarge        more than the server or its database takes in one piece
+    └── StoreUnavailable       the database cannot be reached now; trying again later may help
+
+Source: https://hl7.org/fhir/R4/operationoutcome.html, https://hl7.org/fhir/R4/http.html#Status-Codes
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Severity = Literal["fatal", "error", "warning", "information"]
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """One finding: what is wrong (or notable) and where.
+
+    `code` is from https://hl7.org/fhir/R4/valueset-issue-type.html; `diagnostics` is for people and never holds
+    patient data; `expression` holds FHIRPaths such as `Patient.name[0].given[1]`.
+    """
+
+    severity: Severity
+    code: str
+    diagnostics: str
+    expression: tuple[str, ...] = ()
+
+    def as_fhir(self) -> dict[str, Any]:
+        """Return this issue as an element of `OperationOutcome.issue`."""
+        issue: dict[str, Any] = {
+            "severity": self.severity,
+            "code": self.code,
+            "diagnostics": self.diagnostics,
+        }
+        if self.expression:
+            issue["expression"] = list(self.expression)
+        return issue
+
+
+def error(code: str, diagnostics: str, *expression: str) -> Issue:
+    """Return an issue of severity `error`; `expression` are the FHIRPaths that it is about."""
+    return Issue("error", code, diagnostics, expression)
+
+
+def operation_outcome(issues: Iterable[Issue]) -> dict[str, Any]:
+    """Return an OperationOutcome resource with the given issues; one that says "all ok" if there are none."""
+    listed = [issue.as_fhir() for issue in issues]
+    if not listed:
+        listed = [{"severity": "information", "code": "informational", "diagnostics": "All OK"}]
+    return {"resourceType": "OperationOutcome", "issue": listed}
+
+
+class FhirError(Exception):
+    """Anything that a FHIR client is told as an OperationOutcome; `issues` is never empty."""
+
+    def __init__(self, *issues: Issue) -> None:
+        """Carry `issues`, the first being the one that matters most."""
+        if not issues:
+            raise ValueError("an error needs at least one issue")
+        super().__init__("; ".join(issue.diagnostics for issue in issues))
+        self.issues = issues
+
+
+class InvalidContent(FhirError):
+    """The body is not JSON, not a resource, or has elements and values that FHIR does not know."""
+
+
+class InvalidSearch(FhirError):
+    """A search parameter, modifier, prefix or value is unknown or malformed."""
+
+
+class UnprocessableContent(FhirError):
+    """The resource is readable, but breaks a rule of FHIR or of the hospital."""
+
+
+class ResourceNotFound(FhirError):
+    """There is no such resource, version or resource type."""
+
+
+class ResourceDeleted(FhirError):
+    """The resource existed and is deleted; `version` is the version number that records the deletion."""
+
+    def __init__(self, *issues: Issue, version: int) -> None:
+        """Carry `issues` and the number of the version that is the deletion."""
+        super().__init__(*issues)
+        self.version = version
+
+
+class Conflict(FhirError):
+    """The write collides with another write or with what is stored."""
+
+
+class PreconditionFailed(FhirError):
+    """`If-Match` does not hold, or a conditional interaction matches more than one resource."""
+
+
+class NotSupported(FhirError):
+    """The interaction, method or parameter is known, but not offered here."""
+
+
+class NotAcceptable(FhirError):
+    """The client accepts only formats that this server does not write."""
+
+
+class UnsupportedMediaType(FhirError):
+    """The request's body is in a format that this server does not read."""
+
+
+class ContentTooLarge(FhirError):
+    """The request, a resource or a transaction is larger than can be stored in one piece."""
+
+
+class StoreUnavailable(FhirError):
+    """The database cannot be reached; nothing was stored, and trying again later may help."""
