@@ -1,7 +1,7 @@
 """Issues, and the one tree of errors that carries them; rendered as an OperationOutcome in exactly one place.
 
-Code raises; nobody catches on the way. What an error means to a caller (an HTTP status, an entry's outcome in a
-batch, an ERR segment) is decided by the renderer from the class alone.
+Code raises; nobody catches on the way. What an error means to a caller (an HTTP status, an entry's outcome in
+a batch, an ERR segment) is decided by the renderer from the class alone.
 
     FhirError
     ├── InvalidContent         what came in cannot be read as the FHIR that it claims to be
@@ -31,8 +31,8 @@ Severity = Literal["fatal", "error", "warning", "information"]
 class Issue:
     """One finding: what is wrong (or notable) and where.
 
-    `code` is from https://hl7.org/fhir/R4/valueset-issue-type.html; `diagnostics` is for people and never holds
-    patient data; `expression` holds FHIRPaths such as `Patient.name[0].given[1]`.
+    `code` is from https://hl7.org/fhir/R4/valueset-issue-type.html; `diagnostics` is for people and never
+    holds patient data; `expression` holds FHIRPaths such as `Patient.name[0].given[1]`.
     """
 
     severity: Severity
