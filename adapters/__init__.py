@@ -1,1 +1,1 @@
-"""The outside systems (HL7 v2 listeners and senders, later e-mail and payments); the only place where v2 meets FHIR."""
+"""The outside systems: HL7 v2 listeners and senders; the only place where HL7 v2 meets FHIR."""

@@ -1,1 +1,1 @@
-"""FHIR R4 data: JSON in and out, definitions, validation, references, bundles, search-parameter definitions."""
+"""FHIR R4 data: JSON in and out, definitions, validation, references, bundles, search parameters."""
