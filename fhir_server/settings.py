@@ -1,0 +1,65 @@
+"""What can be set, by environment variables that begin with `FHIR_`; docs/settings.md is the table of them.
+
+The command line sets the same variables, so that worker processes read what their parent was told.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_MEBIBYTE = 1024 * 1024
+
+
+class Settings(BaseSettings):
+    """The server's settings, read from the environment once, when made; frozen afterwards.
+
+    Raises pydantic.ValidationError when a variable does not hold what its field allows.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="FHIR_", frozen=True, extra="ignore")
+
+    mongo_url: str | None = Field(
+        default=None,
+        description="Address of a MongoDB replica set; without one the server starts a MongoDB of its own",
+    )
+    database: str = Field(
+        default="fhir",
+        pattern=r"^[A-Za-z0-9_-]{1,63}$",
+        description="Name of the MongoDB database that holds the records",
+    )
+    data_dir: Path = Field(
+        default=Path(".fhir-data"),
+        description="Folder of the server's own MongoDB; one server at a time may use it",
+    )
+    embedded_cache_mb: int = Field(
+        default=256, ge=256, description="Memory, in MiB, for the cache of the server's own MongoDB"
+    )
+    host: str = Field(default="127.0.0.1", description="Address to listen on")
+    port: int = Field(default=8000, ge=0, le=65535, description="TCP port to listen on; 0 picks a free one")
+    workers: int = Field(default=1, ge=1, le=64, description="Number of server processes")
+    base_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s?#]+$",
+        description="Public address of the FHIR interface, if a proxy stands in front; without one it is "
+        "what the request's Host header says",
+    )
+    max_body_bytes: int = Field(
+        default=64 * _MEBIBYTE, ge=1024, description="Largest request body, in bytes; larger ones get a 413"
+    )
+    max_open_transactions: int = Field(
+        default=4, ge=1, le=64, description="Number of MongoDB transactions that one process has open at most"
+    )
+    default_page_size: int = Field(
+        default=20, ge=1, le=10_000, description="Entries on a page of a search or history without `_count`"
+    )
+    max_page_size: int = Field(
+        default=1000, ge=1, le=10_000, description="Entries on a page at most, whatever `_count` says"
+    )
+    log_format: Literal["json", "console"] = Field(
+        default="json", description="Form of the log lines: `json` for machines, `console` for people"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least severe log lines that are written"
+    )
