@@ -1,0 +1,222 @@
+"""All writes: one MongoDB transaction that stores everything or nothing.
+
+A version that is replaced moves to `history` in the same transaction, so each version is stored once and none
+is ever lost. https://www.mongodb.com/docs/manual/core/transactions/
+"""
+
+import asyncio
+import random
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pymongo import AsyncMongoClient, DeleteOne, ReplaceOne
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
+
+from fhir_server.store.collections import LOCKS
+from fhir_server.store.connection import Database
+from fhir_server.store.documents import (
+    HISTORY,
+    Document,
+    SequenceNumbers,
+    Version,
+    Write,
+    Written,
+    deletion_document,
+    live_document,
+    next_instant,
+    past_document,
+    version_of_live,
+    version_of_past,
+)
+from fhir_server.store.failures import is_write_conflict
+from resources.operation_outcome import Conflict, PreconditionFailed, error
+
+# How long one request goes on trying against other writers of the same resources.
+_PATIENCE_SECONDS = 20.0
+_DUPLICATE_KEY = 11000
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """A promise that a conditional create relies on: nothing matches `filter` when the transaction commits.
+
+    `key` is the same for all who rely on the same promise; they are served one after the other.
+    """
+
+    resource_type: str
+    key: str
+    filter: dict[str, Any]
+
+
+class AbsenceBroken(Exception):
+    """Somebody else created a match since the transaction was planned; plan again."""
+
+
+class Committer:
+    """Commits writes to one database, a few transactions at a time.
+
+    MongoDB slows down and aborts when many large transactions are open at once (measured elsewhere: with at
+    most 4, 24 of 24 large bundles were committed; without a limit 5 of 24), hence the gate.
+    """
+
+    def __init__(
+        self,
+        client: AsyncMongoClient[Document],
+        database: Database,
+        max_open: int,
+        now: Callable[[], datetime],
+    ) -> None:
+        """Write to `database` of `client` with at most `max_open` transactions open; `now` is the clock."""
+        self._client = client
+        self._database = database
+        self._gate = asyncio.Semaphore(max_open)
+        self._now = now
+        self._numbers = SequenceNumbers()
+
+    async def commit(self, writes: Sequence[Write], absences: Sequence[Absence] = ()) -> list[Written]:
+        """Store all of `writes` or nothing, and return what became of each, in the same order.
+
+        Raises PreconditionFailed if a write's condition does not hold, AbsenceBroken if one of `absences`
+        does not, and Conflict if other writers keep winning.
+        """
+        if not writes:
+            return []
+        give_up = time.monotonic() + _PATIENCE_SECONDS
+        attempt = 0
+        while True:
+            try:
+                async with self._gate:
+                    return await self._attempt(writes, absences)
+            except PyMongoError as failure:
+                if not (_is_duplicate(failure) or is_write_conflict(failure)):
+                    raise
+                if time.monotonic() > give_up:
+                    message = "Too many others write the same resources now; try again"
+                    raise Conflict(error("conflict", message)) from failure
+            attempt += 1
+            await asyncio.sleep(random.uniform(0.001, 0.005 * min(attempt, 20)))  # noqa: S311 - jitter
+
+    async def _attempt(self, writes: Sequence[Write], absences: Sequence[Absence]) -> list[Written]:
+        if len(writes) == 1 and not absences and writes[0].method == "POST":
+            return [await self._insert_one(writes[0])]
+        async with self._client.start_session() as session, await session.start_transaction():
+            for absence in absences:
+                await self._check_absence(absence, session)
+            return await self._write_all(writes, session)
+
+    async def _insert_one(self, write: Write) -> Written:
+        # One document is atomic by itself: a transaction around it would only cost a round trip.
+        document = live_document(write, 1, next_instant(self._now(), None), self._numbers.next())
+        await self._database[write.resource_type].insert_one(document)
+        return Written(version_of_live(write.resource_type, document), created=True)
+
+    async def _check_absence(self, absence: Absence, session: AsyncClientSession) -> None:
+        # Whoever writes the same lock document at the same time gets a write conflict, and tries again later.
+        await self._database[LOCKS].update_one(
+            {"_id": absence.key},
+            {"$set": {"at": self._now()}, "$inc": {"uses": 1}},
+            upsert=True,
+            session=session,
+        )
+        collection = self._database[absence.resource_type]
+        if await collection.find_one(absence.filter, projection={"_id": 1}, session=session) is not None:
+            raise AbsenceBroken
+
+    async def _write_all(self, writes: Sequence[Write], session: AsyncClientSession) -> list[Written]:
+        previous = await self._previous(writes, session)
+        changes = _Changes(self._now(), self._numbers)
+        written = [changes.add(write, previous.get((write.resource_type, write.id))) for write in writes]
+        for resource_type, documents in changes.inserts.items():
+            await self._database[resource_type].insert_many(documents, ordered=False, session=session)
+        for resource_type, operations in changes.replacements.items():
+            await self._database[resource_type].bulk_write(operations, ordered=False, session=session)
+        return written
+
+    async def _previous(
+        self, writes: Sequence[Write], session: AsyncClientSession
+    ) -> dict[tuple[str, str], "_Previous"]:
+        """Return the current version, or the deletion, of each resource that a write may replace."""
+        wanted: defaultdict[str, set[str]] = defaultdict(set)
+        for write in writes:
+            if write.method != "POST":
+                wanted[write.resource_type].add(write.id)
+        found: dict[tuple[str, str], _Previous] = {}
+        for resource_type, ids in wanted.items():
+            live = self._database[resource_type].find(
+                {"_id": {"$in": list(ids)}}, {"search": 0}, session=session
+            )
+            async for document in live:
+                found[resource_type, document["_id"]] = _Previous(document, is_live=True)
+            missing = [resource_id for resource_id in ids if (resource_type, resource_id) not in found]
+            gone = self._database[HISTORY].find(
+                {"type": resource_type, "id": {"$in": missing}, "method": "DELETE"}, session=session
+            )
+            async for document in gone.sort("version", 1):
+                found[resource_type, document["id"]] = _Previous(document, is_live=False)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Previous:
+    document: Document
+    is_live: bool
+
+
+class _Changes:
+    """Collects what a transaction sends to MongoDB, so that each collection is written to once."""
+
+    def __init__(self, now: datetime, numbers: SequenceNumbers) -> None:
+        self._now = now
+        self._numbers = numbers
+        self.inserts: defaultdict[str, list[Document]] = defaultdict(list)
+        self.replacements: defaultdict[str, list[ReplaceOne[Document] | DeleteOne]] = defaultdict(list)
+
+    def add(self, write: Write, previous: _Previous | None) -> Written:
+        """Add what `write` does, given the version before it; return what it will have become."""
+        live = previous.document if previous is not None and previous.is_live else None
+        _check_preconditions(write, live)
+        updated = next_instant(self._now, previous.document["updated"] if previous else None)
+        if write.method == "DELETE":
+            return self._delete(write, live, updated)
+        number = previous.document["version"] + 1 if previous else 1
+        sequence = previous.document["seq"] if previous else self._numbers.next()
+        document = live_document(write, number, updated, sequence)
+        if live is None:
+            self.inserts[write.resource_type].append(document)
+        else:
+            self.inserts[HISTORY].append(past_document(write.resource_type, live))
+            self.replacements[write.resource_type].append(ReplaceOne({"_id": write.id}, document))
+        return Written(version_of_live(write.resource_type, document), created=live is None)
+
+    def _delete(self, write: Write, live: Document | None, updated: datetime) -> Written:
+        if live is None:
+            return Written(None)
+        deletion = deletion_document(write.resource_type, live, updated)
+        self.inserts[HISTORY] += [past_document(write.resource_type, live), deletion]
+        self.replacements[write.resource_type].append(DeleteOne({"_id": write.id}))
+        return Written(version_of_past(deletion))
+
+
+def _check_preconditions(write: Write, live: Document | None) -> None:
+    where = f"{write.resource_type}/{write.id}"
+    if write.if_match is not None and (live is None or live["version"] != write.if_match):
+        raise PreconditionFailed(
+            error("conflict", f"{where} is not at version {write.if_match} any more (If-Match)")
+        )
+    if write.must_be_new and live is not None:
+        raise PreconditionFailed(error("conflict", f"{where} exists already (If-None-Match: *)"))
+
+
+def _is_duplicate(failure: PyMongoError) -> bool:
+    if isinstance(failure, BulkWriteError):
+        errors = (failure.details or {}).get("writeErrors", [])
+        return any(item.get("code") == _DUPLICATE_KEY for item in errors)
+    return isinstance(failure, DuplicateKeyError)
+
+
+__all__ = ["Absence", "AbsenceBroken", "Committer", "Version", "Write", "Written"]

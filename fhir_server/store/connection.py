@@ -1,0 +1,64 @@
+"""The connection to MongoDB: PyMongo's asyncio client, with decimals that keep their digits.
+
+https://pymongo.readthedocs.io/en/stable/api/pymongo/asynchronous/mongo_client.html
+"""
+
+from datetime import UTC
+from decimal import Decimal
+from typing import Any
+
+from bson.codec_options import CodecOptions, TypeCodec, TypeRegistry
+from bson.decimal128 import Decimal128
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from fhir_server.store.documents import Document
+
+# A server that cannot be reached is reported to the client after this long; the driver goes on looking.
+_SELECTION_TIMEOUT_MS = 3_000
+_CONNECT_TIMEOUT_MS = 3_000
+
+Database = AsyncDatabase[Document]
+
+
+class _DecimalCodec(TypeCodec):
+    """Keeps `decimal.Decimal` as BSON's decimal128, which has 34 digits and remembers trailing zeros."""
+
+    python_type = Decimal
+    bson_type = Decimal128
+
+    def transform_python(self, value: Any) -> Decimal128:
+        """Return the BSON form of a decimal."""
+        return Decimal128(value)
+
+    def transform_bson(self, value: Any) -> Decimal:
+        """Return the decimal with the digits that were stored."""
+        decimal: Decimal = value.to_decimal()
+        return decimal
+
+
+CODEC_OPTIONS: CodecOptions[Document] = CodecOptions(
+    tz_aware=True, tzinfo=UTC, type_registry=TypeRegistry([_DecimalCodec()])
+)
+
+
+def connect(url: str) -> AsyncMongoClient[Document]:
+    """Return a client for `url`; nothing is sent before the first operation."""
+    return AsyncMongoClient(
+        url,
+        serverSelectionTimeoutMS=_SELECTION_TIMEOUT_MS,
+        connectTimeoutMS=_CONNECT_TIMEOUT_MS,
+        appname="fhir-server",
+    )
+
+
+def database(client: AsyncMongoClient[Document], name: str) -> Database:
+    """Return the database with our codec, reading and writing only what a majority has on disk."""
+    return client.get_database(
+        name,
+        codec_options=CODEC_OPTIONS,
+        read_concern=ReadConcern("local"),
+        write_concern=WriteConcern("majority", j=True),
+    )

@@ -1,0 +1,159 @@
+"""How a resource is laid down in MongoDB, so that a person with `mongosh` sees FHIR and can query it.
+
+One collection per resource type holds the live resources; `history` holds the versions that were
+replaced, and the deletions. The layout is argued in `docs/decisions/0003-storage.md`.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+HISTORY = "history"
+
+Method = Literal["POST", "PUT", "DELETE"]
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a resource as stored; `resource` is None for the version that is a deletion.
+
+    `number` is the version id, `updated` is `meta.lastUpdated` (aware, UTC, milliseconds), and `sequence`
+    orders the resources of a type by their creation.
+    """
+
+    resource_type: str
+    id: str
+    number: int
+    updated: datetime
+    method: Method
+    sequence: int
+    resource: dict[str, Any] | None
+
+    @property
+    def location(self) -> str:
+        """The address of this version, relative to the base."""
+        return f"{self.resource_type}/{self.id}/_history/{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One change to one resource; `resource` and `search` (its index values) are None for a deletion.
+
+    `if_match` is the version that must be the current one; `must_be_new` refuses to replace anything.
+    """
+
+    method: Method
+    resource_type: str
+    id: str
+    resource: dict[str, Any] | None = None
+    search: dict[str, Any] | None = None
+    if_match: int | None = None
+    must_be_new: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of a write: `version` is None where there was nothing to delete."""
+
+    version: Version | None
+    created: bool = False
+
+
+@dataclass(slots=True)
+class SequenceNumbers:
+    """Hands out increasing 63-bit numbers: milliseconds, a counter, and bits that tell processes apart."""
+
+    clock: Callable[[], int] = field(default=time.time_ns)
+    _process_bits: int = field(default_factory=lambda: int.from_bytes(os.urandom(2)) & 0xFFF)
+    _last: int = 0
+
+    def next(self) -> int:
+        """Return a number above all that this process handed out before."""
+        tick = (self.clock() // 1_000_000) << 8
+        self._last = max(tick, self._last + 1)
+        return (self._last << 12) | self._process_bits
+
+
+def live_document(write: Write, number: int, updated: datetime, sequence: int) -> Document:
+    """Return the document of a new current version, with `meta.versionId` and `meta.lastUpdated` set."""
+    resource = dict(write.resource or {})
+    stamp = {"versionId": str(number), "lastUpdated": instant(updated)}
+    resource["meta"] = {**stamp, **resource.get("meta", {}), **stamp}
+    return {
+        "_id": write.id,
+        "seq": sequence,
+        "version": number,
+        "updated": updated,
+        "method": write.method,
+        "resource": _id_first(resource, write.id),
+        "search": write.search or {},
+    }
+
+
+def _id_first(resource: dict[str, Any], resource_id: str) -> dict[str, Any]:
+    return {
+        "resourceType": resource["resourceType"],
+        "id": resource_id,
+        "meta": resource["meta"],
+        **{key: value for key, value in resource.items() if key not in ("resourceType", "id", "meta")},
+    }
+
+
+def past_document(resource_type: str, live: Document) -> Document:
+    """Return the document under which `history` keeps a version that is about to be replaced."""
+    return _history_document(resource_type, live) | {"resource": live["resource"]}
+
+
+def deletion_document(resource_type: str, live: Document, updated: datetime) -> Document:
+    """Return the document under which `history` keeps the deletion of `live`."""
+    after = {**live, "version": live["version"] + 1, "updated": updated, "method": "DELETE"}
+    return _history_document(resource_type, after)
+
+
+def _history_document(resource_type: str, document: Document) -> Document:
+    return {
+        "_id": f"{resource_type}/{document['_id']}/_history/{document['version']}",
+        "type": resource_type,
+        "id": document["_id"],
+        "seq": document["seq"],
+        "version": document["version"],
+        "updated": document["updated"],
+        "method": document["method"],
+    }
+
+
+def version_of_live(resource_type: str, document: Document) -> Version:
+    """Return what a document of a type's own collection holds."""
+    return _version(resource_type, document["_id"], document)
+
+
+def version_of_past(document: Document) -> Version:
+    """Return what a document of `history` holds."""
+    return _version(document["type"], document["id"], document)
+
+
+def _version(resource_type: str, resource_id: str, document: Document) -> Version:
+    return Version(
+        resource_type,
+        resource_id,
+        document["version"],
+        document["updated"],
+        document["method"],
+        document["seq"],
+        document.get("resource"),
+    )
+
+
+def instant(moment: datetime) -> str:
+    """Return `moment` (aware, UTC) as a FHIR instant with milliseconds."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def next_instant(now: datetime, previous: datetime | None) -> datetime:
+    """Return `now` in whole milliseconds, but later than `previous`: no two versions share a time."""
+    whole = now.replace(microsecond=now.microsecond // 1000 * 1000)
+    return whole if previous is None else max(whole, previous + timedelta(milliseconds=1))

@@ -1,0 +1,80 @@
+"""What MongoDB's errors mean to a FHIR client.
+
+Codes: https://github.com/mongodb/mongo/blob/v6.0/src/mongo/base/error_codes.yml
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bson.errors import BSONError
+from pymongo.errors import (
+    ConnectionFailure,
+    DocumentTooLarge,
+    ExecutionTimeout,
+    OperationFailure,
+    PyMongoError,
+)
+
+from resources.operation_outcome import (
+    Conflict,
+    ContentTooLarge,
+    FhirError,
+    InvalidContent,
+    StoreUnavailable,
+    TooCostly,
+    error,
+)
+
+_WRITE_CONFLICT = 112
+_TOO_DEEP = {15}  # Overflow: a document nested more than 200 levels
+_TOO_LARGE = {10334, 17419, 17420, 257, 334}  # BSONObjectTooLarge and its kin, TransactionTooLarge
+_TOO_LONG = {290}  # TransactionExceededLifetimeLimitSeconds
+_UNAVAILABLE = {
+    11600,  # InterruptedAtShutdown
+    11602,  # InterruptedDueToReplStateChange
+    10107,  # NotWritablePrimary
+    13435,  # NotPrimaryNoSecondaryOk
+    13436,  # NotPrimaryOrSecondary
+    189,  # PrimarySteppedDown
+    91,  # ShutdownInProgress
+}
+
+
+def is_write_conflict(failure: PyMongoError) -> bool:
+    """Tell whether a transaction lost against another one, and may win when it is tried again."""
+    code = failure.code if isinstance(failure, OperationFailure) else None
+    lost_connection = isinstance(failure, ConnectionFailure)
+    return code == _WRITE_CONFLICT or (
+        failure.has_error_label("TransientTransactionError") and not lost_connection
+    )
+
+
+@contextmanager
+def translated_failures() -> Iterator[None]:
+    """Turn the driver's errors into FhirErrors; none of these tells anything of the data."""
+    try:
+        yield
+    except (PyMongoError, BSONError) as failure:
+        raise _meaning(failure) from failure
+
+
+def _meaning(failure: Exception) -> Exception:
+    code = failure.code if isinstance(failure, OperationFailure) else None
+    result: FhirError
+    if isinstance(failure, ConnectionFailure) or code in _UNAVAILABLE:
+        result = StoreUnavailable(
+            error("transient", "The database cannot be reached; nothing is known to be stored")
+        )
+    elif isinstance(failure, DocumentTooLarge) or code in _TOO_LARGE:
+        result = ContentTooLarge(
+            error("too-long", "MongoDB takes no more than 16 MB in one resource, and no larger transaction")
+        )
+    elif isinstance(failure, ExecutionTimeout) or code in _TOO_LONG:
+        result = TooCostly(error("too-costly", "The database took longer over this than one request may"))
+    elif code in _TOO_DEEP or isinstance(failure, BSONError):
+        result = InvalidContent(error("structure", "The resource is nested too deeply to be stored"))
+    elif isinstance(failure, PyMongoError) and is_write_conflict(failure):
+        result = Conflict(error("conflict", "Too many others write the same resources now; try again"))
+    else:
+        return failure
+    return result

@@ -1,0 +1,63 @@
+"""The store as the rest of the server sees it; every failure of the database leaves it as a FhirError."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from fhir_server.store import reading
+from fhir_server.store.collections import Collections
+from fhir_server.store.commit import Absence, Committer
+from fhir_server.store.connection import connect, database
+from fhir_server.store.documents import Version, Write, Written
+from fhir_server.store.failures import translated_failures
+from fhir_server.store.reading import HistoryPosition, HistoryScope
+
+
+class Store:
+    """One process's connection to the resources; made at start, closed at the end."""
+
+    def __init__(
+        self, url: str, name: str, *, max_open_transactions: int, now: Callable[[], datetime]
+    ) -> None:
+        """Connect (lazily) to database `name` at `url`; `now` is the clock that stamps versions."""
+        self._client = connect(url)
+        self._database = database(self._client, name)
+        self._collections = Collections(self._database)
+        self._committer = Committer(self._client, self._database, max_open_transactions, now)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def ping(self) -> None:
+        """Return if the database answers; raise StoreUnavailable if it does not."""
+        with translated_failures():
+            await self._database.command("ping")
+
+    async def commit(self, writes: Sequence[Write], absences: Sequence[Absence] = ()) -> list[Written]:
+        """Store all of `writes` or nothing (see `Committer.commit`)."""
+        with translated_failures():
+            await self._collections.prepare({write.resource_type for write in writes})
+            return await self._committer.commit(writes, absences)
+
+    async def read(self, resource_type: str, resource_id: str) -> Version | None:
+        """Return the newest version, which may be a deletion, or None if there never was one."""
+        with translated_failures():
+            return await reading.read(self._database, resource_type, resource_id)
+
+    async def read_version(self, resource_type: str, resource_id: str, number: int) -> Version | None:
+        """Return one version, which may be a deletion, or None if there is none of that number."""
+        with translated_failures():
+            return await reading.read_version(self._database, resource_type, resource_id, number)
+
+    async def matching_ids(self, resource_type: str, condition: dict[str, Any], limit: int) -> list[str]:
+        """Return the ids of up to `limit` resources whose documents match the MongoDB filter `condition`."""
+        with translated_failures():
+            found = self._database[resource_type].find(condition, {"_id": 1}, limit=limit)
+            return [document["_id"] async for document in found]
+
+    async def history(self, scope: HistoryScope, after: HistoryPosition | None, limit: int) -> list[Version]:
+        """Return up to `limit` versions in `scope`, newest first, from where a page ended (`after`) on."""
+        with translated_failures():
+            stored_types = await self._collections.stored_types()
+            return await reading.history(self._database, stored_types, scope, after, limit)
