@@ -15,6 +15,7 @@ a batch, an ERR segment) is decided by the renderer from the class alone.
     ├── NotAcceptable          a response format that this server does not write
     ├── UnsupportedMediaType   a request format that this server does not read
     ├── ContentTooLarge        more than the server or its database takes in one piece
+    ├── TooCostly              the work would take longer than the server grants one request
     └── StoreUnavailable       the database cannot be reached now; trying again later may help
 
 Source: https://hl7.org/fhir/R4/operationoutcome.html, https://hl7.org/fhir/R4/http.html#Status-Codes
@@ -110,7 +111,12 @@ class PreconditionFailed(FhirError):
 
 
 class NotSupported(FhirError):
-    """The interaction, method or parameter is known, but not offered here."""
+    """The interaction is known, but not offered here; `allow` are the HTTP methods that are."""
+
+    def __init__(self, *issues: Issue, allow: tuple[str, ...] = ()) -> None:
+        """Carry `issues` and the methods that may be used instead."""
+        super().__init__(*issues)
+        self.allow = allow
 
 
 class NotAcceptable(FhirError):
@@ -123,6 +129,10 @@ class UnsupportedMediaType(FhirError):
 
 class ContentTooLarge(FhirError):
     """The request, a resource or a transaction is larger than can be stored in one piece."""
+
+
+class TooCostly(FhirError):
+    """The server gave up on the request, because it takes longer than one request may."""
 
 
 class StoreUnavailable(FhirError):
