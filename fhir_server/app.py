@@ -1,0 +1,73 @@
+"""The application put together: settings, store, the FHIR interface at /fhir, health checks beside it.
+
+The only place where the parts are wired; uvicorn calls `create_app` in each worker process.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+
+from fhir_server import __version__
+from fhir_server.endpoint import FhirEndpoint
+from fhir_server.logs import configure_logs
+from fhir_server.settings import Settings
+from fhir_server.store import Store
+from resources.operation_outcome import StoreUnavailable
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Return the ASGI application; `settings` come from the environment if they are not given.
+
+    Raises ValueError if no MongoDB is named: `fhir-server serve` names one to its workers.
+    """
+    settings = settings or Settings()
+    if settings.mongo_url is None:
+        raise ValueError("FHIR_MONGO_URL is not set; start the server with `fhir-server serve`")
+    configure_logs(settings)
+    store = Store(
+        settings.mongo_url,
+        settings.database,
+        max_open_transactions=settings.max_open_transactions,
+        now=lambda: datetime.now(UTC),
+    )
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await store.close()
+
+    app = FastAPI(
+        title="FHIR R4 hospital server",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
+    _add_health(app, store)
+    app.mount("/fhir", FhirEndpoint(store, settings))
+    return app
+
+
+def _add_health(app: FastAPI, store: Store) -> None:
+    @app.get("/", include_in_schema=False)
+    async def root() -> RedirectResponse:
+        """Lead a person with a browser to the CapabilityStatement."""
+        return RedirectResponse("/fhir/metadata")
+
+    @app.get("/health/live")
+    async def live() -> JSONResponse:
+        """Say that the process answers."""
+        return JSONResponse({"status": "up"})
+
+    @app.get("/health/ready")
+    async def ready() -> Response:
+        """Say whether the database answers too: 200 or 503."""
+        try:
+            await store.ping()
+        except StoreUnavailable:
+            return JSONResponse({"status": "down", "database": "unreachable"}, 503, {"retry-after": "2"})
+        return JSONResponse({"status": "up", "database": "up"})

@@ -1,0 +1,40 @@
+"""The entries of a batch or transaction as requests, and the order in which they are carried out.
+
+https://hl7.org/fhir/R4/http.html#trules
+"""
+
+from collections.abc import Sequence
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from fhir_server.context import Context, Request
+from resources.bundle import Entry
+from resources.operation_outcome import InvalidContent, error
+
+_ORDER = (("DELETE",), ("POST",), ("PUT", "PATCH"), ("GET", "HEAD"))
+
+
+def in_processing_order(entries: Sequence[Entry]) -> list[list[Entry]]:
+    """Return the entries in groups by method: deletions, creates, updates, reads."""
+    groups = [[entry for entry in entries if entry.method in methods] for methods in _ORDER]
+    return [group for group in groups if group]
+
+
+def entry_request(entry: Entry, context: Context) -> Request:
+    """Return what `entry` asks for; its URL is relative to the base, or absolute with the base in front."""
+    url = entry.url.removeprefix(context.base_url)
+    parts = urlsplit(url)
+    if parts.scheme or parts.netloc:
+        raise InvalidContent(
+            error("value", "The URL is not one of this server", f"{entry.expression}.request.url")
+        )
+    path = tuple(unquote(segment) for segment in parts.path.strip("/").split("/") if segment)
+    return Request(
+        entry.method,
+        path,
+        tuple(parse_qsl(parts.query, keep_blank_values=True)),
+        entry.resource,
+        if_match=entry.if_match,
+        if_none_match=entry.if_none_match,
+        if_modified_since=entry.if_modified_since,
+        if_none_exist=entry.if_none_exist,
+    )

@@ -1,0 +1,73 @@
+"""The CapabilityStatement, made from the route table and the definitions, so that it cannot promise more.
+
+https://hl7.org/fhir/R4/capabilitystatement.html
+"""
+
+from functools import lru_cache
+from typing import Any
+
+from resources.search_parameters import search_parameters
+
+from fhir_server import __version__
+from resources.definitions import resource_types
+
+# The day of the latest change to what the statement says.
+_DATE = "2026-11-21"
+_TYPE_INTERACTIONS = (
+    "read",
+    "vread",
+    "update",
+    "delete",
+    "history-instance",
+    "history-type",
+    "create",
+    "search-type",
+)
+_SYSTEM_INTERACTIONS = ("transaction", "batch", "history-system")
+
+
+@lru_cache(maxsize=16)
+def capability_statement(base_url: str) -> dict[str, Any]:
+    """Return the CapabilityStatement of the server at `base_url`; callers must not change it."""
+    return {
+        "resourceType": "CapabilityStatement",
+        "status": "active",
+        "date": _DATE,
+        "kind": "instance",
+        "software": {"name": "FHIR R4 hospital server", "version": __version__},
+        "implementation": {"description": "FHIR R4 server on MongoDB", "url": base_url},
+        "fhirVersion": "4.0.1",
+        "format": ["application/fhir+json", "json"],
+        "rest": [
+            {
+                "mode": "server",
+                "resource": [_resource(name) for name in resource_types()],
+                "interaction": _interactions(_SYSTEM_INTERACTIONS),
+            }
+        ],
+    }
+
+
+def _interactions(codes: tuple[str, ...]) -> list[dict[str, str]]:
+    return [{"code": code} for code in codes]
+
+
+def _resource(resource_type: str) -> dict[str, Any]:
+    return {
+        "type": resource_type,
+        "profile": f"http://hl7.org/fhir/StructureDefinition/{resource_type}",
+        "interaction": _interactions(_TYPE_INTERACTIONS),
+        "versioning": "versioned-update",
+        "readHistory": True,
+        "updateCreate": True,
+        "conditionalCreate": True,
+        "conditionalRead": "full-support",
+        "conditionalUpdate": False,
+        "conditionalDelete": "not-supported",
+        "referencePolicy": ["literal", "logical"],
+        "searchParam": [
+            {"name": parameter.code, "definition": parameter.url, "type": parameter.type}
+            for _, parameter in sorted(search_parameters(resource_type).items())
+            if parameter.paths
+        ],
+    }

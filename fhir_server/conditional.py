@@ -1,0 +1,42 @@
+"""Conditional interactions: a search that says which resource is meant.
+
+https://hl7.org/fhir/R4/http.html#ccreate, https://hl7.org/fhir/R4/http.html#trules
+"""
+
+import hashlib
+from urllib.parse import parse_qsl
+
+from fhir_server.context import Context
+from fhir_server.search.parameters import parse_search
+from fhir_server.store import Absence
+from resources.operation_outcome import InvalidSearch, PreconditionFailed, error
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+def search_pairs(criteria: str) -> Pairs:
+    """Return the decoded pairs of a search such as `Patient?identifier=a|1`, with or without the type."""
+    query = criteria.rpartition("?")[2]
+    pairs = tuple(parse_qsl(query, keep_blank_values=True))
+    if not pairs:
+        raise InvalidSearch(error("value", "A condition needs at least one search parameter"))
+    return pairs
+
+
+def absence(context: Context, resource_type: str, pairs: Pairs) -> Absence:
+    """Return the promise that nothing of `resource_type` matches `pairs` when the write is committed."""
+    query = parse_search(resource_type, pairs, lenient=False, base_url=context.base_url)
+    text = "&".join(f"{name}={value}" for name, value in sorted(pairs))
+    key = hashlib.sha256(f"{resource_type}?{text}".encode()).hexdigest()
+    return Absence(resource_type, key, query.filter)
+
+
+async def single_match(context: Context, resource_type: str, pairs: Pairs) -> str | None:
+    """Return the id of the one resource that matches, or None; raise PreconditionFailed if several do."""
+    query = parse_search(resource_type, pairs, lenient=False, base_url=context.base_url)
+    ids = await context.store.matching_ids(resource_type, query.filter, limit=2)
+    if len(ids) > 1:
+        raise PreconditionFailed(
+            error("multiple-matches", f"More than one {resource_type} matches the condition")
+        )
+    return ids[0] if ids else None

@@ -1,0 +1,83 @@
+"""What one request carries through all layers: from where, by which preferences, against which store."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from fhir_server.settings import Settings
+    from fhir_server.store import Store
+
+ReturnPreference = Literal["minimal", "representation", "OperationOutcome"]
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """The `Prefer` header (https://hl7.org/fhir/R4/http.html#ops); None where the client said nothing."""
+
+    returns: ReturnPreference | None = None
+    lenient: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Everything that a handler may use; no handler reaches the store in another way.
+
+    `base_url` is the address of the FHIR interface as the client sees it, without a slash at the end; `now`
+    is the clock (aware, UTC) and `new_id` makes logical ids, both handed in so that tests can fix them.
+    `match` asks the route table, through which the entries of a batch go like any other request.
+    """
+
+    base_url: str
+    store: "Store"
+    settings: "Settings"
+    now: Callable[[], datetime]
+    new_id: Callable[[], str]
+    match: Callable[["Request"], "Route"]
+    preferences: Preferences = field(default=Preferences())
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One FHIR interaction as asked for, by HTTP or by an entry of a batch or transaction.
+
+    `path` are the segments after the base; `query` the decoded pairs in their order; `body` the parsed JSON,
+    or None where there is none. The conditions are the header values, or the elements of
+    `Bundle.entry.request` of the same meaning.
+    """
+
+    method: str
+    path: tuple[str, ...]
+    query: tuple[tuple[str, str], ...] = ()
+    body: Any = None
+    if_match: str | None = None
+    if_none_match: str | None = None
+    if_modified_since: str | None = None
+    if_none_exist: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What an interaction answers, before it is rendered as HTTP or as `Bundle.entry.response`.
+
+    `version` and `last_modified` give `ETag` and `Last-Modified`; `location` is relative to the base.
+    """
+
+    status: int
+    resource: dict[str, Any] | None = None
+    version: int | None = None
+    last_modified: datetime | None = None
+    location: str | None = None
+    allow: tuple[str, ...] = ()
+
+
+Handler = Callable[[Request, Context], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An interaction: its code (as CapabilityStatement has it, where it does) and what carries it out."""
+
+    code: str
+    handler: Handler

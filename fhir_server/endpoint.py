@@ -1,0 +1,203 @@
+"""The HTTP face of the FHIR interface: bytes in, one interaction, bytes out, one line in the log.
+
+It is an ASGI application without a framework's machinery in between, since every request passes here.
+https://hl7.org/fhir/R4/http.html, https://asgi.readthedocs.io/en/stable/specs/www.html
+"""
+
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl
+
+import structlog
+
+from fhir_server.context import Context, Request, Response
+from fhir_server.errors import error_response
+from fhir_server.identifiers import new_id
+from fhir_server.negotiation import check_accept, check_content_type, parse_prefer
+from fhir_server.responses import HttpAnswer, as_http
+from fhir_server.routes import match
+from fhir_server.settings import Settings
+from fhir_server.store import Store
+from resources.json_format import parse
+from resources.operation_outcome import (
+    ContentTooLarge,
+    FhirError,
+    InvalidSearch,
+    Issue,
+    UnsupportedMediaType,
+    error,
+    operation_outcome,
+)
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+Pairs = tuple[tuple[str, str], ...]
+
+_FORM = "application/x-www-form-urlencoded"
+_MAX_QUERY_PAIRS = 1_000
+
+
+class ClientDisconnectedError(Exception):
+    """The client went away before its request was complete."""
+
+
+class FhirEndpoint:
+    """Serves the FHIR interface under the path at which it is mounted."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        """Answer from `store`, within the bounds of `settings`."""
+        self._store = store
+        self._settings = settings
+        self._log = structlog.get_logger("fhir_server.requests")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request; log one line that says nothing of any patient."""
+        started = time.perf_counter()
+        request_id = uuid.uuid4().hex
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        exchange = _Exchange(scope, headers, self._context(scope, headers))
+        try:
+            answer = await self._answer(exchange, receive, request_id)
+        except ClientDisconnectedError:
+            return
+        await _send(send, answer, request_id, with_body=scope["method"] != "HEAD")
+        self._log.info(
+            "request",
+            request_id=request_id,
+            method=scope["method"],
+            interaction=exchange.interaction,
+            resource_type=exchange.resource_type,
+            status=answer.status,
+            milliseconds=round((time.perf_counter() - started) * 1000, 2),
+        )
+
+    async def _answer(self, exchange: "_Exchange", receive: Receive, request_id: str) -> HttpAnswer:
+        try:
+            return await exchange.answer(receive)
+        except FhirError as failure:
+            return exchange.render(error_response(failure))
+        except ClientDisconnectedError:
+            raise
+        except Exception:
+            # The traceback stays here; the client gets the number under which we find it.
+            self._log.exception("request failed", request_id=request_id, interaction=exchange.interaction)
+            issue = Issue("fatal", "exception", f"Something went wrong here; its number is {request_id}")
+            return exchange.render(Response(500, operation_outcome([issue])))
+
+    def _context(self, scope: Scope, headers: Mapping[bytes, str]) -> Context:
+        return Context(
+            base_url=self._settings.base_url or _base_url(scope, headers),
+            store=self._store,
+            settings=self._settings,
+            now=lambda: datetime.now(UTC),
+            new_id=new_id,
+            match=match,
+            preferences=parse_prefer(headers.get(b"prefer")),
+        )
+
+
+class _Exchange:
+    """One request on its way: what is known of it so far, for the answer and for the log."""
+
+    def __init__(self, scope: Scope, headers: Mapping[bytes, str], context: Context) -> None:
+        self._scope = scope
+        self._headers = headers
+        self._context = context
+        self._pretty = False
+        self.interaction = "unknown"
+        self.resource_type: str | None = None
+
+    async def answer(self, receive: Receive) -> HttpAnswer:
+        """Carry out the request; raise FhirError for all that the client is to be told."""
+        query = _pairs(self._scope["query_string"].decode("latin-1"))
+        formats = [value for name, value in query if name == "_format"]
+        self._pretty = ("_pretty", "true") in query
+        request = self._request(query)
+        route = match(request)
+        self.interaction = route.code
+        if request.path:
+            self.resource_type = request.path[0]
+        check_accept(self._headers.get(b"accept"), formats[0] if formats else None)
+        if request.method in ("POST", "PUT"):
+            request = self._with_body(request, await self._body(receive))
+        return self.render(await route.handler(request, self._context))
+
+    def render(self, response: Response) -> HttpAnswer:
+        """Return `response` as HTTP."""
+        return as_http(response, self._context, pretty=self._pretty)
+
+    def _request(self, query: Pairs) -> Request:
+        path = self._scope["path"].removeprefix(self._scope.get("root_path", ""))
+        get = self._headers.get
+        return Request(
+            self._scope["method"],
+            tuple(path.strip("/").split("/")) if path.strip("/") else (),
+            query,
+            if_match=get(b"if-match"),
+            if_none_match=get(b"if-none-match"),
+            if_modified_since=get(b"if-modified-since"),
+            if_none_exist=get(b"if-none-exist"),
+        )
+
+    def _with_body(self, request: Request, body: bytes) -> Request:
+        content_type = self._headers.get(b"content-type")
+        if request.path[1:] == ("_search",):
+            if (content_type or "").partition(";")[0].strip().lower() != _FORM:
+                raise UnsupportedMediaType(error("not-supported", f"A search is posted as {_FORM}"))
+            return replace(request, query=(*request.query, *_pairs(body.decode("latin-1"))))
+        check_content_type(content_type)
+        return replace(request, body=parse(body))
+
+    async def _body(self, receive: Receive) -> bytes:
+        limit = self._context.settings.max_body_bytes
+        if self._headers.get(b"content-encoding", "identity").lower() != "identity":
+            raise UnsupportedMediaType(error("not-supported", "Bodies are read uncompressed only"))
+        if _length(self._headers.get(b"content-length")) > limit:
+            raise _too_large(limit)
+        chunks: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnectedError
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size > limit:
+                raise _too_large(limit)
+            chunks.append(chunk)
+            if not message.get("more_body", False):
+                return b"".join(chunks)
+
+
+def _base_url(scope: Scope, headers: Mapping[bytes, str]) -> str:
+    return f"{scope['scheme']}://{headers.get(b'host', 'localhost')}{scope.get('root_path', '')}"
+
+
+def _pairs(query: str) -> Pairs:
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=_MAX_QUERY_PAIRS)
+    except ValueError:
+        raise InvalidSearch(
+            error("value", "The query is not percent-encoded UTF-8, or far too long")
+        ) from None
+    return tuple(pairs)
+
+
+def _length(header: str | None) -> int:
+    return int(header) if header is not None and header.isdecimal() and len(header) < 19 else 0
+
+
+def _too_large(limit: int) -> ContentTooLarge:
+    return ContentTooLarge(error("too-long", f"The body is larger than {limit} bytes"))
+
+
+async def _send(send: Send, answer: HttpAnswer, request_id: str, *, with_body: bool) -> None:
+    headers = [*answer.headers, (b"x-request-id", request_id.encode())]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body if with_body else b""})

@@ -1,0 +1,53 @@
+"""What each error means as an HTTP status; the only place that knows.
+
+https://hl7.org/fhir/R4/http.html#Status-Codes
+"""
+
+from collections.abc import Mapping
+
+from fhir_server.context import Response
+from resources.operation_outcome import (
+    Conflict,
+    ContentTooLarge,
+    FhirError,
+    InvalidContent,
+    InvalidSearch,
+    NotAcceptable,
+    NotSupported,
+    PreconditionFailed,
+    ResourceDeleted,
+    ResourceNotFound,
+    StoreUnavailable,
+    TooCostly,
+    UnprocessableContent,
+    UnsupportedMediaType,
+    operation_outcome,
+)
+
+_STATUS: Mapping[type[FhirError], int] = {
+    InvalidContent: 400,
+    InvalidSearch: 400,
+    ResourceNotFound: 404,
+    NotSupported: 405,
+    NotAcceptable: 406,
+    TooCostly: 408,
+    Conflict: 409,
+    ResourceDeleted: 410,
+    PreconditionFailed: 412,
+    ContentTooLarge: 413,
+    UnsupportedMediaType: 415,
+    UnprocessableContent: 422,
+    StoreUnavailable: 503,
+}
+
+
+def error_response(failure: FhirError) -> Response:
+    """Return the answer that tells a client of `failure`."""
+    version = failure.version if isinstance(failure, ResourceDeleted) else None
+    allow = failure.allow if isinstance(failure, NotSupported) else ()
+    return Response(status_of(failure), operation_outcome(failure.issues), version, allow=allow)
+
+
+def status_of(failure: FhirError) -> int:
+    """Return the HTTP status of `failure`."""
+    return _STATUS[type(failure)]

@@ -1,0 +1,42 @@
+"""batch: each entry succeeds or fails by itself. https://hl7.org/fhir/R4/http.html#transaction"""
+
+import asyncio
+from typing import Any
+
+from fhir_server.bundle_links import resolve_links
+from fhir_server.bundle_requests import entry_request, in_processing_order
+from fhir_server.context import Context, Response
+from fhir_server.errors import error_response
+from fhir_server.responses import as_entry
+from resources.bundle import Entry, bundle, request_entries
+from resources.operation_outcome import FhirError
+
+# Entries under way at once: enough to hide the database's latency, few enough to stay fair to others.
+_CONCURRENCY = 8
+
+
+async def batch(body: dict[str, Any], context: Context) -> Response:
+    """Answer 200 with one entry for each that was sent, in the same order, whatever became of it."""
+    entries = request_entries(body)
+    answers: list[dict[str, Any]] = [{}] * len(entries)
+    gate = asyncio.Semaphore(_CONCURRENCY)
+
+    async def answer(entry: Entry) -> None:
+        async with gate:
+            answers[entry.index] = await _answer(entry, context)
+
+    for group in in_processing_order(entries):
+        await asyncio.gather(*(answer(entry) for entry in group))
+    return Response(200, bundle("batch-response", answers))
+
+
+async def _answer(entry: Entry, context: Context) -> dict[str, Any]:
+    try:
+        await resolve_links([entry], {}, context)
+        request = entry_request(entry, context)
+        response = await context.match(request).handler(request, context)
+    except FhirError as failure:
+        response = error_response(failure)
+    is_read = entry.method in ("GET", "HEAD")
+    with_resource = is_read or context.preferences.returns == "representation"
+    return as_entry(response, context.base_url, with_resource=with_resource)

@@ -1,0 +1,13 @@
+"""capabilities: the CapabilityStatement. https://hl7.org/fhir/R4/http.html#capabilities"""
+
+from fhir_server.capabilities import capability_statement
+from fhir_server.context import Context, Request, Response
+from resources.operation_outcome import InvalidSearch, error
+
+
+async def capabilities(request: Request, context: Context) -> Response:
+    """Answer 200 with what this server can do; `mode=full`, the default, is the only one offered."""
+    modes = {value for name, value in request.query if name == "mode"}
+    if modes - {"full"}:
+        raise InvalidSearch(error("not-supported", "Only mode=full is offered"))
+    return Response(200, capability_statement(context.base_url))

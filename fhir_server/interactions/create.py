@@ -1,0 +1,37 @@
+"""create, conditional ones included. https://hl7.org/fhir/R4/http.html#create"""
+
+from fhir_server.conditional import absence, search_pairs, single_match
+from fhir_server.context import Context, Request, Response
+from fhir_server.interactions.read import read
+from fhir_server.store import AbsenceBroken, Version, Write
+from fhir_server.write_path import new_resource
+
+
+async def create(request: Request, context: Context) -> Response:
+    """Answer 201 with the new resource; for a conditional create 200 with the one that exists already."""
+    resource_type = request.path[0]
+    write = new_resource(resource_type, context.new_id(), request.body)
+    if request.if_none_exist is not None:
+        return await _create_if_none_exists(request.if_none_exist, write, context)
+    (written,) = await context.store.commit([write])
+    return created(written.version)
+
+
+async def _create_if_none_exists(criteria: str, write: Write, context: Context) -> Response:
+    pairs = search_pairs(criteria)
+    condition = absence(context, write.resource_type, pairs)
+    while True:
+        existing = await single_match(context, write.resource_type, pairs)
+        if existing is not None:
+            return await read(Request("GET", (write.resource_type, existing)), context)
+        try:
+            (written,) = await context.store.commit([write], [condition])
+        except AbsenceBroken:
+            continue
+        return created(written.version)
+
+
+def created(version: Version | None) -> Response:
+    """Return the answer 201 that tells of a version that was just stored."""
+    assert version is not None  # noqa: S101 - a create always stores a version
+    return Response(201, version.resource, version.number, version.updated, version.location)

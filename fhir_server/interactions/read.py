@@ -1,0 +1,38 @@
+"""read: the current version of one resource. https://hl7.org/fhir/R4/http.html#read"""
+
+from datetime import timedelta
+
+from fhir_server.context import Context, Request, Response
+from fhir_server.negotiation import matches_entity_tag, parse_http_date
+from fhir_server.store import Version
+from resources.operation_outcome import ResourceDeleted, ResourceNotFound, error
+
+
+async def read(request: Request, context: Context) -> Response:
+    """Answer 200 with the resource, 304 if the client has it, 404 if unknown, 410 if deleted."""
+    resource_type, resource_id = request.path
+    version = await context.store.read(resource_type, resource_id)
+    if version is None:
+        raise ResourceNotFound(error("not-found", f"There is no {resource_type}/{resource_id}"))
+    return found(version, request)
+
+
+def found(version: Version, request: Request) -> Response:
+    """Return the answer that carries `version`, or says that it is deleted or not modified."""
+    if version.resource is None:
+        raise ResourceDeleted(
+            error("deleted", f"{version.resource_type}/{version.id} is deleted"), version=version.number
+        )
+    if _is_unmodified(version, request):
+        return Response(304, version=version.number, last_modified=version.updated)
+    return Response(200, version.resource, version.number, version.updated)
+
+
+def _is_unmodified(version: Version, request: Request) -> bool:
+    if request.if_none_match is not None:
+        return matches_entity_tag(request.if_none_match, version.number)
+    if request.if_modified_since is not None:
+        since = parse_http_date(request.if_modified_since)
+        # HTTP dates have whole seconds; lastUpdated has milliseconds.
+        return since is not None and version.updated < since + timedelta(seconds=1)
+    return False

@@ -1,0 +1,46 @@
+"""update, and update as create. https://hl7.org/fhir/R4/http.html#update"""
+
+from fhir_server.context import Context, Request, Response
+from fhir_server.negotiation import parse_entity_tag
+from fhir_server.store import Write, Written
+from fhir_server.write_path import check_id, replacement
+from resources.operation_outcome import PreconditionFailed, error
+
+
+async def update(request: Request, context: Context) -> Response:
+    """Answer 200 with the new version, 201 if there was none before, 412 if `If-Match` does not hold."""
+    (written,) = await context.store.commit([plan(request)])
+    return updated(written)
+
+
+def plan(request: Request, at: str | None = None) -> Write:
+    """Return the write that the request asks for; `at` is the FHIRPath of the resource within a bundle."""
+    resource_type, resource_id = request.path
+    check_id(resource_id)
+    return replacement(
+        resource_type,
+        resource_id,
+        request.body,
+        at=at,
+        if_match=version_to_match(request),
+        must_be_new=request.if_none_match == "*",
+    )
+
+
+def version_to_match(request: Request) -> int | None:
+    """Return the number in `If-Match`, or None if there is no such header."""
+    if request.if_match is None:
+        return None
+    version_id = parse_entity_tag(request.if_match)
+    if not (version_id.isdecimal() and len(version_id) < 10):
+        raise PreconditionFailed(error("conflict", "There never was such a version (If-Match)"))
+    return int(version_id)
+
+
+def updated(written: Written) -> Response:
+    """Return the answer that tells of the version that was just stored."""
+    version = written.version
+    assert version is not None  # noqa: S101 - an update always stores a version
+    status = 201 if written.created else 200
+    location = version.location if written.created else None
+    return Response(status, version.resource, version.number, version.updated, location)

@@ -1,0 +1,122 @@
+"""What the client sends and wants: media types, `_format`, `Prefer`, entity tags and HTTP dates.
+
+https://hl7.org/fhir/R4/http.html#mime-type, https://hl7.org/fhir/R4/http.html#ops
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
+from functools import lru_cache
+
+from fhir_server.context import Preferences, ReturnPreference
+from resources.operation_outcome import InvalidContent, NotAcceptable, UnsupportedMediaType, error
+
+FHIR_JSON = "application/fhir+json"
+JSON_MEDIA_TYPES = frozenset({FHIR_JSON, "application/json", "text/json", "application/json+fhir", "json"})
+_WILDCARDS = frozenset({"*/*", "application/*", "text/*"})
+_FHIR_VERSIONS = frozenset({"4.0", "4.0.1"})
+_RETURNS: Mapping[str, ReturnPreference] = {
+    "minimal": "minimal",
+    "representation": "representation",
+    "operationoutcome": "OperationOutcome",
+}
+_ENTITY_TAG = re.compile(r'(?:W/)?"?(?P<version>[A-Za-z0-9\-.]{1,64})"?')
+
+
+@lru_cache(maxsize=256)
+def check_accept(accept: str | None, format_parameter: str | None) -> None:
+    """Raise NotAcceptable unless the answer may be JSON; `_format` overrides the `Accept` header."""
+    if format_parameter is not None:
+        # A "+" in a query stands for a space: application/fhir+json arrives as "application/fhir json".
+        wanted = [format_parameter.strip().replace("fhir json", "fhir+json")]
+    elif accept:
+        wanted = accept.split(",")
+    else:
+        return
+    if not any(_is_offered(media_range) for media_range in wanted):
+        raise NotAcceptable(
+            error("not-supported", f"This server answers in JSON: ask for {FHIR_JSON} or application/json")
+        )
+
+
+def _is_offered(media_range: str) -> bool:
+    media_type, parameters = _split_media_type(media_range)
+    if _weight(parameters.get("q", "1")) <= 0:
+        return False
+    version_fits = parameters.get("fhirversion", "4.0") in _FHIR_VERSIONS
+    return version_fits and (media_type in JSON_MEDIA_TYPES or media_type in _WILDCARDS)
+
+
+def _weight(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
+
+
+def _split_media_type(text: str) -> tuple[str, dict[str, str]]:
+    media_type, *rest = (part.strip() for part in text.lower().split(";"))
+    pairs = (part.partition("=") for part in rest)
+    return media_type, {name.strip(): value.strip(' "') for name, _, value in pairs}
+
+
+@lru_cache(maxsize=256)
+def check_content_type(content_type: str | None) -> None:
+    """Raise UnsupportedMediaType unless a body of this `Content-Type` is JSON in UTF-8."""
+    media_type, parameters = _split_media_type(content_type or "")
+    if media_type not in JSON_MEDIA_TYPES:
+        raise UnsupportedMediaType(
+            error("not-supported", f"This server reads JSON: send Content-Type: {FHIR_JSON}")
+        )
+    if parameters.get("charset", "utf-8") not in ("utf-8", "utf8", "us-ascii"):
+        raise UnsupportedMediaType(error("not-supported", "JSON is read as UTF-8 only"))
+    if parameters.get("fhirversion", "4.0") not in _FHIR_VERSIONS:
+        raise UnsupportedMediaType(error("not-supported", "This server speaks FHIR 4.0 only"))
+
+
+@lru_cache(maxsize=256)
+def parse_prefer(prefer: str | None) -> Preferences:
+    """Read the `Prefer` header; preferences that are unknown are ignored, as RFC 7240 has it."""
+    tokens = [token.strip() for token in re.split(r"[,;]", prefer or "")]
+    pairs = {name.strip().lower(): value.strip(' "').lower() for name, _, value in _partitions(tokens)}
+    return Preferences(
+        returns=_RETURNS.get(pairs.get("return", "")), lenient=pairs.get("handling") == "lenient"
+    )
+
+
+def _partitions(tokens: Iterable[str]) -> Iterable[tuple[str, str, str]]:
+    return (token.partition("=") for token in tokens)
+
+
+def parse_entity_tag(header: str) -> str:
+    """Return the version id in an entity tag such as `W/"3"`; raise InvalidContent if there is none."""
+    match = _ENTITY_TAG.fullmatch(header.strip())
+    if match is None:
+        raise InvalidContent(error("value", 'A version is given as W/"3"'))
+    return match["version"]
+
+
+def matches_entity_tag(header: str, version: int) -> bool:
+    """Tell whether an `If-None-Match` header (a list of tags, or *) names `version`."""
+    tags = [tag.strip() for tag in header.split(",")]
+    return "*" in tags or any(parse_entity_tag(tag) == str(version) for tag in tags if tag)
+
+
+def entity_tag(version: int) -> str:
+    """Return the weak entity tag of a version, the form that FHIR uses: `W/"3"`."""
+    return f'W/"{version}"'
+
+
+def http_date(moment: datetime) -> str:
+    """Return `moment` (aware, UTC) in the form of an HTTP date, such as `Last-Modified` has it."""
+    return format_datetime(moment.astimezone(UTC), usegmt=True)
+
+
+def parse_http_date(header: str) -> datetime | None:
+    """Return the moment of an HTTP date, or None if it is not one (which HTTP says to ignore)."""
+    try:
+        moment = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

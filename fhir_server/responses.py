@@ -1,0 +1,91 @@
+"""The two renderings of an answer: as HTTP, and as an entry of a batch-response or transaction-response.
+
+https://hl7.org/fhir/R4/http.html#3.1.0.1.9, https://hl7.org/fhir/R4/bundle-definitions.html#Bundle.entry.response
+"""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from fhir_server.context import Context, Response
+from fhir_server.negotiation import FHIR_JSON, entity_tag, http_date
+from fhir_server.store import instant
+from resources.json_format import dumps
+from resources.operation_outcome import Issue, operation_outcome
+
+Headers = list[tuple[bytes, bytes]]
+
+_CONTENT_TYPE = (b"content-type", f"{FHIR_JSON}; charset=utf-8".encode())
+# Records of patients are not for caches on the way: https://hl7.org/fhir/R4/http.html#3.1.0.1.9
+_COMMON_HEADERS: Headers = [(b"cache-control", b"private, no-cache"), (b"x-content-type-options", b"nosniff")]
+_RETRY_AFTER = (b"retry-after", b"2")
+_STORED = Issue("information", "informational", "The resource was stored")
+_DELETED = Issue("information", "informational", "The resource is deleted")
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """An answer ready to be sent: status, headers in lower case, and the body (b"" for none)."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+def as_http(response: Response, context: Context, *, pretty: bool = False) -> HttpAnswer:
+    """Return `response` as HTTP, the body in JSON."""
+    headers = list(_COMMON_HEADERS)
+    if response.version is not None:
+        headers.append((b"etag", entity_tag(response.version).encode()))
+    if response.last_modified is not None:
+        headers.append((b"last-modified", http_date(response.last_modified).encode()))
+    if response.location is not None:
+        headers.append((b"location", f"{context.base_url}/{response.location}".encode()))
+    if response.allow:
+        headers.append((b"allow", ", ".join(response.allow).encode()))
+    if response.status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
+        headers.append(_RETRY_AFTER)
+    body = b"" if response.resource is None else dumps(response.resource, pretty=pretty)
+    if body:
+        headers.append(_CONTENT_TYPE)
+    if response.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+        headers.append((b"content-length", str(len(body)).encode()))
+    return HttpAnswer(response.status, headers, body)
+
+
+def as_entry(response: Response, base_url: str, *, with_resource: bool) -> dict[str, Any]:
+    """Return `response` as a Bundle.entry; errors carry their outcome, others the resource if asked for."""
+    rendered: dict[str, Any] = {"status": f"{response.status} {HTTPStatus(response.status).phrase}"}
+    if response.location is not None:
+        rendered["location"] = f"{base_url}/{response.location}"
+    if response.version is not None:
+        rendered["etag"] = entity_tag(response.version)
+    if response.last_modified is not None:
+        rendered["lastModified"] = instant(response.last_modified)
+    entry: dict[str, Any] = {"response": rendered}
+    if response.status >= HTTPStatus.BAD_REQUEST:
+        rendered["outcome"] = response.resource
+    elif with_resource and response.resource is not None:
+        entry = {"resource": response.resource, "response": rendered}
+    return entry
+
+
+def as_preferred(response: Response, context: Context) -> Response:
+    """Return the answer to a write with the body that `Prefer: return=` asks for; a resource by default.
+
+    https://hl7.org/fhir/R4/http.html#return
+    """
+    returns = context.preferences.returns
+    if returns == "minimal" and response.status != HTTPStatus.NO_CONTENT:
+        return _with_body(response, None)
+    if returns == "OperationOutcome":
+        is_deletion = response.status == HTTPStatus.NO_CONTENT
+        outcome = operation_outcome([_DELETED if is_deletion else _STORED])
+        return _with_body(response, outcome, HTTPStatus.OK if is_deletion else response.status)
+    return response
+
+
+def _with_body(response: Response, resource: dict[str, Any] | None, status: int | None = None) -> Response:
+    return Response(
+        status or response.status, resource, response.version, response.last_modified, response.location
+    )

@@ -1,0 +1,103 @@
+"""The one table of what can be asked of this server, for HTTP and for the entries of a batch alike.
+
+https://hl7.org/fhir/R4/http.html#summary
+"""
+
+from collections.abc import Mapping
+
+from fhir_server.context import Context, Handler, Request, Response, Route
+from fhir_server.interactions.batch import batch
+from fhir_server.interactions.capabilities import capabilities
+from fhir_server.interactions.create import create
+from fhir_server.interactions.delete import delete
+from fhir_server.interactions.history import history
+from fhir_server.interactions.read import read
+from fhir_server.interactions.search_type import search_type
+from fhir_server.interactions.transaction import transaction
+from fhir_server.interactions.update import update
+from fhir_server.interactions.vread import vread
+from fhir_server.responses import as_preferred
+from fhir_server.write_path import check_id
+from resources.definitions import resource_types
+from resources.operation_outcome import InvalidContent, NotSupported, ResourceNotFound, error
+
+
+async def _bundle(request: Request, context: Context) -> Response:
+    """Answer a Bundle posted to the base, by its type."""
+    body = request.body
+    if not isinstance(body, dict) or body.get("resourceType") != "Bundle":
+        raise InvalidContent(error("structure", "What is posted to the base is a Bundle", "Bundle"))
+    if body.get("type") == "transaction":
+        return await transaction(body, context)
+    if body.get("type") == "batch":
+        return await batch(body, context)
+    raise InvalidContent(
+        error("value", "A Bundle posted to the base is a batch or transaction", "Bundle.type")
+    )
+
+
+def _preferring(handler: Handler) -> Handler:
+    """Return `handler` with the body of its answer chosen by `Prefer: return=`."""
+
+    async def preferring(request: Request, context: Context) -> Response:
+        return as_preferred(await handler(request, context), context)
+
+    return preferring
+
+
+TYPE = "{type}"
+ID = "{id}"
+VERSION_ID = "{vid}"
+
+_READ = Route("read", read)
+_VREAD = Route("vread", vread)
+_HISTORY = Route("history", history)
+_CAPABILITIES = Route("capabilities", capabilities)
+_SEARCH = Route("search-type", search_type)
+_CREATE = Route("create", _preferring(create))
+_UPDATE = Route("update", _preferring(update))
+_DELETE = Route("delete", _preferring(delete))
+_BUNDLE = Route("batch-or-transaction", _bundle)
+
+Methods = Mapping[str, Route]
+
+ROUTES: Mapping[tuple[str, ...], Methods] = {
+    (): {"POST": _BUNDLE},
+    ("metadata",): {"GET": _CAPABILITIES, "HEAD": _CAPABILITIES},
+    ("_history",): {"GET": _HISTORY, "HEAD": _HISTORY},
+    (TYPE,): {"GET": _SEARCH, "HEAD": _SEARCH, "POST": _CREATE},
+    (TYPE, "_search"): {"POST": _SEARCH},
+    (TYPE, "_history"): {"GET": _HISTORY, "HEAD": _HISTORY},
+    (TYPE, ID): {"GET": _READ, "HEAD": _READ, "PUT": _UPDATE, "DELETE": _DELETE},
+    (TYPE, ID, "_history"): {"GET": _HISTORY, "HEAD": _HISTORY},
+    (TYPE, ID, "_history", VERSION_ID): {"GET": _VREAD, "HEAD": _VREAD},
+}
+
+
+def match(request: Request) -> Route:
+    """Return the interaction that `request` asks for.
+
+    Raises ResourceNotFound for an unknown address or resource type, InvalidContent for a malformed id, and
+    NotSupported for a method that the address does not take.
+    """
+    methods = ROUTES.get(_pattern(request.path))
+    if methods is None:
+        raise ResourceNotFound(error("not-found", "There is nothing at this address"))
+    route = methods.get(request.method)
+    if route is None:
+        allow = tuple(methods)
+        raise NotSupported(error("not-supported", f"This address takes {', '.join(allow)} only"), allow=allow)
+    return route
+
+
+def _pattern(path: tuple[str, ...]) -> tuple[str, ...]:
+    if path in ROUTES:
+        return path
+    if path[0] not in resource_types():
+        raise ResourceNotFound(error("not-supported", "This is not a resource type of FHIR R4"))
+    if len(path) == 1:
+        return (TYPE,)
+    if path[1].startswith(("_", "$")):
+        return (TYPE, *path[1:])
+    check_id(path[1])
+    return (TYPE, ID, *path[2:3], VERSION_ID) if len(path) == 4 else (TYPE, ID, *path[2:])
