@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
 
 from fhir_server import __version__
 from fhir_server.endpoint import FhirEndpoint
@@ -16,6 +17,8 @@ from fhir_server.logs import configure_logs
 from fhir_server.settings import Settings
 from fhir_server.store import Store
 from resources.operation_outcome import StoreUnavailable
+
+_FHIR_PATH = "/fhir"
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -48,7 +51,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         openapi_url=None,
     )
     _add_health(app, store)
-    app.mount("/fhir", FhirEndpoint(store, settings))
+    endpoint = FhirEndpoint(store, settings, prefix=_FHIR_PATH)
+    app.router.routes += [Route(_FHIR_PATH, endpoint), Mount(_FHIR_PATH, endpoint)]
     return app
 
 

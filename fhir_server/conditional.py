@@ -17,7 +17,10 @@ Pairs = tuple[tuple[str, str], ...]
 def search_pairs(criteria: str) -> Pairs:
     """Return the decoded pairs of a search such as `Patient?identifier=a|1`, with or without the type."""
     query = criteria.rpartition("?")[2]
-    pairs = tuple(parse_qsl(query, keep_blank_values=True))
+    try:
+        pairs = tuple(parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=100))
+    except ValueError:
+        raise InvalidSearch(error("value", "A condition is percent-encoded UTF-8")) from None
     if not pairs:
         raise InvalidSearch(error("value", "A condition needs at least one search parameter"))
     return pairs

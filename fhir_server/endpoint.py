@@ -48,10 +48,11 @@ class ClientDisconnectedError(Exception):
 
 
 class FhirEndpoint:
-    """Serves the FHIR interface under the path at which it is mounted."""
+    """Serves the FHIR interface under one path of the server."""
 
-    def __init__(self, store: Store, settings: Settings) -> None:
-        """Answer from `store`, within the bounds of `settings`."""
+    def __init__(self, store: Store, settings: Settings, *, prefix: str) -> None:
+        """Answer from `store`, within the bounds of `settings`; `prefix` is the path of the base."""
+        self._prefix = prefix
         self._store = store
         self._settings = settings
         self._log = structlog.get_logger("fhir_server.requests")
@@ -61,7 +62,8 @@ class FhirEndpoint:
         started = time.perf_counter()
         request_id = uuid.uuid4().hex
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-        exchange = _Exchange(scope, headers, self._context(scope, headers))
+        path = scope["path"].removeprefix(self._prefix)
+        exchange = _Exchange(scope, path, headers, self._context(scope, headers))
         try:
             answer = await self._answer(exchange, receive, request_id)
         except ClientDisconnectedError:
@@ -92,7 +94,7 @@ class FhirEndpoint:
 
     def _context(self, scope: Scope, headers: Mapping[bytes, str]) -> Context:
         return Context(
-            base_url=self._settings.base_url or _base_url(scope, headers),
+            base_url=self._settings.base_url or f"{_origin(scope, headers)}{self._prefix}",
             store=self._store,
             settings=self._settings,
             now=lambda: datetime.now(UTC),
@@ -105,8 +107,9 @@ class FhirEndpoint:
 class _Exchange:
     """One request on its way: what is known of it so far, for the answer and for the log."""
 
-    def __init__(self, scope: Scope, headers: Mapping[bytes, str], context: Context) -> None:
+    def __init__(self, scope: Scope, path: str, headers: Mapping[bytes, str], context: Context) -> None:
         self._scope = scope
+        self._path = path.strip("/")
         self._headers = headers
         self._context = context
         self._pretty = False
@@ -133,11 +136,10 @@ class _Exchange:
         return as_http(response, self._context, pretty=self._pretty)
 
     def _request(self, query: Pairs) -> Request:
-        path = self._scope["path"].removeprefix(self._scope.get("root_path", ""))
         get = self._headers.get
         return Request(
             self._scope["method"],
-            tuple(path.strip("/").split("/")) if path.strip("/") else (),
+            tuple(self._path.split("/")) if self._path else (),
             query,
             if_match=get(b"if-match"),
             if_none_match=get(b"if-none-match"),
@@ -175,8 +177,8 @@ class _Exchange:
                 return b"".join(chunks)
 
 
-def _base_url(scope: Scope, headers: Mapping[bytes, str]) -> str:
-    return f"{scope['scheme']}://{headers.get(b'host', 'localhost')}{scope.get('root_path', '')}"
+def _origin(scope: Scope, headers: Mapping[bytes, str]) -> str:
+    return f"{scope['scheme']}://{headers.get(b'host', 'localhost')}"
 
 
 def _pairs(query: str) -> Pairs:

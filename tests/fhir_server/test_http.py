@@ -1,0 +1,151 @@
+"""The HTTP face: formats, methods, limits (https://hl7.org/fhir/R4/http.html#mime-type)."""
+
+import json
+import socket
+from typing import Any
+
+import httpx
+import pytest
+
+PATIENT = b'{"resourceType":"Patient","id":"http","multipleBirthInteger":2}'
+
+
+@pytest.fixture(autouse=True, scope="module")
+def patient(client: httpx.Client) -> None:
+    """A patient to read."""
+    client.put("/Patient/http", content=PATIENT).raise_for_status()
+
+
+@pytest.mark.parametrize(
+    ("accept", "query", "status"),
+    [
+        ("application/fhir+json", "", 200),
+        ("application/json", "", 200),
+        ("*/*", "", 200),
+        ("text/html, application/xml;q=0.9, */*;q=0.8", "", 200),
+        ("application/fhir+json; fhirVersion=4.0", "", 200),
+        ("application/fhir+json; fhirVersion=3.0", "", 406),
+        ("text/csv", "", 406),
+        ("application/json;q=0", "", 406),
+        ("text/csv", "_format=json", 200),
+        ("application/json", "_format=application/fhir%2Bjson", 200),
+        ("application/json", "_format=application/fhir+json", 200),
+        ("application/json", "_format=csv", 406),
+    ],
+)
+def test_the_answer_is_in_a_format_the_client_takes(
+    client: httpx.Client, accept: str, query: str, status: int
+) -> None:
+    """Accept says what may come back; _format overrides it."""
+    answer = client.get(f"/Patient/http?{query}", headers={"accept": accept})
+    assert answer.status_code == status
+    assert answer.headers["content-type"].startswith("application/fhir+json")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "status"),
+    [
+        ("application/fhir+json", 200),
+        ("application/json; charset=utf-8", 200),
+        ("application/fhir+json; fhirVersion=4.0.1", 200),
+        ("application/fhir+json; fhirVersion=5.0", 415),
+        ("application/json; charset=latin-1", 415),
+        ("text/plain", 415),
+        ("", 415),
+    ],
+)
+def test_bodies_are_read_as_what_they_are_said_to_be(
+    client: httpx.Client, content_type: str, status: int
+) -> None:
+    """A body whose type is not JSON is refused before it is read."""
+    answer = client.put("/Patient/http", content=PATIENT, headers={"content-type": content_type})
+    assert answer.status_code == status
+
+
+def test_compressed_bodies_are_refused(client: httpx.Client) -> None:
+    """A small body that unpacks to a large one cannot happen."""
+    answer = client.put("/Patient/http", content=PATIENT, headers={"content-encoding": "gzip"})
+    assert answer.status_code == 415
+
+
+def test_pretty(client: httpx.Client) -> None:
+    """_pretty=true indents."""
+    pretty = client.get("/Patient/http?_pretty=true")
+    assert pretty.text.startswith('{\n  "resourceType"')
+    assert pretty.json() == client.get("/Patient/http").json()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("PATCH", "/Patient/http", "GET, HEAD, PUT, DELETE"),
+        ("POST", "/Patient/http", "GET, HEAD, PUT, DELETE"),
+        ("PUT", "/Patient", "GET, HEAD, POST"),
+        ("DELETE", "/metadata", "GET, HEAD"),
+        ("GET", "", "POST"),
+    ],
+)
+def test_methods_that_an_address_does_not_take(
+    client: httpx.Client, method: str, path: str, allow: str
+) -> None:
+    """405 names the methods that are taken."""
+    answer = client.request(method, path, content=PATIENT)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allow)
+
+
+def test_every_answer_has_a_number(client: httpx.Client) -> None:
+    """The number in the log is in the answer as well."""
+    numbers = {client.get("/Patient/http").headers["x-request-id"] for _ in range(3)}
+    assert len(numbers) == 3
+
+
+def test_records_stay_out_of_shared_caches(client: httpx.Client) -> None:
+    """Answers are private."""
+    assert "private" in client.get("/Patient/http").headers["cache-control"]
+
+
+def test_health(client: httpx.Client) -> None:
+    """Two addresses for those who watch the server."""
+    root = str(client.base_url).replace("/fhir/", "")
+    assert httpx.get(f"{root}/health/live").json() == {"status": "up"}
+    assert httpx.get(f"{root}/health/ready").json() == {"status": "up", "database": "up"}
+
+
+def test_capabilities(client: httpx.Client) -> None:
+    """The statement lists all 146 types, and what can be done with each."""
+    statement = client.get("/metadata").json()
+    resources: list[dict[str, Any]] = statement["rest"][0]["resource"]
+    assert statement["fhirVersion"] == "4.0.1"
+    assert len(resources) == 146
+    assert all(len(resource["interaction"]) == 8 for resource in resources)
+
+
+def test_a_body_above_the_limit_is_refused_before_it_is_read(client: httpx.Client) -> None:
+    """100 MB are refused by their announced length."""
+    with socket.create_connection((client.base_url.host, client.base_url.port or 80)) as connection:
+        head = "POST /fhir/Patient HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        connection.sendall(f"{head}Content-Length: 104857600\r\n\r\n".encode())
+        assert connection.recv(4096).startswith(b"HTTP/1.1 413")
+
+
+def test_a_chunked_body_above_the_limit_is_refused(client: httpx.Client) -> None:
+    """A body of unknown length is read up to the limit only."""
+    chunk = b" " * 1_000_000
+
+    def chunks() -> Any:
+        for _ in range(100):
+            yield chunk
+
+    try:
+        assert client.post("/Patient", content=chunks()).status_code == 413
+    except httpx.WriteError:
+        # The server closed the connection in the middle of the body, as it may.
+        assert client.get("/Patient/http").status_code == 200
+
+
+def test_an_outcome_for_a_wrong_path_is_fhir_too(client: httpx.Client) -> None:
+    """Errors are OperationOutcomes everywhere below the base."""
+    for path in ("/%00", "/Patient//x", "/a/b/c/d/e", "/Patient/%2e%2e"):
+        answer = client.get(path)
+        assert 400 <= answer.status_code < 500
+        assert json.loads(answer.content)["resourceType"] == "OperationOutcome"
