@@ -1,7 +1,8 @@
 """Structured log lines on standard error: JSON for machines, or coloured text for people.
 
-No line holds a patient's data: requests are described by the closed set of fields that `log_request` takes,
-and of an exception only its class and its way through the code are written, as its message may quote data.
+No line may hold a patient's data. A request's line therefore has no path and no query, which hold names and
+identifiers; and of an exception only its class and its way through the code are written here, as its message
+may quote what was stored.
 https://www.structlog.org/en/stable/performance.html
 """
 
@@ -12,13 +13,12 @@ from collections.abc import MutableMapping
 from pathlib import Path
 from traceback import extract_tb
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 import structlog
 
-Format = Literal["json", "console"]
-Level = Literal["debug", "info", "warning", "error"]
+from fhir_server.settings import Settings
 
 _Event = MutableMapping[str, Any]
 _LEVELS = {
@@ -30,13 +30,11 @@ _LEVELS = {
 _MOST_FRAMES = 12
 _STDERR = 2
 
-# A proxy, which is bound at its first line and then kept: binding anew for each line costs more than writing.
-_requests = structlog.get_logger()
 
-
-def configure(form: Format, level: Level) -> None:
+def configure_logs(settings: Settings) -> None:
     """Set up structlog, and the standard library's logging to go through it, for the whole process."""
-    as_json = form == "json"
+    as_json = settings.log_format == "json"
+    level = _LEVELS[settings.log_level]
     # The descriptor rather than sys.stderr: that may be replaced, and closed, while loggers live on.
     structlog.configure(
         processors=[
@@ -45,7 +43,7 @@ def configure(form: Format, level: Level) -> None:
             describe_exception,
             structlog.processors.JSONRenderer(orjson.dumps) if as_json else structlog.dev.ConsoleRenderer(),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.BytesLoggerFactory(os.fdopen(_STDERR, "wb", closefd=False))
         if as_json
         else structlog.PrintLoggerFactory(os.fdopen(_STDERR, "w", closefd=False)),
@@ -53,32 +51,7 @@ def configure(form: Format, level: Level) -> None:
     )
     root = logging.getLogger()
     root.handlers = [_ToStructlog()]
-    root.setLevel(max(_LEVELS[level], logging.WARNING))
-
-
-def log_request(
-    *,
-    request_id: str,
-    method: str,
-    interaction: str,
-    resource_type: str | None,
-    status: int,
-    seconds: float,
-) -> None:
-    """Write the one line of a request.
-
-    `interaction` is FHIR's code for it (https://hl7.org/fhir/R4/valueset-restful-interaction.html). Paths and
-    query strings are no fields: they hold names, birth dates and identifiers.
-    """
-    _requests.info(
-        "request",
-        request_id=request_id,
-        method=method,
-        interaction=interaction,
-        resource_type=resource_type,
-        status=status,
-        milliseconds=round(seconds * 1000, 2),
-    )
+    root.setLevel(max(level, logging.WARNING))
 
 
 def describe_exception(_logger: Any, _method: str, event: _Event) -> _Event:
