@@ -13,7 +13,7 @@ from starlette.routing import Mount, Route
 
 from fhir_server import __version__
 from fhir_server.endpoint import FhirEndpoint
-from fhir_server.logs import configure
+from fhir_server.logs import configure_logs
 from fhir_server.settings import Settings
 from fhir_server.store import Store
 from resources.operation_outcome import StoreUnavailable
@@ -29,7 +29,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings()
     if settings.mongo_url is None:
         raise ValueError("FHIR_MONGO_URL is not set; start the server with `fhir-server serve`")
-    configure(settings.log_format, settings.log_level)
+    configure_logs(settings)
     store = Store(
         settings.mongo_url,
         settings.database,

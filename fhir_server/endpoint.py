@@ -17,7 +17,6 @@ import structlog
 from fhir_server.context import Context, Request, Response
 from fhir_server.errors import error_response
 from fhir_server.identifiers import new_id
-from fhir_server.logs import log_request
 from fhir_server.negotiation import check_accept, check_content_type, parse_prefer
 from fhir_server.responses import HttpAnswer, as_http
 from fhir_server.routes import match
@@ -40,8 +39,6 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 Pairs = tuple[tuple[str, str], ...]
 
-_log = structlog.get_logger()
-
 _FORM = "application/x-www-form-urlencoded"
 _MAX_QUERY_PAIRS = 1_000
 
@@ -58,6 +55,7 @@ class FhirEndpoint:
         self._prefix = prefix
         self._store = store
         self._settings = settings
+        self._log = structlog.get_logger("fhir_server.requests")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request; log one line that says nothing of any patient."""
@@ -71,13 +69,14 @@ class FhirEndpoint:
         except ClientDisconnectedError:
             return
         await _send(send, answer, request_id, with_body=scope["method"] != "HEAD")
-        log_request(
+        self._log.info(
+            "request",
             request_id=request_id,
             method=scope["method"],
             interaction=exchange.interaction,
             resource_type=exchange.resource_type,
             status=answer.status,
-            seconds=time.perf_counter() - started,
+            milliseconds=round((time.perf_counter() - started) * 1000, 2),
         )
 
     async def _answer(self, exchange: "_Exchange", receive: Receive, request_id: str) -> HttpAnswer:
@@ -89,7 +88,7 @@ class FhirEndpoint:
             raise
         except Exception:
             # The traceback stays here; the client gets the number under which we find it.
-            _log.exception("request failed", request_id=request_id, interaction=exchange.interaction)
+            self._log.exception("request failed", request_id=request_id, interaction=exchange.interaction)
             issue = Issue("fatal", "exception", f"Something went wrong here; its number is {request_id}")
             return exchange.render(Response(500, operation_outcome([issue])))
 
