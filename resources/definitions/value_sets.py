@@ -88,3 +88,12 @@ def _filter(system: CodeSystem, property: str, op: str, value: str) -> Callable[
             for name, actual in system.concepts[code].properties
         )
     raise _NotHereError(f"{system.url} {property} {op}")
+
+
+@cache
+def value_set_systems(url: str) -> frozenset[str]:
+    """Return the code systems that a value set draws on, whether or not their codes are known here."""
+    parts = value_sets().get(url.partition("|")[0], {}).get("compose", {}).get("include", ())
+    named = {part["system"] for part in parts if "system" in part}
+    imported = (value_set_systems(other) for part in parts for other in part.get("valueSet", ()))
+    return frozenset(named).union(*imported)
