@@ -9,6 +9,8 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+ENVIRONMENT_PREFIX = "FHIR_"
+
 _MEBIBYTE = 1024 * 1024
 
 
@@ -18,7 +20,7 @@ class Settings(BaseSettings):
     Raises pydantic.ValidationError when a variable does not hold what its field allows.
     """
 
-    model_config = SettingsConfigDict(env_prefix="FHIR_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, frozen=True, extra="ignore")
 
     mongo_url: str | None = Field(
         default=None,
@@ -63,3 +65,9 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe log lines that are written"
     )
+
+
+def to_environment(settings: Settings) -> dict[str, str]:
+    """Return the environment variables from which an equal `Settings` is read, in a process anywhere."""
+    values = settings.model_dump(mode="json", exclude_none=True)
+    return {f"{ENVIRONMENT_PREFIX}{name.upper()}": str(value) for name, value in values.items()}

@@ -1,0 +1,104 @@
+"""`fhir-server serve`: MongoDB, then the server on it, until told to stop; then both, in the other order."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+from pydantic import ValidationError
+
+from fhir_server.announcement import await_ready, local_base_url, what_is_where
+from fhir_server.logs import configure_logs
+from fhir_server.parent_death import ending_with
+from fhir_server.serving import listen, serve_on
+from fhir_server.settings import ENVIRONMENT_PREFIX, Settings, to_environment
+from fhir_server.store.embedded import CannotStart, RunningMongo, running_mongo
+
+
+@click.command()
+@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", type=int, help="TCP port to listen on; 0 picks a free one.  [default: 8000]")
+@click.option("--workers", type=int, help="Number of server processes.  [default: 1]")
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the server's own MongoDB.  [default: .fhir-data]",
+)
+@click.option("--demo", is_flag=True, help="Load the demo hospital if the database is empty.")
+def serve(host: str | None, port: int | None, workers: int | None, data_dir: Path | None, demo: bool) -> None:
+    """Start the server, and a MongoDB for it unless FHIR_MONGO_URL names one.
+
+    Each option is also an environment variable (FHIR_PORT for --port), where more can be set: see
+    docs/settings.md.
+    """
+    signal.signal(signal.SIGTERM, _exit)
+    settings = read_settings(host=host, port=port, workers=workers, data_dir=data_dir)
+    configure_logs(settings)
+    listener = _listener(settings)
+    try:
+        with listener, running_mongo(settings) as mongo:
+            is_well = _serve(listener, settings, mongo, demo=demo)
+    except CannotStart as failure:
+        raise click.ClickException(str(failure)) from None
+    sys.exit(0 if is_well else 1)
+
+
+def read_settings(**options: Any) -> Settings:
+    """Return the settings of the environment, overruled by the options that were given.
+
+    Raises click.ClickException with one line for each that is not allowed.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        settings = Settings(**given)
+    except ValidationError as failure:
+        lines = (f"{_name(error['loc'], given)}: {error['msg']}" for error in failure.errors())
+        raise click.ClickException("; ".join(lines)) from None
+    return settings.model_copy(update={"data_dir": settings.data_dir.absolute()})
+
+
+def _name(location: tuple[int | str, ...], options: dict[str, Any]) -> str:
+    name = str(location[0])
+    return f"--{name.replace('_', '-')}" if name in options else f"{ENVIRONMENT_PREFIX}{name.upper()}"
+
+
+def _exit(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(0)  # until the server has handlers of its own: unwinds, and so stops MongoDB
+
+
+def _listener(settings: Settings) -> socket.socket:
+    try:
+        return listen(settings.host, settings.port)
+    except OSError as failure:
+        raise click.ClickException(
+            f"Port {settings.port} of {settings.host} cannot be listened on: {failure.strerror}"
+        ) from None
+
+
+def _serve(listener: socket.socket, settings: Settings, mongo: RunningMongo, *, demo: bool) -> bool:
+    port = listener.getsockname()[1]
+    os.environ.update(to_environment(settings.model_copy(update={"mongo_url": mongo.url, "port": port})))
+    threading.Thread(
+        target=_announce, args=(settings, port, mongo.description, demo), name="announcement", daemon=True
+    ).start()
+    return serve_on(listener, settings)
+
+
+def _announce(settings: Settings, port: int, mongo: str, demo: bool) -> None:
+    await_ready(settings.host, port)
+    click.echo(what_is_where(settings, port, mongo))
+    if demo:
+        # A process of its own: making the hospital takes memory, and time that requests would wait for.
+        command = [sys.executable, "-m", "fhir_server", "demo", "--if-empty", "--url"]
+        subprocess.run(  # noqa: S603 - our own program
+            [*command, local_base_url(settings.host, port)],
+            check=False,
+            stdin=subprocess.DEVNULL,
+            preexec_fn=ending_with(os.getpid()),
+        )
