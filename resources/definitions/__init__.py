@@ -24,7 +24,7 @@ from resources.definitions.structures import (
     structure,
     type_names,
 )
-from resources.definitions.value_sets import value_set_codes, value_sets
+from resources.definitions.value_sets import value_set_codes, value_set_systems, value_sets
 
 __all__ = [
     "Binding",
@@ -47,6 +47,7 @@ __all__ = [
     "structure",
     "type_names",
     "value_set_codes",
+    "value_set_systems",
     "value_sets",
 ]
 

@@ -49,6 +49,7 @@ class CodeSystem:
         return _descendants(self.url, code)
 
 
+@cache
 def code_system_urls() -> tuple[str, ...]:
     """Return the canonical URLs of all code systems here, sorted."""
     return tuple(sorted(archive.index()["codeSystems"]))

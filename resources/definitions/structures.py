@@ -107,11 +107,13 @@ def resource_types() -> tuple[str, ...]:
     return tuple(name for name in type_names("resource") if not archive.index()["types"][name]["abstract"])
 
 
+@cache
 def type_names(kind: Kind) -> tuple[str, ...]:
     """Return the names of all types of a kind, abstract ones too, sorted."""
     return tuple(sorted(name for name, type_ in archive.index()["types"].items() if type_["kind"] == kind))
 
 
+@cache
 def profile_urls() -> tuple[str, ...]:
     """Return the canonical URLs of all profiles and extensions that the core package defines, sorted."""
     return tuple(sorted(archive.index()["profiles"]))

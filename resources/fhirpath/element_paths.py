@@ -11,8 +11,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 
-from resources.definitions import Element, TypeReference, profile, profile_urls, structure, type_names
-from resources.definitions.value_sets import value_set_systems
+from resources.definitions import (
+    Element,
+    TypeReference,
+    profile,
+    profile_urls,
+    structure,
+    type_names,
+    value_set_systems,
+)
 from resources.fhirpath.parser import parse
 from resources.fhirpath.syntax import (
     Binary,

@@ -11,6 +11,7 @@ from resources.definitions import (
     structure,
     type_names,
     value_set_codes,
+    value_set_systems,
     value_sets,
 )
 
@@ -18,6 +19,7 @@ FHIR = "http://hl7.org/fhir/ValueSet/"
 MOOD_PREDICATES = frozenset(
     ["CRT", "EVN.CRT", "GOL.CRT", "INT.CRT", "PRMS.CRT", "RQO.CRT", "RSK.CRT", "EXPEC", "GOL", "OPT", "RSK"]
 )
+TABLE_136 = "http://terminology.hl7.org/CodeSystem/v2-0136"
 V3 = "http://terminology.hl7.org/CodeSystem/v3-"
 
 
@@ -65,8 +67,8 @@ def test_220_of_224_required_bindings_expand() -> None:
         (
             FHIR + "yesnodontknow",
             {
-                ("http://terminology.hl7.org/CodeSystem/v2-0136", "Y"),
-                ("http://terminology.hl7.org/CodeSystem/v2-0136", "N"),
+                (TABLE_136, "Y"),
+                (TABLE_136, "N"),
                 ("http://terminology.hl7.org/CodeSystem/data-absent-reason", "asked-unknown"),
             },
         ),
@@ -130,6 +132,25 @@ def test_every_value_set_expands_or_is_known_not_to() -> None:
         "http://hl7.org/fhir/ValueSet/message-events",
         "http://terminology.hl7.org/ValueSet/v3-policyHolderRole",
     }
+
+
+def test_the_systems_of_a_value_set_are_those_of_its_codes() -> None:
+    """No code of an expansion is from a system that the value set does not draw on."""
+    for url in value_sets():
+        assert {system for system, _ in value_set_codes(url) or ()} <= value_set_systems(url), url
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        (FHIR + "mimetypes", {"urn:ietf:bcp:13"}),
+        (FHIR + "yesnodontknow", {TABLE_136, "http://terminology.hl7.org/CodeSystem/data-absent-reason"}),
+        ("http://example.org/unknown", set()),
+    ],
+)
+def test_the_systems_of_a_value_set(url: str, expected: set[str]) -> None:
+    """The systems are known even where their codes are not, and those of imported value sets count."""
+    assert value_set_systems(url) == expected
 
 
 def test_all_code_systems_load() -> None:
