@@ -5,7 +5,7 @@ https://hl7.org/fhir/R4/http.html#trules, https://hl7.org/fhir/R4/bundle.html#re
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from fhir_server.conditional import search_pairs, single_match
 from fhir_server.context import Context
@@ -45,8 +45,12 @@ async def resolve_links(entries: Iterable[Entry], targets: Mapping[str, str], co
     """
     conditional: defaultdict[str, list[tuple[Entry, Link]]] = defaultdict(list)
     issues: list[Issue] = []
+
+    def may_change(text: str) -> bool:
+        return text in targets or "#" in text
+
     for entry in entries:
-        for link in _links(entry):
+        for link in _links(entry, may_change):
             address, mark, fragment = link.text.partition("#")
             target = targets.get(address)
             if target is not None:
@@ -61,11 +65,11 @@ async def resolve_links(entries: Iterable[Entry], targets: Mapping[str, str], co
     await _resolve_conditional(conditional, context)
 
 
-def _links(entry: Entry) -> list[Link]:
+def _links(entry: Entry, is_wanted: Callable[[str], bool]) -> list[Link]:
     # Whether the resource is one at all is for validation to say, which comes later.
     if entry.resource is None or entry.resource.get("resourceType") not in resource_types():
         return []
-    return links(entry.resource)
+    return links(entry.resource, is_wanted)
 
 
 async def _resolve_conditional(conditional: Mapping[str, list[tuple[Entry, Link]]], context: Context) -> None:

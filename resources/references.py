@@ -4,6 +4,7 @@ https://hl7.org/fhir/R4/references.html#literal, https://hl7.org/fhir/R4/http.ht
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -73,13 +74,15 @@ class Link:
         self.holder[self.key] = self.text = text
 
 
-def links(resource: dict[str, Any]) -> list[Link]:
-    """Return the links of `resource`: its uri, url, canonical, oid and uuid elements and its references.
+def links(resource: dict[str, Any], is_wanted: Callable[[str], bool]) -> list[Link]:
+    """Return the links of `resource`: its references, and its uri, url, canonical, oid and uuid elements.
 
-    Contained resources and extensions are covered; strings (`Identifier.value`) and narrative are not links.
+    All references are returned, and of the others those whose text `is_wanted`, as codes and extensions alone
+    have dozens of them. Contained resources and extensions are covered; strings (`Identifier.value`) and
+    narrative are not links.
     """
     found: list[Link] = []
-    _collect(resource, _plan(resource["resourceType"]), found)
+    _collect(resource, _plan(resource["resourceType"]), is_wanted, found)
     return found
 
 
@@ -95,27 +98,35 @@ class _Plan:
     steps: dict[str, "str | _Plan"]
 
 
-def _collect(node: dict[str, Any], plan: _Plan, found: list[Link]) -> None:
+def _collect(node: dict[str, Any], plan: _Plan, is_wanted: Callable[[str], bool], found: list[Link]) -> None:
     steps = plan.steps
     for key, value in node.items():
         step = steps.get(key)
         if step is None:
             continue
-        if step is _LINK or step is _REFERENCE:
-            _collect_texts(node, key, value, step is _REFERENCE, found)
-            continue
-        for item in value if isinstance(value, list) else (value,):
-            if isinstance(item, dict):
-                inner = step if isinstance(step, _Plan) else _resource_plan(item)
-                if inner is not None:
-                    _collect(item, inner, found)
+        if step is _REFERENCE:
+            if isinstance(value, str):
+                found.append(Link(node, key, value, is_reference=True))
+        elif step is _LINK:
+            if isinstance(value, str):
+                if is_wanted(value):
+                    found.append(Link(node, key, value, is_reference=False))
+            elif isinstance(value, list):
+                found += _wanted_items(value, is_wanted)
+        else:
+            for item in value if isinstance(value, list) else (value,):
+                if isinstance(item, dict):
+                    inner = step if isinstance(step, _Plan) else _resource_plan(item)
+                    if inner is not None:
+                        _collect(item, inner, is_wanted, found)
 
 
-def _collect_texts(node: dict[str, Any], key: str, value: Any, is_reference: bool, found: list[Link]) -> None:
-    if isinstance(value, str):
-        found.append(Link(node, key, value, is_reference))
-    elif isinstance(value, list):
-        found += [Link(value, i, text, is_reference) for i, text in enumerate(value) if isinstance(text, str)]
+def _wanted_items(texts: list[Any], is_wanted: Callable[[str], bool]) -> list[Link]:
+    return [
+        Link(texts, index, text, is_reference=False)
+        for index, text in enumerate(texts)
+        if isinstance(text, str) and is_wanted(text)
+    ]
 
 
 def _resource_plan(resource: dict[str, Any]) -> _Plan | None:
