@@ -76,8 +76,9 @@ def _listener(settings: Settings) -> socket.socket:
     try:
         return listen(settings.host, settings.port)
     except OSError as failure:
+        reason = os.strerror(failure.errno) if isinstance(failure.errno, int) and failure.errno > 0 else failure
         raise click.ClickException(
-            f"Port {settings.port} of {settings.host} cannot be listened on: {failure.strerror}"
+            f"Cannot listen on port {settings.port} of {settings.host} ({reason}): choose another with --port"
         ) from None
 
 
