@@ -13,12 +13,16 @@ from resources.definitions import resource_types
 from resources.validation.findings import Check, Findings, Scope, joined, one
 
 _ID = "[A-Za-z0-9.-]{1,64}"
-_RESTFUL = re.compile(rf"(?:https?://\S+/)?([A-Z][A-Za-z]*)/{_ID}(?:/_history/{_ID})?").fullmatch
-_CONDITIONAL = re.compile(r"([A-Z][A-Za-z]*)\?\S+").fullmatch
-_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+").fullmatch
+# [base]/[type]/[id], also with a version; [type]?[search], as transactions may have it; or any other URI
+_literal = re.compile(
+    rf"(https?://\S+/)?([A-Z][A-Za-z]*)(?:/{_ID}(?:/_history/{_ID})?|\?\S+)|[A-Za-z][A-Za-z0-9+.-]*:\S+"
+).fullmatch
+
+_UNKNOWN = ""
+"""Stands for the type of a target that a well-formed reference does not tell."""
 
 _FORM = (
-    "A literal reference must be [type]/[id], an absolute URI, the #[id] of a contained resource or, "
+    "A literal reference must be [type]/[id], an absolute URI, #[id] of a contained resource or, "
     "in a transaction, [type]?[search parameters]"
 )
 
@@ -33,36 +37,42 @@ def reference_check(targets: tuple[str, ...], of_any: Check) -> Check:
 
     `of_any` is the check of the data type Reference itself.
     """
-    allowed = frozenset() if "Resource" in targets else frozenset(targets)
+    is_limited = bool(targets) and "Resource" not in targets
+    allowed = (frozenset(targets) if is_limited else _resource_types()) | {_UNKNOWN}
 
     def check(value: Any, parent: dict[str, Any], scope: Scope) -> Findings | None:
         found = of_any(value, parent, scope)
         if type(value) is not dict:
             return found
         reference = value.get("reference")
-        target = None
+        target: str | None = _UNKNOWN
         if type(reference) is str and reference:
             target = _target_type(reference, scope)
-            if target is None:
-                found = joined(found, _without_type(reference), ".reference")
-            elif allowed and target not in allowed:
-                found = joined(found, one("value", _expected(allowed)), ".reference")
+            if target not in allowed:
+                found = joined(found, _complaint(reference, target, targets), ".reference")
         if "type" in value:
-            found = joined(found, _check_type(value["type"], target, allowed), ".type")
+            found = joined(found, _check_type(value["type"], target, targets, allowed), ".type")
         return found
 
     return check
 
 
 def _target_type(reference: str, scope: Scope) -> str | None:
-    """Return the type of the resource that a literal reference points to, if the reference shows it."""
+    """Return the type of the resource that a reference leads to; None if it is malformed or leads nowhere."""
     if reference[0] == "#":
         return _contained_type(reference[1:], scope)
-    match = _RESTFUL(reference) or _CONDITIONAL(reference)
-    return match[1] if match and match[1] in _resource_types() else None
+    match = _literal(reference)
+    if match is None:
+        return None
+    base, name = match.groups()
+    if name in _resource_types():
+        return name
+    return None if name and not base else _UNKNOWN
 
 
 def _contained_type(local_id: str, scope: Scope) -> str | None:
+    if not local_id:  # "#" is the container itself
+        return _UNKNOWN
     scope.local_references.add(local_id)
     if scope.contained_types is None:
         scope.contained_types = _types_by_id(scope.container.get("contained"))
@@ -70,31 +80,32 @@ def _contained_type(local_id: str, scope: Scope) -> str | None:
 
 
 def _types_by_id(contained: Any) -> dict[str, str]:
-    if type(contained) is not list:
-        return {}
-    named = [(item.get("id"), item.get("resourceType")) for item in contained if type(item) is dict]
-    return {id_: name for id_, name in named if type(id_) is str and type(name) is str}
+    found: dict[str, str] = {}
+    for resource in contained if type(contained) is list else ():
+        if type(resource) is dict and type(resource.get("id")) is str:
+            name = resource.get("resourceType")
+            found[resource["id"]] = name if type(name) is str and name in _resource_types() else _UNKNOWN
+    return found
 
 
-def _without_type(reference: str) -> Findings | None:
-    """Return what is wrong with a reference that does not show the type of its target."""
+def _complaint(reference: str, target: str | None, targets: tuple[str, ...]) -> Findings:
+    if target is not None:
+        return one("value", _expected(targets))
     if reference[0] == "#":
-        if reference == "#":  # the container itself
-            return None
         return one("invariant", "ref-1: A local reference must name a resource in contained")
-    return None if _ABSOLUTE(reference) else one("value", _FORM)
+    return one("value", _FORM)
 
 
-def _check_type(named: Any, target: str | None, allowed: frozenset[str]) -> Findings | None:
+def _check_type(
+    named: Any, target: str | None, targets: tuple[str, ...], allowed: frozenset[str]
+) -> Findings | None:
     """Compare `Reference.type`, if it is the name of a resource type, with the reference and the element."""
     if type(named) is not str or named not in _resource_types():
         return None
-    if target is not None and named != target:
+    if target and named != target:
         return one("value", "The type must be that of the resource that the reference names")
-    if allowed and named not in allowed:
-        return one("value", _expected(allowed))
-    return None
+    return None if named in allowed else one("value", _expected(targets))
 
 
-def _expected(allowed: frozenset[str]) -> str:
-    return f"The target must be one of {', '.join(sorted(allowed))}"
+def _expected(targets: tuple[str, ...]) -> str:
+    return f"The target must be one of {', '.join(targets)}"

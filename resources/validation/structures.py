@@ -92,20 +92,21 @@ def _object_check(
 ) -> Check:
     found = members(of, parent)
 
+    def twin_of(name: str) -> Member | None:
+        member = found.get(name[1:]) if name[0:1] == "_" else None
+        return member if member and member.is_primitive and not _is_attribute(member, of, parent) else None
+
     def find(name: str) -> Property | None:
         if name == "resourceType" and of.kind == "resource" and not parent:
             return _is_known_already, 0
-        member = found.get(name)
-        if member is not None:
+        if (member := found.get(name)) is not None:
             return _member_check(name, member, of.name), _bit(member)
-        twin_of = found.get(name.removeprefix("_"))
-        if twin_of is not None and twin_of.is_primitive and not _is_attribute(twin_of, of, parent):
-            return _twin_check(name[1:], twin_of), _bit(twin_of)
+        if (member := twin_of(name)) is not None:
+            return _twin_check(name[1:], member), _bit(member)
         return None
 
     def step(name: str) -> str:
-        member = found.get(name.removeprefix("_"))
-        if member is not None:
+        if (member := found.get(name) or twin_of(name)) is not None:
             return member.step
         return f".{name}" if _is_plain(name) else ""
 
