@@ -13,9 +13,9 @@ from resources.operation_outcome import Issue
 from resources.validation import validate
 
 _NAMES = """
-    resourceType id meta text div status contained extension url valueString _valueString valueReference reference
-    type identifier system value code coding name given _given period start end item linkId entry resource
-    parameter part valueQuantity component subject birthDate _birthDate x
+    resourceType id meta text div status contained extension url valueString _valueString valueReference
+    reference type identifier system value code coding name given _given period start end item linkId entry
+    resource parameter part valueQuantity component subject birthDate _birthDate x
 """
 NAMES = _NAMES.split()
 TYPES = ["Patient", "Observation", "Bundle", "Parameters", "Questionnaire"]
