@@ -4,9 +4,10 @@ https://hl7.org/fhir/R4/http.html#trules
 """
 
 from collections.abc import Sequence
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote
 
 from fhir_server.context import Context, Request
+from fhir_server.query_string import parse_pairs
 from resources.bundle import Entry
 from resources.operation_outcome import InvalidContent, error
 
@@ -21,17 +22,16 @@ def in_processing_order(entries: Sequence[Entry]) -> list[list[Entry]]:
 
 def entry_request(entry: Entry, context: Context) -> Request:
     """Return what `entry` asks for; its URL is relative to the base, or absolute with the base in front."""
-    url = entry.url.removeprefix(context.base_url)
-    parts = urlsplit(url)
-    if parts.scheme or parts.netloc:
+    address, _, query = entry.url.removeprefix(context.base_url).partition("?")
+    if ":" in address:
         raise InvalidContent(
             error("value", "The URL is not one of this server", f"{entry.expression}.request.url")
         )
-    path = tuple(unquote(segment) for segment in parts.path.strip("/").split("/") if segment)
+    path = tuple(unquote(segment) for segment in address.strip("/").split("/") if segment)
     return Request(
         entry.method,
         path,
-        tuple(parse_qsl(parts.query, keep_blank_values=True)),
+        parse_pairs(query),
         entry.resource,
         if_match=entry.if_match,
         if_none_match=entry.if_none_match,

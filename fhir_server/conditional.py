@@ -4,23 +4,18 @@ https://hl7.org/fhir/R4/http.html#ccreate, https://hl7.org/fhir/R4/http.html#tru
 """
 
 import hashlib
-from urllib.parse import parse_qsl
 
 from fhir_server.context import Context
+from fhir_server.query_string import Pairs, parse_pairs
 from fhir_server.search.parameters import parse_search
 from fhir_server.store import Absence
 from resources.operation_outcome import InvalidSearch, PreconditionFailed, error
-
-Pairs = tuple[tuple[str, str], ...]
 
 
 def search_pairs(criteria: str) -> Pairs:
     """Return the decoded pairs of a search such as `Patient?identifier=a|1`, with or without the type."""
     query = criteria.rpartition("?")[2]
-    try:
-        pairs = tuple(parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=100))
-    except ValueError:
-        raise InvalidSearch(error("value", "A condition is percent-encoded UTF-8")) from None
+    pairs = parse_pairs(query)
     if not pairs:
         raise InvalidSearch(error("value", "A condition needs at least one search parameter"))
     return pairs

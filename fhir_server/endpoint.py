@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qsl
 
 import structlog
 
@@ -18,6 +17,7 @@ from fhir_server.context import Context, Request, Response
 from fhir_server.errors import error_response
 from fhir_server.identifiers import new_id
 from fhir_server.negotiation import check_accept, check_content_type, parse_prefer
+from fhir_server.query_string import Pairs, parse_pairs
 from fhir_server.responses import HttpAnswer, as_http
 from fhir_server.routes import match
 from fhir_server.settings import Settings
@@ -26,7 +26,6 @@ from resources.json_format import parse
 from resources.operation_outcome import (
     ContentTooLarge,
     FhirError,
-    InvalidSearch,
     Issue,
     UnsupportedMediaType,
     error,
@@ -37,10 +36,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-Pairs = tuple[tuple[str, str], ...]
-
 _FORM = "application/x-www-form-urlencoded"
-_MAX_QUERY_PAIRS = 1_000
 
 
 class ClientDisconnectedError(Exception):
@@ -118,7 +114,7 @@ class _Exchange:
 
     async def answer(self, receive: Receive) -> HttpAnswer:
         """Carry out the request; raise FhirError for all that the client is to be told."""
-        query = _pairs(self._scope["query_string"].decode("latin-1"))
+        query = parse_pairs(self._scope["query_string"].decode("latin-1"))
         formats = [value for name, value in query if name == "_format"]
         self._pretty = ("_pretty", "true") in query
         request = self._request(query)
@@ -152,7 +148,7 @@ class _Exchange:
         if request.path[1:] == ("_search",):
             if (content_type or "").partition(";")[0].strip().lower() != _FORM:
                 raise UnsupportedMediaType(error("not-supported", f"A search is posted as {_FORM}"))
-            return replace(request, query=(*request.query, *_pairs(body.decode("latin-1"))))
+            return replace(request, query=(*request.query, *parse_pairs(body.decode("latin-1"))))
         check_content_type(content_type)
         return replace(request, body=parse(body))
 
@@ -179,16 +175,6 @@ class _Exchange:
 
 def _origin(scope: Scope, headers: Mapping[bytes, str]) -> str:
     return f"{scope['scheme']}://{headers.get(b'host', 'localhost')}"
-
-
-def _pairs(query: str) -> Pairs:
-    try:
-        pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=_MAX_QUERY_PAIRS)
-    except ValueError:
-        raise InvalidSearch(
-            error("value", "The query is not percent-encoded UTF-8, or far too long")
-        ) from None
-    return tuple(pairs)
 
 
 def _length(header: str | None) -> int:

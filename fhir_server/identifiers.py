@@ -10,11 +10,11 @@ import uuid
 
 _VERSION = 0x7 << 76
 _VARIANT = 0x2 << 62
+_RANDOM_BITS = 0xFFF << 64 | (1 << 62) - 1
 
 
 def new_id() -> str:
     """Return a new id, such as `019324c8-5d2f-7b6e-9a3c-0d1f2e3a4b5c`."""
     milliseconds = time.time_ns() // 1_000_000
-    random_a = int.from_bytes(os.urandom(2)) & 0xFFF
-    random_b = int.from_bytes(os.urandom(8)) & 0x3FFF_FFFF_FFFF_FFFF
-    return str(uuid.UUID(int=milliseconds << 80 | _VERSION | random_a << 64 | _VARIANT | random_b))
+    random = int.from_bytes(os.urandom(10)) & _RANDOM_BITS
+    return str(uuid.UUID(int=milliseconds << 80 | _VERSION | _VARIANT | random))

@@ -4,6 +4,7 @@ https://hl7.org/fhir/R4/http.html#3.1.0.1.9, https://hl7.org/fhir/R4/bundle-defi
 """
 
 from dataclasses import dataclass
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -55,7 +56,7 @@ def as_http(response: Response, context: Context, *, pretty: bool = False) -> Ht
 
 def as_entry(response: Response, base_url: str, *, with_resource: bool) -> dict[str, Any]:
     """Return `response` as a Bundle.entry; errors carry their outcome, others the resource if asked for."""
-    rendered: dict[str, Any] = {"status": f"{response.status} {HTTPStatus(response.status).phrase}"}
+    rendered: dict[str, Any] = {"status": _status_line(response.status)}
     if response.location is not None:
         rendered["location"] = f"{base_url}/{response.location}"
     if response.version is not None:
@@ -68,6 +69,11 @@ def as_entry(response: Response, base_url: str, *, with_resource: bool) -> dict[
     elif with_resource and response.resource is not None:
         entry = {"resource": response.resource, "response": rendered}
     return entry
+
+
+@cache
+def _status_line(status: int) -> str:
+    return f"{status} {HTTPStatus(status).phrase}"
 
 
 def as_preferred(response: Response, context: Context) -> Response:

@@ -150,7 +150,7 @@ def _version(resource_type: str, resource_id: str, document: Document) -> Versio
 
 def instant(moment: datetime) -> str:
     """Return `moment` (aware, UTC) as a FHIR instant with milliseconds."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def next_instant(now: datetime, previous: datetime | None) -> datetime:
