@@ -1,5 +1,9 @@
-"""Ends a `mongod` that outlived its server, so that the next server can have the data."""
+"""Ends a `mongod` that outlived its server, so that the next server can have the data.
 
+https://man7.org/linux/man-pages/man5/proc_pid_fdinfo.5.html
+"""
+
+import fcntl
 import os
 import signal
 import time
@@ -8,29 +12,54 @@ from pathlib import Path
 import structlog
 
 from fhir_server.store.embedded.data_directory import DataDirectory
+from fhir_server.store.embedded.failure import CannotStart
 
 # A clean shutdown took 1.0 s on a small machine; a mongod that is still there after this long hangs.
 _PATIENCE_SECONDS = 20.0
 
 
 def end_leftover(directory: DataDirectory) -> None:
-    """End the `mongod` that still has the database files open, if there is one.
+    """End the `mongod` that still has the database files, if there is one.
 
     To be called by whoever holds the directory: no living server owns that `mongod` then. It is given time
-    to shut down cleanly; killed, MongoDB recovers from its journal.
+    to shut down cleanly; killed, MongoDB recovers from its journal. Raises CannotStart if it cannot be ended.
     """
     lock_file = directory.database_files / "mongod.lock"
-    pid = _holder(lock_file)
-    if pid is None:
+    if _is_free(lock_file):
         return
-    structlog.get_logger().warning("a MongoDB outlived its server and is ended", pid=pid)
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        _send(pid, number)
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        while time.monotonic() < deadline:
-            if _holder(lock_file) is None:
+    pid = _holder(lock_file)
+    if pid is not None:
+        structlog.get_logger().warning("a MongoDB outlived its server and is ended", pid=pid)
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            _send(pid, number)
+            if _becomes_free(lock_file):
                 return
-            time.sleep(0.01)
+    if not _is_free(lock_file):
+        raise CannotStart(f"Another MongoDB uses the files in {directory.database_files}: stop it first")
+
+
+def _is_free(lock_file: Path) -> bool:
+    """Tell whether no `mongod` holds the lock, which it takes first of all and keeps to its end."""
+    try:
+        descriptor = os.open(lock_file, os.O_RDWR)
+    except FileNotFoundError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _becomes_free(lock_file: Path) -> bool:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not _is_free(lock_file):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 def _send(pid: int, number: signal.Signals) -> None:
@@ -41,23 +70,21 @@ def _send(pid: int, number: signal.Signals) -> None:
 
 
 def _holder(lock_file: Path) -> int | None:
-    """Return the id of the process that MongoDB's lock file names, if it has that very file open.
+    # What the file says is no proof: it is written late, and its number may by now be another program's.
+    wanted = lock_file.stat()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if any(_is_locked(descriptor, wanted) for descriptor in (process / "fd").iterdir()):
+                return int(process.name)
+        except OSError:
+            continue  # another user's, or it has just ended
+    return None
 
-    The id alone proves nothing: by now it may be another program's. The open file proves it even if the
-    folder was moved while `mongod` ran.
-    """
+
+def _is_locked(descriptor: Path, wanted: os.stat_result) -> bool:
     try:
-        pid = int(lock_file.read_text("ascii").strip())
-        identity = _identity(lock_file)
-        descriptors = list(Path(f"/proc/{pid}/fd").iterdir())
-    except (OSError, ValueError):
-        return None
-    return pid if any(_identity(descriptor) == identity for descriptor in descriptors) else None
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
+        if not os.path.samestat(descriptor.stat(), wanted):
+            return False
+        return "FLOCK" in (descriptor.parents[1] / "fdinfo" / descriptor.name).read_text()
     except OSError:
-        return None
-    return status.st_dev, status.st_ino
+        return False  # closed in the meantime
