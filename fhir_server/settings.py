@@ -17,10 +17,13 @@ _MEBIBYTE = 1024 * 1024
 class Settings(BaseSettings):
     """The server's settings, read from the environment once, when made; frozen afterwards.
 
+    A variable that is empty counts as not set, as Compose files cannot leave one out.
     Raises pydantic.ValidationError when a variable does not hold what its field allows.
     """
 
-    model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix=ENVIRONMENT_PREFIX, env_ignore_empty=True, frozen=True, extra="ignore"
+    )
 
     mongo_url: str | None = Field(
         default=None,

