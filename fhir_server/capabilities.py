@@ -6,10 +6,9 @@ https://hl7.org/fhir/R4/capabilitystatement.html
 from functools import lru_cache
 from typing import Any
 
-from resources.search_parameters import search_parameters
-
 from fhir_server import __version__
 from resources.definitions import resource_types
+from resources.search_parameters import search_parameters
 
 # The day of the latest change to what the statement says.
 _DATE = "2026-11-21"

@@ -11,12 +11,13 @@ from typing import Any
 
 from fhir_server.bundle_links import link_targets, resolve_links
 from fhir_server.bundle_requests import entry_request
-from fhir_server.conditional import Pairs, absence, search_pairs, single_match
+from fhir_server.conditional import absence, search_pairs, single_match
 from fhir_server.context import Context, Request, Response
 from fhir_server.errors import error_response
 from fhir_server.interactions import delete, update
 from fhir_server.interactions.create import created
 from fhir_server.interactions.read import read
+from fhir_server.query_string import Pairs
 from fhir_server.responses import as_entry
 from fhir_server.store import Absence, AbsenceBroken, Write, Written
 from fhir_server.write_path import new_resource

@@ -8,9 +8,12 @@ from fhir_server.store import reading
 from fhir_server.store.collections import Collections
 from fhir_server.store.commit import Absence, Committer
 from fhir_server.store.connection import connect, database
-from fhir_server.store.documents import Version, Write, Written
+from fhir_server.store.documents import Document, Version, Write, Written
 from fhir_server.store.failures import translated_failures
 from fhir_server.store.reading import HistoryPosition, HistoryScope
+
+# A search that MongoDB cannot answer in this time is given up, so that it does not starve the others.
+_LONGEST_SEARCH_MS = 30_000
 
 
 class Store:
@@ -55,6 +58,34 @@ class Store:
         with translated_failures():
             found = self._database[resource_type].find(condition, {"_id": 1}, limit=limit)
             return [document["_id"] async for document in found]
+
+    async def find(
+        self,
+        resource_type: str,
+        condition: dict[str, Any],
+        sort: Sequence[tuple[str, int]],
+        projection: dict[str, int],
+        limit: int,
+    ) -> list[Document]:
+        """Return the `projection` of up to `limit` documents that match the filter `condition`, in order."""
+        with translated_failures():
+            cursor = self._database[resource_type].find(
+                condition, projection, sort=list(sort), limit=limit, max_time_ms=_LONGEST_SEARCH_MS
+            )
+            return await cursor.to_list()
+
+    async def aggregate(self, resource_type: str, pipeline: list[dict[str, Any]]) -> list[Document]:
+        """Return the documents that an aggregation over the resources of a type gives."""
+        with translated_failures():
+            cursor = await self._database[resource_type].aggregate(pipeline, maxTimeMS=_LONGEST_SEARCH_MS)
+            return await cursor.to_list()
+
+    async def count(self, resource_type: str, condition: dict[str, Any]) -> int:
+        """Return the number of resources whose documents match the filter `condition`."""
+        with translated_failures():
+            return await self._database[resource_type].count_documents(
+                condition, maxTimeMS=_LONGEST_SEARCH_MS
+            )
 
     async def history(self, scope: HistoryScope, after: HistoryPosition | None, limit: int) -> list[Version]:
         """Return up to `limit` versions in `scope`, newest first, from where a page ended (`after`) on."""
