@@ -1,0 +1,54 @@
+"""`fhir-server demo`: the demo hospital into a FHIR server, or into a folder."""
+
+from pathlib import Path
+
+import click
+import httpx
+from rich.console import Console
+
+from fhir_server.commands.load import DEFAULT_URL, check_server
+from fhir_server.demo.generation import PATIENTS, SEED, hospital_parts, today
+from fhir_server.demo.loading import is_empty, load_demo, write_demo
+from fhir_server.loader.loading import Report
+from fhir_server.loader.progress import summarise, watching
+
+
+@click.command()
+@click.option("--url", default=DEFAULT_URL, show_default=True, help="Base address of the FHIR server.")
+@click.option(
+    "--patients", default=PATIENTS, show_default=True, type=click.IntRange(0, 9999), help="How many patients."
+)
+@click.option("--seed", default=SEED, show_default=True, help="Another number makes other people.")
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write Bundles into this folder instead of loading them.",
+)
+@click.option("--if-empty", is_flag=True, help="Do nothing if the server has patients or organisations.")
+def demo(url: str, patients: int, seed: int, output: Path | None, if_empty: bool) -> None:
+    """Load the demo hospital: wards, staff, free slots, and patients with their records.
+
+    It is the same for the same day, seed and number of patients. Loading it again adds nothing.
+    """
+    if output:
+        number = write_demo(output, hospital_parts(today(), patients=patients, seed=seed))
+        click.echo(f"{number} Bundles written to {output}; load them with: fhir-server load {output}")
+        return
+    check_server(url)
+    if if_empty and not _is_empty(url):
+        click.echo("The server has records already: the demo hospital is not loaded.")
+        return
+    console, report = Console(), Report()
+    parts = hospital_parts(today(), patients=patients, seed=seed)
+    with watching(console) as progress:
+        load_demo(url, parts, report, progress)
+    summarise(console, report)
+    if report.failures:
+        raise SystemExit(1)
+
+
+def _is_empty(url: str) -> bool:
+    try:
+        return is_empty(url)
+    except (httpx.HTTPError, ValueError, KeyError) as failure:
+        raise click.ClickException(f"{url} does not say what it has ({failure})") from None

@@ -1,0 +1,196 @@
+"""What is in store: devices, consumables with lot and expiry, orders from suppliers, and warnings when low.
+
+https://hl7.org/fhir/R4/supplydelivery.html; the number on hand is what was delivered less what was used.
+"""
+
+from typing import Any
+
+from fhir_server.demo.clinical import find_medicine
+from fhir_server.demo.datatypes import (
+    Code,
+    Resource,
+    concept,
+    count,
+    hl7,
+    identifier,
+    link,
+    refer,
+    resource,
+    snomed,
+    stamp,
+)
+from fhir_server.demo.departments import DEVICES_SUPPLIER, MEDICINES_SUPPLIER, Partner, find_department
+from fhir_server.demo.hospital import Hospital
+from fhir_server.demo.places import room
+from fhir_server.demo.staff import ADMINISTRATOR, PHARMACIST
+from fhir_server.demo.tables import rows
+
+# What is left on the shelf of medicines that are nearly used up, and of all others.
+_NEARLY_GONE = {"ceftriaxone": 14, "enoxaparin": 9, "salbutamol": 3}
+_PLENTY = 500
+_REORDER_POINT = 50
+_MEDICATION = hl7("supply-item-type", "medication", "Medication")
+_DEVICE = hl7("supply-item-type", "device", "Device")
+
+
+def devices(hospital: Hospital) -> list[Resource]:
+    """Return the machines of the hospital, each in its place, and the lots of consumables."""
+    machines = [
+        _machine(hospital, row, number, place)
+        for row in rows("devices")
+        for number, place in enumerate(row["rooms"].split(), start=1)
+    ]
+    return machines + [_consumable(hospital, row, number) for number, row in enumerate(rows("consumables"))]
+
+
+def _kind(row: dict[str, str]) -> dict[str, Any]:
+    return concept(snomed(row["snomed"], row["display"])) if row["snomed"] else concept(text=row["display"])
+
+
+def _machine(hospital: Hospital, row: dict[str, str], number: int, place: str) -> Resource:
+    made = hospital.timeline.at(-900 - 40 * number)
+    elements = {
+        "identifier": [identifier(None, "device", f"{row['key']}/{number}")],
+        "status": "active",
+        "manufacturer": DEVICES_SUPPLIER.name,
+        "manufactureDate": stamp(made),
+        "serialNumber": f"{row['key'][:3].upper()}-{1000 + number}",
+        "deviceName": [{"name": f"{row['name']} {number}", "type": "user-friendly-name"}],
+        "type": _kind(row),
+        "owner": find_department("supplies").organization,
+        "location": link("Location", place),
+    }
+    return resource("Device", f"device-{row['key']}-{number}", elements)
+
+
+def _consumable(hospital: Hospital, row: dict[str, str], number: int) -> Resource:
+    elements = {
+        "identifier": [identifier(None, "stock-item", row["key"])],
+        "status": "active",
+        "manufacturer": DEVICES_SUPPLIER.name,
+        "expirationDate": stamp(hospital.timeline.at(20 + 90 * number)),
+        "lotNumber": f"{row['key'][:3].upper()}-{200 + number}",
+        "deviceName": [{"name": row["display"], "type": "user-friendly-name"}],
+        "type": _kind(row),
+        "owner": find_department("supplies").organization,
+        "location": room("store"),
+    }
+    return resource("Device", f"device-{row['key']}", elements)
+
+
+def movements(hospital: Hospital) -> list[Resource]:
+    """Return deliveries, orders and warnings; to be asked for when all that was given out is known."""
+    return [*_medicine_movements(hospital), *_consumable_movements(hospital)]
+
+
+def _medicine_movements(hospital: Hospital) -> list[Resource]:
+    written: list[Resource] = []
+    for row in rows("medicines"):
+        key = row["key"]
+        item = link("Medication", hospital.pharmacy.lot(key), find_medicine(key).name)
+        left = _NEARLY_GONE.get(key, _PLENTY)
+        delivered = hospital.pharmacy.issued[hospital.pharmacy.lot(key)] + left
+        written.append(_delivery(hospital, key, item, delivered, find_medicine(key).unit, _MEDICATION))
+        if left <= _REORDER_POINT:
+            written += _reorder(hospital, key, item, left, find_medicine(key).unit, MEDICINES_SUPPLIER)
+    return written
+
+
+def _consumable_movements(hospital: Hospital) -> list[Resource]:
+    written: list[Resource] = []
+    for row in rows("consumables"):
+        key, stock, reorder = row["key"], int(row["stock"]), int(row["reorder"])
+        item = link("Device", f"device-{key}", row["display"])
+        used = reorder // 4
+        written.append(_delivery(hospital, key, item, stock + used, "piece", _DEVICE))
+        written.append(_use(hospital, key, item, used))
+        if stock <= reorder:
+            written += _reorder(hospital, key, item, stock, "piece", DEVICES_SUPPLIER)
+    return written
+
+
+def _delivery(
+    hospital: Hospital, key: str, item: dict[str, str], number: int, unit: str, kind: Code
+) -> Resource:
+    medicines = kind is _MEDICATION
+    elements = {
+        "identifier": [identifier(None, "delivery", f"D-{key}")],
+        "status": "completed",
+        "type": concept(kind),
+        "suppliedItem": {"quantity": count(number, unit), "itemReference": item},
+        "occurrenceDateTime": stamp(hospital.timeline.at(-800, 8)),
+        "supplier": (MEDICINES_SUPPLIER if medicines else DEVICES_SUPPLIER).reference,
+        "destination": room("pharmacy" if medicines else "store"),
+        "receiver": [_buyer(hospital, medicines=medicines)],
+    }
+    return resource("SupplyDelivery", f"delivery-{key}", elements)
+
+
+def _buyer(hospital: Hospital, *, medicines: bool) -> dict[str, str]:
+    job = (
+        hospital.staff.of("pharmacy", PHARMACIST)
+        if medicines
+        else hospital.staff.of("administration", ADMINISTRATOR)
+    )
+    return job[0].practitioner
+
+
+def _use(hospital: Hospital, key: str, item: dict[str, str], number: int) -> Resource:
+    elements = {
+        "identifier": [identifier(None, "delivery", f"U-{key}")],
+        "status": "completed",
+        "type": concept(_DEVICE),
+        "suppliedItem": {"quantity": count(number, "piece"), "itemReference": item},
+        "occurrenceDateTime": stamp(hospital.timeline.at(-3, 7)),
+        "supplier": find_department("supplies").organization,
+        "destination": link("Location", "ward-2a", "Ward 2A Internal Medicine"),
+    }
+    return resource("SupplyDelivery", f"delivery-{key}-ward", elements)
+
+
+def _reorder(
+    hospital: Hospital, key: str, item: dict[str, str], left: int, unit: str, supplier: Partner
+) -> list[Resource]:
+    """Return what happens when something runs low: a warning, an order, and a task for who buys it."""
+    medicines = supplier is MEDICINES_SUPPLIER
+    buyer = _buyer(hospital, medicines=medicines)
+    asked = hospital.timeline.at(-1, 8, 30)
+    order = resource(
+        "SupplyRequest",
+        f"supply-order-{key}",
+        {
+            "identifier": [identifier(None, "supply-order", f"SO-{key}")],
+            "status": "active",
+            "category": concept(hl7("supply-kind", "central", "Central Supply")),
+            "priority": "urgent" if left < 10 else "routine",
+            "itemReference": item,
+            "quantity": count(_PLENTY, unit),
+            "authoredOn": stamp(asked),
+            "requester": buyer,
+            "supplier": [supplier.reference],
+            "reasonCode": [concept(hl7("supplyrequest-reason", "ward-stock", "Ward Stock"))],
+            "deliverTo": room("pharmacy" if medicines else "store"),
+        },
+    )
+    task = {
+        "status": "requested",
+        "intent": "order",
+        "code": concept(
+            Code("http://hl7.org/fhir/CodeSystem/task-code", "fulfill", "Fulfill the focal request")
+        ),
+        "description": f"Only {left} left: buy {item['display']}",
+        "focus": refer(order),
+        "authoredOn": stamp(asked),
+        "lastModified": stamp(asked),
+        "requester": find_department("supplies").organization,
+        "owner": buyer,
+    }
+    flag = {
+        "status": "active",
+        "category": [concept(hl7("flag-category", "admin", "Administrative"))],
+        "code": concept(text=f"Low stock: {left} left"),
+        "subject": item if medicines else room("store"),
+        "period": {"start": stamp(asked)},
+        "author": find_department("supplies").organization,
+    }
+    return [order, resource("Task", f"task-buy-{key}", task), resource("Flag", f"flag-low-{key}", flag)]
