@@ -1,5 +1,6 @@
 """What JSON a resource may be made of: https://hl7.org/fhir/R4/json.html."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -159,17 +160,34 @@ def test_too_many_issues() -> None:
     assert (issues[1000].severity, issues[1000].code) == ("information", "incomplete")
 
 
-def nested(levels: int) -> dict[str, Any]:
-    """Return a valid resource with the given number of levels of objects and arrays."""
-    innermost: dict[str, Any] = {"url": "urn:x", "valueString": "y"}
-    for _ in range((levels - 3) // 2):
-        innermost = {"url": "urn:x", "extension": [innermost]}
-    return {"resourceType": "Patient", "extension": [innermost]}
+def extensions(levels: int) -> list[dict[str, Any]]:
+    """Return extensions in extensions, with the given even number of levels of arrays and objects."""
+    innermost: list[dict[str, Any]] = [EXTENSION]
+    for _ in range(levels // 2 - 1):
+        innermost = [{"url": "urn:x", "extension": innermost}]
+    return innermost
 
 
-def test_depth() -> None:
-    """Ninety levels are accepted, more are one issue, and no depth overflows the stack."""
-    assert found(nested(89)) == []
-    for levels in (91, 9_001):
-        ((code, _),) = found(nested(levels))
+@pytest.mark.parametrize(
+    ("content", "levels_around"),
+    [
+        (lambda inner: {"extension": inner}, 1),
+        (lambda inner: {"_gender": {"extension": inner}}, 2),
+        (lambda inner: {"maritalStatus": {"extension": inner}}, 2),
+        (lambda inner: {"name": [{"_given": [{"extension": inner}]}]}, 5),
+        (lambda inner: {"contact": [{"name": {"extension": inner}}]}, 4),
+    ],
+)
+def test_depth(content: Callable[[Any], dict[str, Any]], levels_around: int) -> None:
+    """Ninety levels of objects and arrays are accepted, more are one issue, and none overflow the stack."""
+    deepest = (90 - levels_around) // 2 * 2
+    assert found({"resourceType": "Patient", **content(extensions(deepest))}) == []
+    for levels in (deepest + 2, 9_000):
+        ((code, _),) = found({"resourceType": "Patient", **content(extensions(levels))})
         assert code == "too-long"
+
+
+def test_breadth() -> None:
+    """Only what is around a value makes its depth, not what is beside it."""
+    name = {"period": {"start": "2000"}, "_given": [TWIN], "_family": TWIN}
+    assert found({"resourceType": "Patient", "name": [name] * 100}) == []
