@@ -7,16 +7,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
+from starlette.exceptions import HTTPException
 from starlette.routing import Mount, Route
 
 from fhir_server import __version__
 from fhir_server.endpoint import FhirEndpoint
 from fhir_server.logs import configure_logs
+from fhir_server.negotiation import FHIR_JSON
 from fhir_server.settings import Settings
 from fhir_server.store import Store
-from resources.operation_outcome import StoreUnavailable
+from resources.operation_outcome import Issue, StoreUnavailable, operation_outcome
 
 _FHIR_PATH = "/fhir"
 
@@ -50,10 +52,19 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
     )
+    app.add_exception_handler(HTTPException, _outcome_of_framework)
     _add_health(app, store)
     endpoint = FhirEndpoint(store, settings, prefix=_FHIR_PATH)
     app.router.routes += [Route(_FHIR_PATH, endpoint), Mount(_FHIR_PATH, endpoint)]
     return app
+
+
+async def _outcome_of_framework(_request: Request, failure: Exception) -> Response:
+    """Let what FastAPI itself refuses (an unknown address, a wrong method) be told in FHIR's form as well."""
+    status = failure.status_code if isinstance(failure, HTTPException) else 500
+    code = "not-found" if status == 404 else "not-supported"
+    issue = Issue("error", code, f"The FHIR interface is at {_FHIR_PATH}; see {_FHIR_PATH}/metadata")
+    return JSONResponse(operation_outcome([issue]), status, media_type=FHIR_JSON)
 
 
 def _add_health(app: FastAPI, store: Store) -> None:

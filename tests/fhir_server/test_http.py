@@ -111,6 +111,14 @@ def test_health(client: httpx.Client) -> None:
     assert httpx.get(f"{root}/health/ready").json() == {"status": "up", "database": "up"}
 
 
+def test_addresses_outside_the_interface_answer_in_fhir_too(client: httpx.Client) -> None:
+    """What the framework refuses is an OperationOutcome, and the front door leads to the interface."""
+    root = str(client.base_url).replace("/fhir/", "")
+    missing = httpx.get(f"{root}/nothing")
+    assert (missing.status_code, missing.json()["resourceType"]) == (404, "OperationOutcome")
+    assert httpx.get(root, follow_redirects=True).json()["resourceType"] == "CapabilityStatement"
+
+
 def test_capabilities(client: httpx.Client) -> None:
     """The statement lists all 146 types, and what can be done with each."""
     statement = client.get("/metadata").json()
