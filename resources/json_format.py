@@ -6,7 +6,8 @@ Decimals keep the digits that they were written with, as FHIR demands; what two 
 
 import json
 import re
-from decimal import Decimal
+from collections import Counter
+from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 import orjson
@@ -22,6 +23,8 @@ _FORBIDDEN_CHARACTER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 # IEEE 754 decimal128, in which MongoDB keeps decimals: significant digits and the range of the exponent.
 _DECIMAL_DIGITS = 34
 _DECIMAL_EXPONENTS = range(-6176, 6112)
+# 0.000...1, the longest literal of such a number, has fewer characters; longer ones are not even looked into.
+_LONGEST_LITERAL = 6_300
 
 
 def parse(data: bytes) -> Any:
@@ -58,27 +61,39 @@ def dumps(value: Any, *, pretty: bool = False) -> bytes:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
         shown = f" '{twice}'" if twice.isidentifier() and len(twice) <= 64 else ""
         raise InvalidContent(error("structure", f"The property{shown} stands twice in one JSON object"))
     return result
 
 
 def _decimal(literal: str) -> Decimal:
-    value = Decimal(literal)
     if len(literal) <= _DECIMAL_DIGITS and "e" not in literal and "E" not in literal:
-        return value
-    _, digits, exponent = value.as_tuple()
-    if len(digits) > _DECIMAL_DIGITS or exponent not in _DECIMAL_EXPONENTS:
+        return Decimal(literal)
+    value = _within_bounds(literal)
+    if value is None:
         raise InvalidContent(
             error("value", f"A number has more than {_DECIMAL_DIGITS} digits, or is out of range")
         )
     return value
 
 
+def _within_bounds(literal: str) -> Decimal | None:
+    if len(literal) > _LONGEST_LITERAL:
+        return None
+    try:
+        value = Decimal(literal)
+    except InvalidOperation:  # an exponent that not even Python's decimals have
+        return None
+    _, digits, exponent = value.as_tuple()
+    return value if len(digits) <= _DECIMAL_DIGITS and exponent in _DECIMAL_EXPONENTS else None
+
+
 def _integer(literal: str) -> int | Decimal:
-    return int(literal) if len(literal) <= _LONGEST_INT64_LITERAL else _decimal(literal)
+    # As an int, -0 would lose its sign.
+    if len(literal) > _LONGEST_INT64_LITERAL or literal == "-0":
+        return _decimal(literal)
+    return int(literal)
 
 
 def _refuse_constant(_literal: str) -> NoReturn:

@@ -15,6 +15,7 @@ DIGITS = [
     "1.00",
     "0.0",
     "-0.0",
+    "-0",
     "1.10",
     "100",
     "0.000000001",
@@ -40,6 +41,10 @@ REFUSED = {
     "deep nesting": b"[" * 10_000 + b"]" * 10_000,
     "too many digits": b'{"a": 1.' + b"1" * 40 + b"}",
     "exponent out of range": b'{"a": 1e99999}',
+    "exponent that no decimal has": b'{"a": -1e99999999999999999999}',
+    "exponent of a million digits": b'{"a": 1e' + b"9" * 1_000_000 + b"}",
+    "a million digits": b'{"a": ' + b"9" * 1_000_000 + b"}",
+    "duplicate key behind many others": b"{" + b"".join(b'"%d":0,' % i for i in range(50_000)) + b'"0":0}',
     "empty": b"",
 }
 
