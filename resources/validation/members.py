@@ -1,10 +1,10 @@
 """Which JSON properties a kind of object may have, from the elements of its structure.
 
-Source: https://hl7.org/fhir/R4/elementdefinition.html, https://hl7.org/fhir/R4/formats.html#choice
+Source: https://hl7.org/fhir/R4/json.html#primitive, https://hl7.org/fhir/R4/formats.html#choice
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from resources.definitions import Element, Structure, TypeReference
 
@@ -14,13 +14,15 @@ class Member:
     """One JSON property: an element, or one type of an element that has a choice of types.
 
     `name` is the element's, without `[x]`. `type` is None if the element has the content of another one.
-    `number` counts the elements that are required or a choice, from 0; it is None for the others.
+    `number` counts the elements that are required or a choice, from 0; it is None for the others. A twin is
+    the property `_name` with the id and the extensions of a primitive.
     """
 
     name: str
     element: Element
     type: TypeReference | None
     number: int | None
+    is_twin: bool = False
 
     @property
     def is_primitive(self) -> bool:
@@ -42,7 +44,13 @@ class Member:
 
 def members(of: Structure, parent: str = "") -> Mapping[str, Member]:
     """Return what an object may have, by JSON property: the children of the element with path `parent`."""
-    return dict(_members(of, f"{parent}." if parent else ""))
+    found = dict(_members(of, f"{parent}." if parent else ""))
+    twins = {
+        f"_{name}": replace(member, is_twin=True)
+        for name, member in found.items()
+        if member.is_primitive and not _is_attribute(member, of, parent)
+    }
+    return found | twins
 
 
 def _members(of: Structure, prefix: str) -> Iterator[tuple[str, Member]]:
@@ -63,3 +71,10 @@ def _members(of: Structure, prefix: str) -> Iterator[tuple[str, Member]]:
 
 def _is_choice(element: Element) -> bool:
     return element.path.endswith("[x]")
+
+
+def _is_attribute(member: Member, of: Structure, parent: str) -> bool:
+    """Tell whether the element is an XML attribute or XHTML, which have neither id nor extensions."""
+    if member.name == "id":
+        return of.kind != "resource" or parent != ""
+    return (of.name, member.name) in {("Extension", "url"), ("Narrative", "div")}

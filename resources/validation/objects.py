@@ -8,6 +8,7 @@ Source: https://hl7.org/fhir/R4/json.html
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from resources.validation.findings import Check, Findings, Scope, joined, one
@@ -52,22 +53,27 @@ def _unknown(_value: Any, _parent: dict[str, Any], _scope: Scope) -> Findings | 
     return one("structure", "FHIR knows no such property here")
 
 
-def object_check(
-    properties: Properties,
-    step: Callable[[str], str],
-    required: int,
-    count: Rule,
-    *,
-    rule: Rule | None = None,
-    id_suffices: bool = False,
-) -> Check:
-    """Return the check of one kind of JSON object.
+@dataclass(frozen=True, slots=True)
+class ObjectKind:
+    """What one kind of JSON object is: a resource, a data type, a backbone element.
 
-    `step` gives the FHIRPath step of a property; `required` has the bits of all elements that must be there;
-    `count` is the rule to run if they are not all there, or if one may be there twice; `rule` is run in any
+    `step` gives the FHIRPath step of a property. `required` has the bits of all elements that must be there;
+    `count` is the rule to run if they are not all there, or if one may be there twice. `rule` is run in any
     case. An object with nothing but an `id` is as good as empty (ele-1) unless `id_suffices`.
     """
-    expected_mask = required | REPEATED
+
+    properties: Properties
+    step: Callable[[str], str]
+    required: int
+    count: Rule
+    rule: Rule | None
+    id_suffices: bool
+
+
+def object_check(kind: ObjectKind) -> Check:
+    """Return the check of one kind of JSON object."""
+    properties, step, count, rule = kind.properties, kind.step, kind.count, kind.rule
+    required, expected_mask, id_suffices = kind.required, kind.required | REPEATED, kind.id_suffices
 
     def check(value: Any, _parent: dict[str, Any], scope: Scope) -> Findings | None:
         if type(value) is not dict or not value:

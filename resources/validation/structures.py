@@ -3,7 +3,7 @@
 Source: https://hl7.org/fhir/R4/elementdefinition.html, https://hl7.org/fhir/R4/resource.html
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -15,6 +15,7 @@ from resources.validation.json_values import not_an_object
 from resources.validation.members import Member, members
 from resources.validation.objects import (
     FIRST_FREE_BIT,
+    ObjectKind,
     Properties,
     Property,
     Rule,
@@ -92,29 +93,28 @@ def _object_check(
 ) -> Check:
     found = members(of, parent)
 
-    def twin_of(name: str) -> Member | None:
-        member = found.get(name[1:]) if name[0:1] == "_" else None
-        return member if member and member.is_primitive and not _is_attribute(member, of, parent) else None
-
     def find(name: str) -> Property | None:
-        if name == "resourceType" and of.kind == "resource" and not parent:
-            return _is_known_already, 0
-        if (member := found.get(name)) is not None:
+        member = found.get(name)
+        if member is not None:
             return _member_check(name, member, of.name), _bit(member)
-        if (member := twin_of(name)) is not None:
-            return _twin_check(name[1:], member), _bit(member)
-        return None
+        is_type = name == "resourceType" and of.kind == "resource" and not parent
+        return (_is_known_already, 0) if is_type else None
 
     def step(name: str) -> str:
-        if (member := found.get(name) or twin_of(name)) is not None:
-            return member.step
+        if name in found:
+            return found[name].step
         return f".{name}" if _is_plain(name) else ""
 
-    required = 0
-    for member in found.values():
-        if member.element.minimum > 0:
-            required |= _bit(member)
-    return object_check(Properties(find), step, required, _count(found), rule=rule, id_suffices=id_suffices)
+    return object_check(
+        ObjectKind(
+            properties=Properties(find),
+            step=step,
+            required=_required(found.values()),
+            count=_count(found),
+            rule=rule,
+            id_suffices=id_suffices,
+        )
+    )
 
 
 def _is_plain(name: str) -> bool:
@@ -133,11 +133,8 @@ def _bit(member: Member) -> int:
     return 0 if member.number is None else FIRST_FREE_BIT << member.number
 
 
-def _is_attribute(member: Member, of: Structure, parent: str) -> bool:
-    """Tell whether the element is an XML attribute or XHTML, which have neither id nor extensions."""
-    if member.name == "id":
-        return of.kind != "resource" or parent != ""
-    return (of.name, member.name) in {("Extension", "url"), ("Narrative", "div")}
+def _required(of: Iterable[Member]) -> int:
+    return sum({_bit(member) for member in of if member.element.minimum > 0})
 
 
 def _count(of: Mapping[str, Member]) -> Rule:
@@ -153,8 +150,8 @@ def _count(of: Mapping[str, Member]) -> Rule:
     def count(value: dict[str, Any]) -> Findings | None:
         found: Findings | None = None
         for element, names in properties.items():
-            present = sum(name in value or f"_{name}" in value for name in names)
-            if present > 1:
+            present = {name.removeprefix("_") for name in names if name in value}
+            if len(present) > 1:
                 text = "Only one of the types of this element may be used at a time"
                 found = joined(found, one("structure", text, f".{element}"))
             elif not present and element in required:
@@ -165,15 +162,13 @@ def _count(of: Mapping[str, Member]) -> Rule:
 
 
 def _member_check(name: str, member: Member, type_name: str) -> Check:
+    if member.is_twin:
+        make_twin_check = twin_array_check if member.is_array else twin_check
+        return make_twin_check(name.removeprefix("_"), _twin_element_check())
     check = _value_check(member, type_name)
     if not member.is_array:
         return check
     return primitive_array_check(name, check) if member.is_primitive else array_check(check)
-
-
-def _twin_check(name: str, member: Member) -> Check:
-    make = twin_array_check if member.is_array else twin_check
-    return make(name, _twin_element_check())
 
 
 def _value_check(member: Member, type_name: str) -> Check:
