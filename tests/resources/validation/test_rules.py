@@ -45,6 +45,12 @@ ROWS: list[tuple[str, str, dict[str, Any], bool]] = [
     ("of different precision", "Period", {"start": "2000-05-05", "end": "2000"}, True),
     ("of different precision, not in order", "Period", {"start": "2000-05-05", "end": "2000-04"}, False),
     (
+        "the same instant",
+        "Period",
+        {"start": "2000-01-01T09:00:00Z", "end": "2000-01-01T10:00:00+01:00"},
+        True,
+    ),
+    (
         "in order by zone",
         "Period",
         {"start": "2000-01-01T10:00:00+02:00", "end": "2000-01-01T09:00:00Z"},
