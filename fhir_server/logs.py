@@ -33,7 +33,8 @@ _STDERR = 2
 
 def configure_logs(settings: Settings) -> None:
     """Set up structlog, and the standard library's logging to go through it, for the whole process."""
-    as_json = settings.log_format == "json"
+    is_for_people = settings.log_format == "auto" and os.isatty(_STDERR)
+    as_json = not (is_for_people or settings.log_format == "console")
     level = _LEVELS[settings.log_level]
     # The descriptor rather than sys.stderr: that may be replaced, and closed, while loggers live on.
     structlog.configure(

@@ -62,8 +62,10 @@ class Settings(BaseSettings):
     max_page_size: int = Field(
         default=1000, ge=1, le=10_000, description="Entries on a page at most, whatever `_count` says"
     )
-    log_format: Literal["json", "console"] = Field(
-        default="json", description="Form of the log lines: `json` for machines, `console` for people"
+    log_format: Literal["auto", "json", "console"] = Field(
+        default="auto",
+        description="Form of the log lines: `json` for machines, `console` for people; `auto` is `console` "
+        "on a terminal",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe log lines that are written"
