@@ -11,7 +11,14 @@ from fhir_server.conditional import search_pairs, single_match
 from fhir_server.context import Context
 from resources.bundle import Entry
 from resources.definitions import resource_types
-from resources.operation_outcome import InvalidContent, InvalidSearch, Issue, PreconditionFailed, error
+from resources.operation_outcome import (
+    MOST_ISSUES,
+    InvalidContent,
+    InvalidSearch,
+    Issue,
+    PreconditionFailed,
+    error,
+)
 from resources.references import Link, links, parse_conditional_reference, parse_reference
 
 _PLACEHOLDER_SCHEMES = ("urn:uuid:", "urn:oid:")
@@ -58,6 +65,8 @@ async def resolve_links(entries: Iterable[Entry], targets: Mapping[str, str], co
             elif link.is_reference and address.startswith(_PLACEHOLDER_SCHEMES):
                 message = "A reference is a urn: that is the fullUrl of no entry"
                 issues.append(error("not-found", message, f"{entry.expression}.resource"))
+                if len(issues) > MOST_ISSUES:
+                    raise InvalidContent(*issues)
             elif link.is_reference and "?" in address:
                 conditional[link.text].append((entry, link))
     if issues:
@@ -66,10 +75,14 @@ async def resolve_links(entries: Iterable[Entry], targets: Mapping[str, str], co
 
 
 def _links(entry: Entry, is_wanted: Callable[[str], bool]) -> list[Link]:
-    # Whether the resource is one at all is for validation to say, which comes later.
-    if entry.resource is None or entry.resource.get("resourceType") not in resource_types():
+    # Whether the resource is one at all, and not too deep, is for validation to say, which comes later.
+    resource = entry.resource
+    if not isinstance(resource, dict) or resource.get("resourceType") not in resource_types():
         return []
-    return links(entry.resource, is_wanted)
+    try:
+        return links(resource, is_wanted)
+    except RecursionError:
+        return []
 
 
 async def _resolve_conditional(conditional: Mapping[str, list[tuple[Entry, Link]]], context: Context) -> None:

@@ -74,6 +74,10 @@ ROUTES: Mapping[tuple[str, ...], Methods] = {
 }
 
 
+_FIXED = frozenset(pattern for pattern in ROUTES if TYPE not in pattern)
+"""The addresses without a placeholder: nobody gets anywhere by sending `{type}` itself."""
+
+
 def match(request: Request) -> Route:
     """Return the interaction that `request` asks for.
 
@@ -91,7 +95,7 @@ def match(request: Request) -> Route:
 
 
 def _pattern(path: tuple[str, ...]) -> tuple[str, ...]:
-    if path in ROUTES:
+    if path in _FIXED:
         return path
     if path[0] not in resource_types():
         raise ResourceNotFound(error("not-supported", "This is not a resource type of FHIR R4"))

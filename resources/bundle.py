@@ -3,11 +3,12 @@
 https://hl7.org/fhir/R4/bundle.html, https://hl7.org/fhir/R4/http.html#transaction
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal, cast
 
-from resources.operation_outcome import InvalidContent, Issue, UnprocessableContent, error
+from resources.operation_outcome import MOST_ISSUES, InvalidContent, Issue, UnprocessableContent, error
 from resources.validation import validate
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
@@ -15,13 +16,16 @@ Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One request in a batch or transaction; `index` is its place in the bundle, counted from 0."""
+    """One request in a batch or transaction; `index` is its place in the bundle, counted from 0.
+
+    `resource` is any JSON value, as whoever stores it checks it.
+    """
 
     index: int
     method: Method
     url: str
     full_url: str | None = None
-    resource: dict[str, Any] | None = None
+    resource: Any = None
     if_match: str | None = None
     if_none_match: str | None = None
     if_none_exist: str | None = None
@@ -42,14 +46,23 @@ def request_entries(bundle: dict[str, Any]) -> list[Entry]:
     found = bundle.get("entry", [])
     entries = found if isinstance(found, list) else []
     issues = validate({**bundle, "entry": [_envelope(entry) for entry in entries]} if entries else bundle)
-    issues += [
-        error("required", "Each entry of a batch or transaction needs a request", f"Bundle.entry[{index}]")
-        for index, entry in enumerate(entries)
-        if isinstance(entry, dict) and "request" not in entry
-    ]
+    issues += islice(_missing_requests(entries), MOST_ISSUES)
     if issues:
         raise refusal(issues)
     return [_entry(index, entry) for index, entry in enumerate(entries)]
+
+
+def _missing_requests(entries: Sequence[Any]) -> Iterator[Issue]:
+    """Yield what validation lets pass: collections need no requests, and an extension may be all of a url."""
+    for index, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            continue
+        where = f"Bundle.entry[{index}]"
+        request = entry.get("request")
+        if "request" not in entry:
+            yield error("required", "Each entry of a batch or transaction needs a request", where)
+        elif isinstance(request, dict) and not ("method" in request and "url" in request):
+            yield error("required", "A request needs the values of method and url", f"{where}.request")
 
 
 def _envelope(entry: Any) -> Any:

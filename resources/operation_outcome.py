@@ -23,7 +23,11 @@ Source: https://hl7.org/fhir/R4/operationoutcome.html, https://hl7.org/fhir/R4/h
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal
+
+MOST_ISSUES = 1000
+"""An outcome lists no more, lest a body of a million mistakes gets a million issues back."""
 
 Severity = Literal["fatal", "error", "warning", "information"]
 
@@ -59,11 +63,18 @@ def error(code: str, diagnostics: str, *expression: str) -> Issue:
 
 
 def operation_outcome(issues: Iterable[Issue]) -> dict[str, Any]:
-    """Return an OperationOutcome resource with the given issues; one that says "all ok" if there are none."""
-    listed = [issue.as_fhir() for issue in issues]
-    if not listed:
-        listed = [{"severity": "information", "code": "informational", "diagnostics": "All OK"}]
-    return {"resourceType": "OperationOutcome", "issue": listed}
+    """Return an OperationOutcome resource with the given issues; one that says "all ok" if there are none.
+
+    After MOST_ISSUES issues one more says that the others are not listed.
+    """
+    remaining = iter(issues)
+    listed = list(islice(remaining, MOST_ISSUES)) or [Issue("information", "informational", "All OK")]
+    if next(remaining, None) is not None:
+        listed.append(_NOT_LISTED)
+    return {"resourceType": "OperationOutcome", "issue": [issue.as_fhir() for issue in listed]}
+
+
+_NOT_LISTED = Issue("information", "incomplete", f"Issues after the first {MOST_ISSUES} are not listed")
 
 
 class FhirError(Exception):

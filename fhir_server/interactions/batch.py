@@ -1,6 +1,7 @@
 """batch: each entry succeeds or fails by itself. https://hl7.org/fhir/R4/http.html#transaction"""
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 from fhir_server.bundle_links import resolve_links
@@ -9,7 +10,7 @@ from fhir_server.context import Context, Response
 from fhir_server.errors import error_response
 from fhir_server.responses import as_entry
 from resources.bundle import Entry, bundle, request_entries
-from resources.operation_outcome import FhirError
+from resources.operation_outcome import FhirError, InvalidContent, error
 
 # Entries under way at once: enough to hide the database's latency, few enough to stay fair to others.
 _CONCURRENCY = 8
@@ -19,14 +20,14 @@ async def batch(body: dict[str, Any], context: Context) -> Response:
     """Answer 200 with one entry for each that was sent, in the same order, whatever became of it."""
     entries = request_entries(body)
     answers: list[dict[str, Any]] = [{}] * len(entries)
-    gate = asyncio.Semaphore(_CONCURRENCY)
 
-    async def answer(entry: Entry) -> None:
-        async with gate:
+    async def answer(remaining: Iterator[Entry]) -> None:
+        for entry in remaining:
             answers[entry.index] = await _answer(entry, context)
 
     for group in in_processing_order(entries):
-        await asyncio.gather(*(answer(entry) for entry in group))
+        remaining = iter(group)
+        await asyncio.gather(*(answer(remaining) for _ in range(_CONCURRENCY)))
     return Response(200, bundle("batch-response", answers))
 
 
@@ -34,7 +35,11 @@ async def _answer(entry: Entry, context: Context) -> dict[str, Any]:
     try:
         await resolve_links([entry], {}, context)
         request = entry_request(entry, context)
-        response = await context.match(request).handler(request, context)
+        route = context.match(request)
+        if route.code == "batch-or-transaction":
+            message = "A batch or transaction cannot be part of another one"
+            raise InvalidContent(error("not-supported", message, f"{entry.expression}.request"))
+        response = await route.handler(request, context)
     except FhirError as failure:
         response = error_response(failure)
     is_read = entry.method in ("GET", "HEAD")

@@ -5,8 +5,9 @@ creates what a conditional create had not found, the plan is corrected and commi
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from fhir_server.bundle_links import link_targets, resolve_links
@@ -22,7 +23,7 @@ from fhir_server.responses import as_entry
 from fhir_server.store import Absence, AbsenceBroken, Write, Written
 from fhir_server.write_path import new_resource
 from resources.bundle import Entry, bundle, request_entries
-from resources.operation_outcome import FhirError, InvalidContent, Issue, error
+from resources.operation_outcome import MOST_ISSUES, FhirError, InvalidContent, Issue, error
 
 # Planning is pure computation; after so many entries other requests get their turn.
 _ENTRIES_A_TURN = 50
@@ -107,16 +108,19 @@ async def _find_existing(steps: Sequence[_Step], context: Context) -> None:
 
 
 def _refuse_overlaps(steps: Sequence[_Step]) -> None:
+    issues = list(islice(_overlaps(steps), MOST_ISSUES + 1))
+    if issues:
+        raise InvalidContent(*issues)
+
+
+def _overlaps(steps: Sequence[_Step]) -> Iterator[Issue]:
     seen: set[str] = set()
-    issues: list[Issue] = []
     for step in steps:
         if step.writes:
             if step.target in seen:
                 message = "Two entries of a transaction write the same resource"
-                issues.append(error("invalid", message, step.entry.expression))
+                yield error("invalid", message, step.entry.expression)
             seen.add(step.target)
-    if issues:
-        raise InvalidContent(*issues)
 
 
 async def _commit(steps: Sequence[_Step], context: Context) -> dict[int, Written]:
@@ -136,16 +140,20 @@ async def _planned(steps: Sequence[_Step]) -> list[Write]:
     """Return the writes of `steps`; raise one error with the issues of all entries that cannot be stored."""
     writes: list[Write] = []
     failures: list[FhirError] = []
+    issues: list[Issue] = []
     for count, step in enumerate(steps, 1):
         try:
             writes.append(_write(step))
         except FhirError as failure:
             failures.append(failure)
+            issues += failure.issues
+            if len(issues) > MOST_ISSUES:
+                break
         if count % _ENTRIES_A_TURN == 0:
             await asyncio.sleep(0)
     if failures:
         worst = next((failure for failure in failures if isinstance(failure, InvalidContent)), failures[0])
-        raise type(worst)(*(issue for failure in failures for issue in failure.issues))
+        raise type(worst)(*issues)
     return writes
 
 

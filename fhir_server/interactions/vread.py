@@ -13,6 +13,6 @@ async def vread(request: Request, context: Context) -> Response:
     version = await context.store.read_version(resource_type, resource_id, number)
     if version is None:
         raise ResourceNotFound(
-            error("not-found", f"There is no version {version_id} of {resource_type}/{resource_id}")
+            error("not-found", f"There is no such version of {resource_type}/{resource_id}")
         )
     return found(version, request)

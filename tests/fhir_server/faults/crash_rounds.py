@@ -1,0 +1,153 @@
+"""Rounds of crashes: a load of writes, a kill at a random moment, a start on the same data, a reckoning.
+
+The tests run a few rounds. For more, whatever the seed:
+
+    python -m tests.fhir_server.faults.crash_rounds --rounds 100 --seed 7 --workers 2
+"""
+
+import argparse
+import os
+import random
+import signal
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.fhir_server.faults.ledger import HistoryEntry, Ledger, disagreements
+from tests.fhir_server.faults.server_process import (
+    ServerProcess,
+    kill_mongod,
+    launch,
+    running,
+    start,
+    worker_pids,
+)
+from tests.fhir_server.faults.writers import Client, whole_history, writing
+
+# How long recovery may take on a machine that is busy with other things.
+PATIENCE_SECONDS = 120.0
+
+KINDS = ("server", "both", "mongod", "worker", "starting")
+
+
+class CrashTest:
+    """One data directory, through as many rounds as one likes; the ledger is kept over all of them."""
+
+    def __init__(self, folder: Path, *, seed: int, workers: int = 1) -> None:
+        """Keep everything below `folder`; `seed` decides what is written and when it is killed."""
+        self.ledger = Ledger()
+        self._folder = folder
+        self._random = random.Random(seed)
+        self._seed = seed
+        self._workers = workers
+        self._round = 0
+
+    def carry_out(self, kind: str) -> None:
+        """Start the server, compare it with the ledger, write, and kill what `kind` says."""
+        self._round += 1
+        if kind == "starting":
+            self._kill_while_starting()
+            return
+        server = start(self._folder, workers=self._workers)
+        try:
+            self._check(server)
+            with writing(server.port, self.ledger, name=f"s{self._seed}-r{self._round}"):
+                if kind in ("server", "both"):
+                    self._kill_server(server, with_mongod=kind == "both")
+                else:
+                    self._disturb(server, kind)
+            if server.process.poll() is None:
+                self._check(server)
+        finally:
+            server.stop()
+            assert server.process.stdout is not None
+            server.process.stdout.close()
+
+    def finish(self) -> list[HistoryEntry]:
+        """Start the server once more, compare it with the ledger, and return all that it has."""
+        with running(self._folder, workers=self._workers) as server:
+            return self._check(server)
+
+    def _at_a_random_moment(self) -> None:
+        # By progress and not by time alone, so that a slow machine gets to the same places.
+        self.ledger.await_more(self._random.randint(5, 150), PATIENCE_SECONDS)
+        time.sleep(self._random.uniform(0, 0.02))
+
+    def _kill_server(self, server: ServerProcess, *, with_mongod: bool) -> None:
+        self._at_a_random_moment()
+        if with_mongod:
+            assert kill_mongod(self._folder)
+        server.kill()
+
+    def _disturb(self, server: ServerProcess, kind: str) -> None:
+        """Kill what the server can do without for a moment, twice, and see that writing goes on."""
+        for _ in range(2):
+            self._at_a_random_moment()
+            if kind == "mongod":
+                assert kill_mongod(self._folder)
+            else:
+                self._kill_worker(server)
+        self.ledger.await_more(20, PATIENCE_SECONDS)
+
+    def _kill_worker(self, server: ServerProcess) -> None:
+        workers = worker_pids(server)
+        assert workers, "this server has no worker processes"
+        os.kill(self._random.choice(workers), signal.SIGKILL)
+
+    def _kill_while_starting(self) -> None:
+        process = launch(self._folder, workers=self._workers)
+        time.sleep(self._random.uniform(0, 2))
+        if self._random.random() < 0.5:
+            kill_mongod(self._folder)
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+    def _check(self, server: ServerProcess) -> list[HistoryEntry]:
+        history = whole_history(server.port)
+        problems = list(disagreements(self.ledger, history))
+        assert not problems, f"seed {self._seed}, round {self._round}: {problems[:10]}"
+        self._check_reads(server, history)
+        return history
+
+    def _check_reads(self, server: ServerProcess, history: Sequence[HistoryEntry]) -> None:
+        """Compare some resources, read one by one, with their newest version in the whole history."""
+        newest: dict[str, HistoryEntry] = {}
+        for entry in history:
+            known = newest.get(entry.stored.address)
+            if known is None or known.stored.number < entry.stored.number:
+                newest[entry.stored.address] = entry
+        client = Client(server.port)
+        for address in self._random.sample(sorted(newest), min(40, len(newest))):
+            status, headers, resource = client.ask("GET", f"/{address}")
+            last = newest[address]
+            assert status == (200 if last.resource is not None else 410), (address, status)
+            assert headers["etag"] == f'W/"{last.stored.number}"'
+            assert last.resource is None or resource == last.resource
+        client.close()
+
+
+def main() -> None:
+    """Run as many rounds as the command line asks for, and print one line for each."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=20, help="number of crashes  [20]")
+    parser.add_argument("--seed", type=int, default=1, help="decides what is written and killed when  [1]")
+    parser.add_argument("--workers", type=int, default=1, help="server processes  [1]")
+    parser.add_argument("--kind", choices=KINDS, help="what is killed  [any of them]")
+    arguments = parser.parse_args()
+    kinds = [kind for kind in KINDS if kind != "worker" or arguments.workers > 1]
+    choice = random.Random(arguments.seed)
+    with tempfile.TemporaryDirectory(prefix="fhir-crash-") as folder:
+        test = CrashTest(Path(folder), seed=arguments.seed, workers=arguments.workers)
+        for number in range(arguments.rounds):
+            kind = arguments.kind or choice.choice(kinds)
+            test.carry_out(kind)
+            told = len(test.ledger.acknowledged)
+            print(f"round {number + 1}: killed {kind}; {told} writes acknowledged so far", flush=True)  # noqa: T201
+        print(f"all is there: {len(test.finish())} versions")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
