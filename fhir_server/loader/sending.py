@@ -52,13 +52,18 @@ class _Answer:
     retry_after: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Server:
-    """A FHIR server: its base address, the connections to it, and how patient to be with it."""
+    """A FHIR server: its base address, the connections to it, and how patient to be with it.
+
+    One that has been waited for in vain is away: until it answers again, each request is tried only once,
+    so that a load of many files ends in reasonable time.
+    """
 
     client: httpx.AsyncClient
     url: str
     patience: Patience = Patience()
+    is_away: bool = False
 
     async def send(self, submission: Submission) -> list[Result]:
         """Send `submission`; returns one result for each of its entries, in order, and raises nothing."""
@@ -74,7 +79,7 @@ class Server:
     async def _post(self, submission: Submission) -> _Answer:
         """Send until there is an answer that is not "busy", or patience ends."""
         answer = _Answer(0, [])
-        for attempt in range(self.patience.attempts):
+        for attempt in range(1 if self.is_away else self.patience.attempts):
             if attempt:
                 await self.patience.wait(attempt, answer.retry_after)
             try:
@@ -85,7 +90,9 @@ class Server:
                     doubt = f"{_lost(failure)}; it may have been saved, so it is not sent again"
                     return _Answer(0, refused(submission, 0, doubt))
             if answer.status not in _BUSY and answer.status:
-                break
+                self.is_away = False
+                return answer
+        self.is_away = True
         return answer
 
     async def _request(self, submission: Submission) -> httpx.Response:

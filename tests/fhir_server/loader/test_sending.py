@@ -109,6 +109,22 @@ def test_a_server_that_never_answers_is_a_failure(server: "FakeServer", load_wav
     ]
 
 
+def test_a_server_that_is_away_is_not_waited_for_again(server: "FakeServer", load_waves: "Load") -> None:
+    """After one wait in vain each request is tried once, until the server is back."""
+    server.faults = [httpx.ConnectError("refused")] * 5
+    loaded = load_waves([[batch("1"), batch("2"), batch("3")]], concurrency=1)
+    assert len(server.requests) == 4 + 1 + 1
+    assert loaded.report.created == {"Patient": 1}
+    server.faults = [httpx.ConnectError("refused")] * 6
+    loaded = load_waves([[batch("1"), batch("2"), batch("3"), batch("4")]], concurrency=1)
+    assert loaded.report.failures == 3
+    server.requests.clear()
+    server.faults = [*[busy(503)] * 4, httpx.Response(404), busy(503)]
+    loaded = load_waves([[batch("5"), batch("6"), batch("7")]], concurrency=1)
+    assert [failure.reason for failure in loaded.failures] == ["HTTP 503", "HTTP 404"]
+    assert len(server.requests) == 4 + 1 + 2
+
+
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
