@@ -3,6 +3,7 @@
 The only place where the parts are wired; uvicorn calls `create_app` in each worker process.
 """
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -41,6 +42,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        _collect_garbage_less_often()
         yield
         await store.close()
 
@@ -57,6 +59,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     endpoint = FhirEndpoint(store, settings, prefix=_FHIR_PATH)
     app.router.routes += [Route(_FHIR_PATH, endpoint), Mount(_FHIR_PATH, endpoint)]
     return app
+
+
+def _collect_garbage_less_often() -> None:
+    """Spare the collector of reference cycles the walk over bundles, which are trees of a million objects.
+
+    With Python's own thresholds a load of Synthea spent 12 to 16 % of its processor time there (measured).
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 async def _outcome_of_framework(_request: Request, failure: Exception) -> Response:

