@@ -49,7 +49,10 @@ def serve_on(listener: socket.socket, settings: Settings) -> bool:
 
         return supervise(listener, settings.workers)
     server = Server(configuration())
-    server.run(sockets=[listener])
+    try:
+        server.run(sockets=[listener])
+    except SystemExit as ended:  # uvicorn's way to say that the application did not start
+        return ended.code == 0
     return server.started
 
 

@@ -76,7 +76,9 @@ def _listener(settings: Settings) -> socket.socket:
     try:
         return listen(settings.host, settings.port)
     except OSError as failure:
-        reason = os.strerror(failure.errno) if isinstance(failure.errno, int) and failure.errno > 0 else failure
+        # Python adds the address to what the system says, which stands in our line already.
+        is_name = isinstance(failure, socket.gaierror)
+        reason = failure.strerror if is_name else os.strerror(failure.errno or 0)
         raise click.ClickException(
             f"Cannot listen on port {settings.port} of {settings.host} ({reason}): choose another with --port"
         ) from None

@@ -196,7 +196,7 @@ def test_a_port_in_use_is_refused(tmp_path: Path) -> None:
         (["--workers", "0"], {}, "--workers"),
         ([], {"FHIR_PORT": "http"}, "FHIR_PORT"),
         ([], {"FHIR_MONGO_URL": "http://127.0.0.1"}, "FHIR_MONGO_URL"),
-        (["--host", "256.0.0.1"], {}, "256.0.0.1"),
+        (["--host", "256.0.0.1"], {}, "256.0.0.1 (Name or service not known)"),
     ],
 )
 def test_a_setting_that_is_not_allowed_is_named(
@@ -205,6 +205,19 @@ def test_a_setting_that_is_not_allowed_is_named(
     """The one line names the option or the variable, whichever was used."""
     refused = _run("serve", "--data-dir", str(tmp_path), *arguments, **environment)
     _assert_one_line(refused, named)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_an_application_that_cannot_start_ends_the_server(workers: str, tmp_path: Path) -> None:
+    """Nobody starts it anew for ever: the exit code says that it failed, and MongoDB is stopped."""
+    # Python imports this first of all, in each process.
+    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['fhir_server.app'] = None")
+    path = f"{tmp_path}:{Path(__file__).parents[2]}"
+    data_dir = tmp_path / "data"
+    failed = _run("serve", "--port", "0", "--workers", workers, "--data-dir", str(data_dir), PYTHONPATH=path)
+    assert failed.returncode == 1
+    assert "fhir_server.app" in failed.stderr
+    assert (data_dir / "mongo" / "mongod.lock").read_bytes() == b""
 
 
 # --- Several processes --------------------------------------------------------------------------------------
