@@ -7,22 +7,29 @@ from fhir_server import __version__
 from fhir_server.settings import Settings
 
 _PAUSE_SECONDS = 0.05
-_TRY_SECONDS = 5.0
+_TRY_SECONDS = 10.0
+
+
+def await_answer(host: str, port: int) -> bool:
+    """Return when the server that listens on `host` and `port` answers: whether it can be used."""
+    while (status := _status(_own(host), port)) is None:
+        time.sleep(_PAUSE_SECONDS)
+    return status == http.client.OK
 
 
 def await_ready(host: str, port: int) -> None:
-    """Return when the server that listens on `host` and `port` says that it can be used."""
-    while not _is_ready(_own(host), port):
+    """Return when the server that listens on `host` and `port` can be used."""
+    while not await_answer(host, port):
         time.sleep(_PAUSE_SECONDS)
 
 
-def _is_ready(host: str, port: int) -> bool:
+def _status(host: str, port: int) -> int | None:
     connection = http.client.HTTPConnection(host, port, timeout=_TRY_SECONDS)
     try:
         connection.request("GET", "/health/ready", headers={"Connection": "close"})
-        return connection.getresponse().status == http.client.OK
+        return connection.getresponse().status
     except (OSError, http.client.HTTPException):
-        return False
+        return None
     finally:
         connection.close()
 

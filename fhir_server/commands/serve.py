@@ -13,7 +13,7 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
-from fhir_server.announcement import await_ready, local_base_url, what_is_where
+from fhir_server.announcement import await_answer, await_ready, local_base_url, what_is_where
 from fhir_server.logs import configure_logs
 from fhir_server.parent_death import ending_with
 from fhir_server.serving import listen, serve_on
@@ -94,9 +94,12 @@ def _serve(listener: socket.socket, settings: Settings, mongo: RunningMongo, *, 
 
 
 def _announce(settings: Settings, port: int, mongo: str, demo: bool) -> None:
-    await_ready(settings.host, port)
+    is_ready = await_answer(settings.host, port)
     click.echo(what_is_where(settings, port, mongo))
+    if not is_ready:
+        click.echo("MongoDB does not answer: requests get a 503 until it does.")
     if demo:
+        await_ready(settings.host, port)
         # A process of its own: making the hospital takes memory, and time that requests would wait for.
         command = [sys.executable, "-m", "fhir_server", "demo", "--if-empty", "--url"]
         subprocess.run(  # noqa: S603 - our own program

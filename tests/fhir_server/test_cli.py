@@ -43,10 +43,10 @@ def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str
 
 
 @contextmanager
-def _serving(data_dir: Path, *arguments: str) -> Iterator[Served]:
+def _serving(data_dir: Path, *arguments: str, **environment: str) -> Iterator[Served]:
     process = subprocess.Popen(
         [*_PROGRAM, "serve", "--port", "0", "--data-dir", str(data_dir), *arguments],
-        env={**_ENVIRONMENT, "FHIR_LOG_LEVEL": "error"},
+        env={**_ENVIRONMENT, "FHIR_LOG_LEVEL": "error", **environment},
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -162,6 +162,17 @@ def test_a_request_under_way_is_finished(tmp_path: Path, workers: int) -> None:
             connection.sendall(_PATIENT[9:])
             assert connection.recv(64).startswith(b"HTTP/1.1 201 ")
         assert served.process.wait(timeout=30) == 0
+
+
+def test_it_starts_while_its_mongodb_is_away(tmp_path: Path) -> None:
+    """The server says where it is all the same, and that it answers 503 for now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        away = f"mongodb://127.0.0.1:{probe.getsockname()[1]}/?replicaSet=fhir"
+        with _serving(tmp_path, FHIR_MONGO_URL=away) as served:
+            assert served.process.stdout is not None
+            assert "MongoDB does not answer" in served.process.stdout.readline()
+            assert _status(served.port) == 503
 
 
 # --- What is refused ----------------------------------------------------------------------------------------
