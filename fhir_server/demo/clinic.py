@@ -94,7 +94,7 @@ def _examine(chart: Chart, hospital: Hospital, visit: Visit, severity: float, *,
     vitals.measure(chart, visit, visit.start + timedelta(minutes=6), signs, severity)
     if tests:
         for panel in chart.pathway.panels:
-            laboratory.measure(chart, hospital, visit, panel, visit.start + timedelta(minutes=12), severity)
+            laboratory.measure(chart, hospital, visit, panel, visit.start + timedelta(minutes=5), severity)
 
 
 def _treat(chart: Chart, hospital: Hospital, visit: Visit, reason: Resource | None) -> None:

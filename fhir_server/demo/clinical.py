@@ -78,6 +78,7 @@ def find_medicine(key: str) -> Medicine:
 class Analyte:
     """One measured value: normal from `low` to `high` (None: no limit), alarming beyond the critical ones."""
 
+    name: str
     code: Code
     unit: str
     low: Decimal | None
@@ -114,7 +115,8 @@ def analyte(key: str) -> Analyte:
         name: Decimal(row[name]) if row[name] else None
         for name in ("low", "high", "critical_low", "critical_high")
     }
-    return Analyte(loinc(row["loinc"], row["display"]), row["unit"], **limits, decimals=int(row["decimals"]))
+    code = loinc(row["loinc"], row["display"])
+    return Analyte(row["name"], code, row["unit"], **limits, decimals=int(row["decimals"]))
 
 
 SPECIMENS = {
@@ -129,6 +131,7 @@ SPECIMENS = {
 class Panel:
     """What is ordered together, from which specimen; `category` is the laboratory's section."""
 
+    name: str
     code: Code
     analytes: tuple[str, ...]
     specimen: Code
@@ -140,6 +143,7 @@ def find_panel(key: str) -> Panel:
     """Return the panel that the tables know as `key`."""
     row = by_key("panels")[key]
     return Panel(
+        row["name"],
         loinc(row["loinc"], row["display"]),
         tuple(row["analytes"].split()),
         SPECIMENS[row["specimen"]],

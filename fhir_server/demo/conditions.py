@@ -50,7 +50,7 @@ def diagnose(chart: Chart, key: str, visit: Visit) -> Resource:
         "encounter": visit.reference,
         "onsetDateTime": stamp((visit.start - timedelta(days=1)).date()),
         "abatementDateTime": stamp(over.date()) if over and is_over else None,
-        "recordedDate": stamp(visit.start + timedelta(minutes=20)),
+        "recordedDate": stamp(visit.start + timedelta(minutes=10)),
         "recorder": visit.doctor.practitioner,
     }
     return chart.add("Condition", elements)

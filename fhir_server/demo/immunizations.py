@@ -35,7 +35,7 @@ def _childhood(chart: Chart, code: Code, months: list[int], nurse: dict[str, str
 
 def _adult(chart: Chart, code: Code, from_age: int, nurse: dict[str, str]) -> None:
     years_since = int(chart.age - from_age)
-    if years_since < 1 or not chart.chance(0.4):
+    if years_since < 1 or not chart.chance(0.3):
         return
     days_ago = chart.random.randint(60, min(years_since, _YEARS_ON_RECORD) * 365)
     _write(chart, code, chart.timeline.at(-days_ago, 11, 10), 1, nurse)
@@ -44,7 +44,7 @@ def _adult(chart: Chart, code: Code, from_age: int, nurse: dict[str, str]) -> No
 def _against_influenza(chart: Chart, code: Code, nurse: dict[str, str]) -> None:
     for years_before in range(2):
         # Old enough even in the earlier October, whichever day today is.
-        if chart.age > 2 + years_before + 1 and chart.chance(0.4) and chart.died is None:
+        if chart.age > 2 + years_before + 1 and chart.chance(0.3) and chart.died is None:
             _write(chart, code, chart.timeline.last_october(years_before), 1, nurse)
 
 

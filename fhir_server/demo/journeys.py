@@ -15,8 +15,8 @@ from fhir_server.demo.ward import past_ward_patient, ward_patient
 
 # Of every twenty patients: four lie on a ward, two did, one is in the emergency department now and one was,
 # one will be admitted; the others come to the clinics.
-_ON_WARD = frozenset({1, 5, 9, 13})
-_WAS_ON_WARD = frozenset({7, 17})
+_ON_WARD = (1, 5, 9, 13)
+_WAS_ON_WARD = (7, 17)
 _IN_EMERGENCY = 3
 _WAS_IN_EMERGENCY = 11
 _PLANNED = 15
@@ -57,7 +57,9 @@ def _pathway(seed: int, number: int) -> Pathway:
         return stays[_DEADLY[number // 40 % len(_DEADLY)]]
     if kind == _PLANNED:
         return stays[_ELECTIVE[number // 20 % len(_ELECTIVE)]]
-    if kind in _ON_WARD | _WAS_ON_WARD:
-        return stays[_STAYS[number // 4 % len(_STAYS)]]
+    for group in (_ON_WARD, _WAS_ON_WARD):
+        if kind in group:
+            stay = number // 20 * len(group) + group.index(kind)
+            return stays[_STAYS[stay % len(_STAYS)]]
     some = pathways("emergency" if kind in (_IN_EMERGENCY, _WAS_IN_EMERGENCY) else "chronic")
     return Random(f"{seed}/pathway/{number}").choice(some)  # noqa: S311  (a story, not a secret)

@@ -34,10 +34,10 @@ def measure(
 ) -> None:
     """Order the panel `key` at `moment`, and write its results, which are there an hour and a half later.
 
-    `severity` is how likely a value is still what the illness makes of it, not what it should be.
+    `severity` is how far a value is still from what it should be: 1 as the illness makes it, 0 healthy.
     """
     panel = find_panel(key)
-    request = order(chart, visit, panel.code, _LABORATORY_TEST, moment, done=True)
+    request = order(chart, visit, concept(panel.code, text=panel.name), _LABORATORY_TEST, moment, done=True)
     specimen = _collect(chart, visit, panel, request, moment + WAIT)
     issued = moment + timedelta(minutes=90)
     technician = chart.random.choice(hospital.staff.of("laboratory", LABORATORY)).practitioner
@@ -74,7 +74,8 @@ def measure_all(chart: Chart, hospital: Hospital, visit: Visit, moment: datetime
 
 def leave_open(chart: Chart, hospital: Hospital, visit: Visit, key: str, moment: datetime) -> None:
     """Order the panel `key`, which the laboratory has received but not yet measured."""
-    request = order(chart, visit, find_panel(key).code, _LABORATORY_TEST, moment, done=False)
+    panel = find_panel(key)
+    request = order(chart, visit, concept(panel.code, text=panel.name), _LABORATORY_TEST, moment, done=False)
     assign(chart, hospital, visit, request)
 
 
@@ -82,7 +83,7 @@ def _take_picture(
     chart: Chart, hospital: Hospital, visit: Visit, key: str, conclusion: str, moment: datetime
 ) -> None:
     row = by_key("imaging")[key]
-    code = snomed(row["snomed"], row["display"])
+    code = concept(snomed(row["snomed"], row["display"]))
     request = order(chart, visit, code, _IMAGING, moment, done=True)
     section = hl7("v2-0074", row["section"], row["section_display"])
     report(chart, hospital, request, section, moment + timedelta(minutes=100), {"conclusion": conclusion})
@@ -105,10 +106,10 @@ def _values(chart: Chart, panel: Panel, moment: datetime, severity: float) -> di
     """Return the measured values, those that follow from others computed from them."""
     values: dict[str, Decimal] = {}
     for key in panel.analytes:
-        ill = chart.pathway.values.get(key)
-        value = (
-            chart.random.uniform(*ill) if ill and chart.chance(severity) else _healthy(chart, analyte(key))
-        )
+        value = _healthy(chart, analyte(key))
+        if key in chart.pathway.values:
+            ill = chart.random.uniform(*chart.pathway.values[key])
+            value += (ill - value) * severity
         values[key] = analyte(key).rounded(value)
     return _derived(chart, values, moment)
 
@@ -145,7 +146,7 @@ def _finding(one: Analyte, value: Decimal) -> dict[str, Any]:
     meaning = one.interpretation(value)
     limits = {"low": one.low, "high": one.high}
     return {
-        "code": concept(one.code),
+        "code": concept(one.code, text=one.name),
         "valueQuantity": quantity(value, one.shown_unit, one.unit),
         "interpretation": [concept(hl7("v3-ObservationInterpretation", meaning, _INTERPRETATIONS[meaning]))],
         "referenceRange": [
@@ -162,7 +163,7 @@ def _conclusion(results: list[Resource]) -> str:
     found: dict[str, list[str]] = {meaning: [] for meaning in _INTERPRETATIONS}
     for result in results:
         meaning = result["interpretation"][0]["coding"][0]["code"]
-        found[meaning].append(result["code"]["text"].split(" [")[0])
+        found[meaning].append(result["code"]["text"])
     del found["N"]
     said = [f"{_INTERPRETATIONS[meaning]}: {', '.join(names)}." for meaning, names in found.items() if names]
     return " ".join(said) or "All values normal."

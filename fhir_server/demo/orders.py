@@ -25,7 +25,9 @@ def running_number(chart: Chart) -> str:
     return f"{chart.number:04d}-{len(chart.resources):04d}"
 
 
-def order(chart: Chart, visit: Visit, code: Code, kind: Code, moment: datetime, *, done: bool) -> Resource:
+def order(
+    chart: Chart, visit: Visit, code: dict[str, Any], kind: Code, moment: datetime, *, done: bool
+) -> Resource:
     """Write the order of a test at `moment`; it is completed if the test is `done`."""
     elements = {
         "identifier": [identifier(_PLACER, "order", f"O-{running_number(chart)}")],
@@ -33,7 +35,7 @@ def order(chart: Chart, visit: Visit, code: Code, kind: Code, moment: datetime, 
         "intent": "order",
         "category": [concept(kind)],
         "priority": "urgent" if visit.department.key in _IN_A_HURRY else "routine",
-        "code": concept(code),
+        "code": code,
         "subject": chart.patient,
         "encounter": visit.reference,
         "occurrenceDateTime": stamp(moment + WAIT),

@@ -38,6 +38,7 @@ _ORIGINS = (
     ("vi_VN", Code("urn:ietf:bcp:47", "vi", "Vietnamese"), 3),
     ("ja_JP", Code("urn:ietf:bcp:47", "ja", "Japanese"), 3),
 )
+_FAMILY_NAME_FIRST = frozenset({"ja_JP", "vi_VN"})
 _TOWNS = (("Saguaro Valley", "85999"), ("Ocotillo Springs", "85998"), ("Palo Verde Wells", "85997"))
 _MARITAL_STATUS = {"M": "Married", "S": "Never Married", "W": "Widowed", "D": "Divorced"}
 
@@ -62,6 +63,11 @@ class Person:
         """Return a first name."""
         return self._faker.first_name_female() if sex == "female" else self._faker.first_name_male()
 
+    def full_name(self, given: str) -> str:
+        """Return the name in the order of the person's language."""
+        family_first = self.locale in _FAMILY_NAME_FIRST
+        return f"{self.family} {given}" if family_first else f"{given} {self.family}"
+
     def street(self) -> str:
         """Return a street and number of the town."""
         _faker("en_US").seed_instance(self._faker.random.getrandbits(32))
@@ -72,7 +78,7 @@ def register(chart: Chart, practitioners: list[StaffMember]) -> Resource:
     """Write the Patient, and for children the parent who came along; returns the Patient."""
     person = Person(chart.random)
     given = person.given(chart.sex)
-    chart.name = f"{given} {person.family}"
+    chart.name = person.full_name(given)
     number = f"{chart.number:06d}"
     town, postal_code = chart.random.choice(_TOWNS)
     elements: dict[str, Any] = {
@@ -150,7 +156,7 @@ def _marital_status(chart: Chart) -> dict[str, Any] | None:
 def _next_of_kin(chart: Chart, person: Person) -> dict[str, Any]:
     sex = chart.random.choice(("female", "male"))
     given = person.given(sex)
-    name = {"text": f"{given} {person.family}", "family": person.family, "given": [given]}
+    name = {"text": person.full_name(given), "family": person.family, "given": [given]}
     if chart.age < ADULT:
         _add_parent(chart, sex, name)
     return {
