@@ -1,76 +1,109 @@
-"""One search parameter as a client asked for it, and what the files of the parameter types share."""
+"""One search parameter as a client asked for it, and where in a document its values are kept."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any
 
-from resources.fhirpath.element_paths import ElementPath
 from resources.operation_outcome import InvalidSearch, error
 from resources.search_parameters import SearchParameter
 
 Condition = dict[str, Any]
-"""A MongoDB filter on one field."""
+"""A MongoDB filter on documents."""
+
+NOTHING: Condition = {"_id": {"$in": []}}
+"""The condition that no document meets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """How one element of a resource gives index values.
+
+    `read` returns the value of an element, or None if it has none; a list of values where it may have
+    `several`.
+    """
+
+    read: Callable[[Any], Any]
+    several: bool = False
+
+
+def as_it_is(element: Any) -> Any:
+    """Return the element itself: the `read` of elements that are their own index value."""
+    return element
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """Where the values of a search parameter are kept: `path` is from the document, or from a combination.
+
+    A bare field holds one value at most, without an array around it. Indexes on such fields can be combined,
+    can be sorted by, and keep two bounds of one value together.
+    """
+
+    path: str
+    parameter: SearchParameter
+    is_bare: bool
+
+    @property
+    def type(self) -> str:
+        """The parameter's type: `token`, `date` and so on."""
+        return self.parameter.type
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """`code:modifier=text`, against the index values in the document's field `field`.
+    """A parameter's values as asked for, against the index values in `field`.
 
-    `base_url` is the address of this server, without a slash at the end; `now` is the present (aware, UTC).
+    `texts` are the values of a parameter that is given once or several times: a resource meets all of them,
+    and of each one part between commas. `base_url` is the address of this server, without a slash at the
+    end; `now` is the present (aware, UTC); `type_name` is what a modifier such as `:Patient` says of a
+    reference.
     """
 
-    parameter: SearchParameter
-    field: str
-    text: str
+    field: Field
+    texts: tuple[str, ...]
     base_url: str
     now: datetime
     modifier: str | None = None
 
-    @property
-    def single(self) -> bool:
-        """Whether the field holds one bare value, not an array of values."""
-        return stored_bare(self.parameter)
-
     def refusal(self, what_is_right: str) -> InvalidSearch:
         """Return the error that says what a value of this parameter looks like."""
-        return InvalidSearch(error("value", f"{self.parameter.code}: {what_is_right}"))
+        return InvalidSearch(error("value", f"{self.field.parameter.code}: {what_is_right}"))
 
-
-# Types of which one element may give several index values.
-_SEVERAL_VALUES = frozenset(
-    {"CodeableConcept", "Coding", "Identifier", "ContactPoint", "canonical", "HumanName", "Address"}
-)
-
-
-@cache
-def stored_bare(parameter: SearchParameter) -> bool:
-    """Tell whether the values of `parameter` are stored as one bare value, without an array around it.
-
-    That holds where a resource has one value at most: on a path to an element that does not repeat, and for
-    the alternatives of a choice of types, of which only one can be there. Indexes on such fields can be
-    combined, and sorted by.
-    """
-    if parameter.type in ("composite", "quantity") or not all(path.single for path in parameter.paths):
-        return False
-    if any(path.type in _SEVERAL_VALUES for path in parameter.paths):
-        return False
-    return len({_element(path) for path in parameter.paths}) == 1
-
-
-def _element(path: ElementPath) -> tuple[str, ...]:
-    """Return the keys of `path` without the type that the JSON key of a choice ends with."""
-    keys = [step.key for step in path.steps]
-    if keys:
-        keys[-1] = keys[-1].removesuffix(path.type[0].upper() + path.type[1:])
-    return tuple(keys)
+    def on_values(self, test: Condition) -> Condition:
+        """Return the condition that one of the field's values meets all of `test`, such as two bounds."""
+        if self.field.is_bare or len(test) == 1:
+            return {self.field.path: test}
+        return {self.field.path: {"$elemMatch": test}}
 
 
 def starting_with(prefix: str) -> Condition:
-    """Return the condition that a string starts with `prefix`, as a range that an index can be asked for."""
+    """Return the test that a string starts with `prefix`, as a range that an index can be asked for."""
     return {"$gte": prefix, "$lt": prefix + "\U0010ffff"}
 
 
-def either(conditions: list[Condition]) -> Condition:
+def one_of(path: str, values: Iterable[Any]) -> Condition:
+    """Return the condition that a field holds one of `values`."""
+    wanted = list(dict.fromkeys(values))
+    return {path: wanted[0] if len(wanted) == 1 else {"$in": wanted}}
+
+
+def either(conditions: Iterable[Condition]) -> Condition:
     """Return the condition that one of `conditions` holds."""
-    return conditions[0] if len(conditions) == 1 else {"$or": conditions}
+    listed = list(conditions)
+    return listed[0] if len(listed) == 1 else {"$or": listed}
+
+
+def both(conditions: Iterable[Condition]) -> Condition:
+    """Return the condition that all of `conditions` hold, as one flat filter where their fields differ."""
+    merged: Condition = {}
+    rest: list[Condition] = []
+    for condition in conditions:
+        if condition.keys() & merged.keys():
+            rest.append(condition)
+        else:
+            merged |= condition
+    if not rest:
+        return merged
+    # What is in the filter's own $and belongs to one of `conditions`; it must not be replaced.
+    return {"$and": [merged, *rest]} if "$and" in merged else merged | {"$and": rest}

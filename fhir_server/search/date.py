@@ -1,166 +1,202 @@
 """date: moments, days, years and periods, all of them intervals. https://hl7.org/fhir/R4/search.html#date
 
 Indexed as `{lo, hi}`, the first moment of the interval and the first one after it, in UTC and milliseconds. A
-date without a time zone is taken as UTC. An open end of a period lies in the year 1 or 9999.
+date without a time zone is taken as UTC. An open end of a period lies in the year 1 or 9999. Of an interval
+that is longer than a day the end stands in `until` too. So the few long ones have an index of their own, and
+for all others a bound on one end of the interval is a bound on the other, which is what makes a search by
+dates a short range of an index.
 """
 
-import re
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from itertools import product
 from typing import Any
 
-from fhir_server.search.asked import Asked, Condition, either
+from fhir_server.search.asked import Asked, Condition, Reader, both, either
 from fhir_server.search.escaping import split
-from fhir_server.search.prefixes import Prefix, split_prefix
-
-MODIFIERS: tuple[str, ...] = ()
-
-FIRST = datetime(1, 1, 1, tzinfo=UTC)
-LAST = datetime(9999, 12, 31, 23, 59, 59, 999000, tzinfo=UTC)
-
-_MILLISECOND = timedelta(milliseconds=1)
-_SECOND = timedelta(seconds=1)
-_MINUTE = timedelta(minutes=1)
-
-Interval = tuple[datetime, datetime]
-
-_DATE = re.compile(
-    r"(?P<year>\d{4})(?:-(?P<month>\d\d)(?:-(?P<day>\d\d)"
-    r"(?:T(?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.(?P<fraction>\d{1,9}))?)?"
-    r"(?P<zone>Z|[+-]\d\d:\d\d)?)?)?)?"
+from fhir_server.search.intervals import (
+    FIRST,
+    LAST,
+    Interval,
+    instant_interval,
+    interval,
+    shifted,
 )
+from fhir_server.search.prefixes import Prefix, split_prefix
+from resources.fhirpath.element_paths import ElementPath
+
+LONGEST_SHORT = timedelta(days=1)
+
 # "Approximately" is a tenth of the time between now and the date: https://hl7.org/fhir/R4/search.html#prefix
 _APPROXIMATION = 10
+# More alternatives than these are left to MongoDB to combine.
+_MOST_ALTERNATIVES = 12
+
+Bounds = dict[str, dict[str, datetime]]
+"""Conditions on `lo`, `hi` and `until` of one interval, all of which hold."""
 
 
-def values(element: Any, fhir_type: str) -> list[dict[str, datetime]]:
-    """Return the index values of one element."""
-    if fhir_type == "Period":
-        found = _period(element)
-    elif fhir_type == "Timing":
-        found = _timing(element)
-    else:
-        found = interval(element)
-    return [{"lo": found[0], "hi": found[1]}] if found else []
+def reader(path: ElementPath) -> Reader:
+    """Return how elements of the path's type are indexed."""
+    return _READERS.get(path.type, Reader(_date))
 
 
-def _period(period: dict[str, Any]) -> Interval | None:
+def may_be_long(path: ElementPath) -> bool:
+    """Tell whether an element may stand for more than a day."""
+    return path.type != "instant"
+
+
+def _value(found: Interval | None) -> dict[str, datetime] | None:
+    if found is None:
+        return None
+    lo, hi = found
+    if hi - lo > LONGEST_SHORT:
+        return {"lo": lo, "hi": hi, "until": hi}
+    return {"lo": lo, "hi": hi}
+
+
+def _date(text: str) -> dict[str, datetime] | None:
+    return _value(interval(text))
+
+
+def _instant(text: str) -> dict[str, datetime] | None:
+    return _value(instant_interval(text))
+
+
+def _period(period: dict[str, Any]) -> dict[str, datetime] | None:
+    return _value(_period_interval(period))
+
+
+def _period_interval(period: dict[str, Any]) -> Interval | None:
     start, end = period.get("start"), period.get("end")
     if start is None and end is None:
         return None
-    return interval(start)[0] if start else FIRST, interval(end)[1] if end else LAST
+    lo = interval(start)[0] if start else FIRST
+    # A period that ends before it starts is taken as the moment of its start.
+    return lo, max(interval(end)[1] if end else LAST, shifted(lo, timedelta(milliseconds=1)))
 
 
-def _timing(timing: dict[str, Any]) -> Interval | None:
+def _timing(timing: dict[str, Any]) -> dict[str, datetime] | None:
     # Only the outer limits of a schedule count: https://hl7.org/fhir/R4/search.html#date
     found = [interval(event) for event in timing.get("event", ()) if event]
-    bounds = _period(timing.get("repeat", {}).get("boundsPeriod", {}))
+    bounds = _period_interval(timing.get("repeat", {}).get("boundsPeriod", {}))
     if bounds:
         found.append(bounds)
-    return (min(lo for lo, _ in found), max(hi for _, hi in found)) if found else None
+    return _value((min(lo for lo, _ in found), max(hi for _, hi in found)) if found else None)
 
 
-@lru_cache(maxsize=8192)
-def interval(text: str) -> Interval:
-    """Return the interval that a FHIR date, dateTime or instant stands for; ValueError if it is none."""
-    match = _DATE.fullmatch(text)
-    if match is None:
-        raise ValueError("not a date")
-    year, month, day, hour, minute, second, fraction, zone = match.groups()
-    if hour is None:
-        start = datetime(int(year), int(month or 1), int(day or 1), tzinfo=UTC)
-        return start, _end_of_date(start, has_month=month is not None, has_day=day is not None)
-    # A leap second counts as the second before it: Python and MongoDB know no such moment.
-    seconds = min(int(second or 0), 59)
-    microseconds = int((fraction or "0")[:3].ljust(3, "0")) * 1000
-    date = (int(year), int(month), int(day))
-    local = datetime(*date, int(hour), int(minute), seconds, microseconds, tzinfo=UTC)
-    start = _clamped(local, -_offset(zone))
-    precision = _MILLISECOND if fraction else _SECOND if second else _MINUTE
-    return start, _clamped(start, precision)
-
-
-def _end_of_date(start: datetime, *, has_month: bool, has_day: bool) -> datetime:
-    if has_day:
-        return _clamped(start, timedelta(days=1))
-    if has_month and start.month < 12:
-        return start.replace(month=start.month + 1)
-    return LAST if start.year == 9999 else start.replace(year=start.year + 1, month=1)
-
-
-def _offset(zone: str | None) -> timedelta:
-    if zone is None or zone == "Z":
-        return timedelta(0)
-    sign = -1 if zone[0] == "-" else 1
-    return sign * timedelta(hours=int(zone[1:3]), minutes=int(zone[4:6]))
-
-
-def _clamped(moment: datetime, distance: timedelta) -> datetime:
-    try:
-        return min(moment + distance, LAST)
-    except OverflowError:
-        return FIRST if distance < timedelta(0) else LAST
+_READERS = {"instant": Reader(_instant), "Period": Reader(_period), "Timing": Reader(_timing)}
 
 
 def condition(asked: Asked) -> Condition:
     """Return the condition on the document for one date with its prefix, or several."""
-    return either([_one(asked, text) for text in split(asked.text, ",")])
+    given = [list(_alternatives(asked, text)) for text in asked.texts]
+    number = 1
+    for alternatives in given:
+        number *= len(alternatives)
+    if not asked.field.is_bare or number > _MOST_ALTERNATIVES:
+        return both(_on_field(asked, alternatives) for alternatives in given)
+    # `ge2020-01-01` and `lt2020-02-01` about one value are a range, which MongoDB does not see by itself.
+    return _on_field(asked, [_together(choice) for choice in product(*given)])
 
 
-def _one(asked: Asked, text: str) -> Condition:
+def _alternatives(asked: Asked, text: str) -> Iterable[Bounds]:
+    for date in split(text, ","):
+        prefix, start, end = _parsed(asked, date)
+        yield from _bounds(prefix, start, end, asked.now)
+
+
+def _parsed(asked: Asked, text: str) -> tuple[Prefix, datetime, datetime]:
     prefix, date = split_prefix(text)
     try:
         # In a query, "+" of a time zone arrives as a space if the client did not encode it.
         start, end = interval(date.replace(" ", "+"))
     except ValueError:
         raise asked.refusal("a date is YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm:ssZ") from None
-    bounds = _bounds(prefix, start, end, asked.now)
-    if asked.field == "updated":
-        return _on_moment(bounds)
-    return _on_field(asked, bounds)
+    return prefix, start, end
 
 
-Bounds = list[dict[str, dict[str, datetime]]]
-"""Alternatives, each with conditions on `lo` and `hi`."""
+def _bounds(prefix: Prefix, start: datetime, end: datetime, now: datetime) -> list[Bounds]:
+    """Return what the prefix asks of the interval of a resource: one of these.
+
+    Each has a bound on `lo` or `until`, with which the two indexes begin.
+    """
+    before: Bounds = {"lo": {"$lt": start}}
+    within: Bounds = {"lo": {"$gte": start, "$lt": end}, "hi": {"$lte": end}}
+    match prefix:
+        case "eq":
+            return [within]
+        case "ne":
+            return [before, *_beyond(end)]
+        case "gt":
+            return _beyond(end)
+        case "lt":
+            return [before]
+        case "ge":
+            above = _beyond(end)
+            # No interval of a day or less reaches over both ends of one that is a day or more.
+            return [{"lo": {"$gte": start}}, *(above[1:] if end - start >= LONGEST_SHORT else above)]
+        case "le":
+            return [before, within]
+        case "sa":
+            return [{"lo": {"$gte": end}}]
+        case "eb":
+            return [{"lo": {"$lt": start}, "hi": {"$lte": start}}]
+        case "ap":
+            margin = abs(now - start) / _APPROXIMATION
+            before_end: Bounds = {"lo": {"$lt": shifted(end, margin)}}
+            return [_together((before_end, bound)) for bound in _beyond(shifted(start, -margin))]
 
 
-def _bounds(prefix: Prefix, start: datetime, end: datetime, now: datetime) -> Bounds:
-    """Return what the prefix asks of the interval of a resource."""
-    # Each says something of `lo`, the key that the index begins with, even if that is always so.
-    within = {"lo": {"$gte": start}, "hi": {"$lte": end}}
-    above = {"lo": {"$gte": FIRST}, "hi": {"$gt": end}}
-    below = {"lo": {"$lt": start}}
-    if prefix == "ap":
-        margin = abs(now - start) / _APPROXIMATION
-        return [{"lo": {"$lt": _clamped(end, margin)}, "hi": {"$gt": _clamped(start, -margin)}}]
-    table: dict[Prefix, Bounds] = {
-        "eq": [within],
-        "ne": [above, below],
-        "gt": [above],
-        "lt": [below],
-        "ge": [above, within],
-        "le": [below, within],
-        "sa": [{"lo": {"$gte": end}}],
-        "eb": [{"lo": {"$lt": start}, "hi": {"$lte": start}}],
-    }
-    return table[prefix]
+def _beyond(moment: datetime) -> list[Bounds]:
+    """Return the bounds of intervals that go on after `moment`: the short ones, and the long ones."""
+    return [
+        {"lo": {"$gt": shifted(moment, -LONGEST_SHORT)}, "hi": {"$gt": moment}},
+        {"until": {"$gt": moment}},
+    ]
 
 
-def _on_field(asked: Asked, bounds: Bounds) -> Condition:
-    if asked.single:
-        return either([{f"{asked.field}.{end}": limit for end, limit in bound.items()} for bound in bounds])
-    return either([{asked.field: {"$elemMatch": bound}} for bound in bounds])
+_TIGHTER = {"$gt": max, "$gte": max, "$lt": min, "$lte": min}
 
 
-def _on_moment(bounds: Bounds) -> Condition:
-    return either([{"updated": limit} for bound in bounds for limit in [_merged(bound)]])
-
-
-def _merged(bound: dict[str, dict[str, datetime]]) -> dict[str, datetime]:
-    """Return conditions on both ends of an interval as conditions on one moment of a millisecond's length."""
-    merged: dict[str, datetime] = {}
-    for end, limit in bound.items():
-        for operator, moment in limit.items():
-            # hi is a millisecond after the moment: hi <= x is moment < x, hi > x is moment >= x.
-            merged[{"$lte": "$lt", "$gt": "$gte"}[operator] if end == "hi" else operator] = moment
+def _together(bounds: Iterable[Bounds]) -> Bounds:
+    """Return bounds that hold if all of `bounds` do."""
+    merged: Bounds = {}
+    for bound in bounds:
+        for end, limits in bound.items():
+            known = merged.setdefault(end, {})
+            for operator, moment in limits.items():
+                known[operator] = _TIGHTER[operator](known[operator], moment) if operator in known else moment
     return merged
+
+
+def _on_field(asked: Asked, alternatives: list[Bounds]) -> Condition:
+    path = asked.field.path
+    if not asked.field.is_bare:
+        return either({path: {"$elemMatch": bounds}} for bounds in alternatives)
+    return either({f"{path}.{end}": limits for end, limits in bounds.items()} for bounds in alternatives)
+
+
+def moment_condition(asked: Asked) -> Condition:
+    """Return the condition on a field that holds a moment itself, as `updated` does."""
+    return both(
+        either(_on_moment(asked, *_parsed(asked, date)) for date in split(text, ",")) for text in asked.texts
+    )
+
+
+def _on_moment(asked: Asked, prefix: Prefix, start: datetime, end: datetime) -> Condition:
+    path = asked.field.path
+    if prefix == "ne":
+        return {"$or": [{path: {"$lt": start}}, {path: {"$gte": end}}]}
+    margin = abs(asked.now - start) / _APPROXIMATION
+    tests = {
+        "eq": {"$gte": start, "$lt": end},
+        "gt": {"$gte": end},
+        "lt": {"$lt": start},
+        "ge": {"$gte": start},
+        "le": {"$lt": end},
+        "sa": {"$gte": end},
+        "eb": {"$lt": start},
+        "ap": {"$gte": shifted(start, -margin), "$lt": shifted(end, margin)},
+    }
+    return {path: tests[prefix]}

@@ -1,7 +1,8 @@
 """From a resource to its index values: every search parameter of its type in one walk.
 
-All parameters of a type are merged into one tree of JSON keys, so that a resource is walked once and only
-where it has something. https://hl7.org/fhir/R4/search.html
+All parameters of a type are merged into one tree of JSON keys, and the tree is written out as the source of a
+Python function, which is compiled once: each element is looked at once, and only where there is one.
+https://hl7.org/fhir/R4/search.html
 """
 
 from collections.abc import Callable, Iterable
@@ -9,67 +10,70 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from fhir_server.search.asked import stored_bare
-from fhir_server.search.composite import LETTERS, component_parameter
-from fhir_server.search.types import KINDS, Values
-from resources.fhirpath.element_paths import (
-    AtIndex,
-    Condition,
-    ElementIs,
-    ElementPath,
-    HasExtension,
-    ReferenceTo,
-    Step,
-)
+from fhir_server.search.asked import Field, Reader, as_it_is
+from fhir_server.search.composite import Combination, combinations
+from fhir_server.search.fields import kept_fields
+from fhir_server.search.types import KINDS
+from resources.fhirpath.element_paths import AtIndex, Condition, ElementIs, ElementPath, ReferenceTo, Step
 from resources.references import parse_reference
-from resources.search_parameters import Component, SearchParameter, search_parameters
 
-# Found in the document's own fields: https://hl7.org/fhir/R4/search.html#all
-DOCUMENT_FIELDS = {"_id": "_id", "_lastUpdated": "updated"}
-
-Found = dict[str, list[Any]]
-Collect = Callable[[Any, Found], None]
+Extractor = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def search_values(resource: dict[str, Any]) -> dict[str, Any]:
-    """Return the index values of a valid resource: parameter code -> value or array of values."""
-    plan = _plan(resource["resourceType"])
-    found: Found = {}
-    plan.root.collect(resource, found)
-    bare = plan.bare
-    return {
-        code: values[0] if code in bare else _distinct(values) for code, values in found.items() if values
-    }
+    """Return the index values of a valid resource: parameter code -> value, or array of values.
+
+    A parameter whose element is there but has nothing to be found by, such as a CodeableConcept that is text
+    alone, has the value None or []: it is not missing.
+    """
+    return _extractor(resource["resourceType"])(resource)
 
 
-def _distinct(values: list[Any]) -> list[Any]:
-    if len(values) == 1:
-        return values
-    if isinstance(values[0], str):
-        return list(dict.fromkeys(values))
-    distinct: list[Any] = []
-    for value in values:
-        if value not in distinct:
-            distinct.append(value)
-    return distinct
+@cache
+def _extractor(resource_type: str) -> Extractor:
+    writer = _Writer()
+    writer.write_extractor(resource_type)
+    return writer.compiled(resource_type)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sink:
+    """Where the index values of an element go: `target` is set to them, or gathers those of all elements."""
+
+    target: str
+    reader: Reader
+    gathers: bool
 
 
 @dataclass(slots=True)
 class _Node:
-    """A place in the tree: the keys that lead on, and what is collected from an element that is here."""
+    """A place in the tree: the keys that lead on, and what is taken from an element that is here."""
 
     branches: dict[str, list["_Branch"]] = field(default_factory=dict)
-    collectors: list[Collect] = field(default_factory=list)
+    sinks: list[_Sink] = field(default_factory=list)
+    presences: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    combinations: list[tuple[str, Combination]] = field(default_factory=list)
 
-    def collect(self, element: Any, found: Found) -> None:
-        """Add the index values of `element` and what is in it to `found`."""
-        for collector in self.collectors:
-            collector(element, found)
-        if self.branches:
-            branches = self.branches
-            for key, value in element.items():
-                for branch in branches.get(key, ()):
-                    branch.collect(value, found)
+    def at(self, steps: Iterable[Step]) -> "_Node":
+        """Return the node that `steps` lead to, made if it is not there."""
+        node = self
+        for step in steps:
+            branches = node.branches.setdefault(step.key, [])
+            found = next((branch for branch in branches if branch.condition == step.condition), None)
+            if found is None:
+                found = _Branch(step.is_array, step.condition)
+                branches.append(found)
+            node = found.node
+        return node
+
+    def add(self, kept: Field, paths: tuple[ElementPath, ...], target: str, *, gathers: bool) -> None:
+        """Have the elements at `paths` from here go to `target`."""
+        for path in paths:
+            if path.presence_of:
+                self.at(path.steps).presences.append((target, path.presence_of))
+            else:
+                sink = _Sink(target, KINDS[kept.type].reader(path), gathers)
+                self.at(path.steps).sinks.append(sink)
 
 
 @dataclass(slots=True)
@@ -78,171 +82,148 @@ class _Branch:
     condition: Condition | None
     node: _Node = field(default_factory=_Node)
 
-    def collect(self, value: Any, found: Found) -> None:
-        """Go on with the value of a key, or with each item of it that meets the condition."""
-        if self.condition is None:
-            if not self.is_array:
-                self.node.collect(value, found)
-                return
-            for item in value:
-                if item is not None:
-                    self.node.collect(item, found)
-            return
-        for item in _selected(value if self.is_array else [value], self.condition):
-            self.node.collect(item, found)
 
+class _Writer:
+    """Writes the source of one extractor."""
 
-def _selected(items: list[Any], condition: Condition) -> Iterable[Any]:
-    if isinstance(condition, AtIndex):
-        return items[condition.index : condition.index + 1]
-    return [item for item in items if item is not None and _holds(item, condition)]
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._names: dict[str, Any] = {"distinct": _distinct, "listed": _listed, "refers_to": _refers_to}
+        self._readers: dict[Callable[[Any], Any], str] = {}
+        self._variables = 0
 
+    def compiled(self, resource_type: str) -> Extractor:
+        """Return the function that was written."""
+        code = compile("\n".join(self._lines), f"<index values of {resource_type}>", "exec")
+        exec(code, self._names)  # noqa: S102 - it was written here, from the definitions alone
+        extract: Extractor = self._names["extract"]
+        return extract
 
-def _holds(item: Any, condition: Condition) -> bool:
-    if isinstance(condition, ElementIs):
-        return bool(item.get(condition.key) == condition.value)
-    if isinstance(condition, ReferenceTo):
-        literal = parse_reference(item.get("reference", ""))
-        type_name = literal.resource_type if literal else item.get("type")
-        return bool(type_name == condition.type_name)
-    assert isinstance(condition, HasExtension)  # noqa: S101 - AtIndex is seen to above
-    return any(extension.get("url") == condition.url for extension in item.get("extension", ()))
+    def write_extractor(self, resource_type: str) -> None:
+        """Write the function `extract` for a resource type."""
+        root = _Node()
+        gathered: dict[str, str] = {}
+        for kept in kept_fields(resource_type):
+            paths = kept.parameter.paths
+            gathers = not kept.is_bare and not (len(paths) == 1 and paths[0].single)
+            variable = gathered.setdefault(kept.path, self._variable()) if gathers else None
+            root.add(kept, paths, variable or _value_of(kept.path), gathers=gathers)
+        for combination in combinations(resource_type):
+            variable = gathered.setdefault(combination.path, self._variable())
+            root.at(combination.steps).combinations.append((variable, combination))
+        self._line(0, "def extract(resource):")
+        self._line(1, "values = {}")
+        if gathered:
+            self._line(1, " = ".join([*gathered.values(), "None"]))
+        self._node(1, root, "resource")
+        for path, variable in gathered.items():
+            self._line(1, f"if {variable} is not None: {_value_of(path)} = distinct({variable})")
+        self._line(1, "return values")
 
+    def _line(self, depth: int, text: str) -> None:
+        self._lines.append("    " * depth + text)
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    root: _Node
-    bare: frozenset[str]
+    def _variable(self) -> str:
+        self._variables += 1
+        return f"v{self._variables}"
 
+    def _node(self, depth: int, node: _Node, element: str) -> None:
+        for target, keys in node.presences:
+            tests = " or ".join(f"{element}.get({key!r}, False) is not False" for key in keys)
+            self._line(depth, f'{target} = "true" if {tests} else "false"')
+        self._sinks(depth, node.sinks, element)
+        for variable, combination in node.combinations:
+            self._combination(depth, variable, combination, element)
+        for key, branches in node.branches.items():
+            child = self._variable()
+            self._line(depth, f"{child} = {element}.get({key!r})")
+            self._line(depth, f"if {child} is not None:")
+            for branch in branches:
+                self._branch(depth + 1, branch, child)
 
-@cache
-def _plan(resource_type: str) -> _Plan:
-    root = _Node()
-    parameters = stored_parameters(resource_type)
-    shared: dict[tuple[tuple[Step, ...], Values, str], list[str]] = {}
-    for parameter in parameters:
-        for index, path in enumerate(parameter.paths):
-            if parameter.components:
-                steps, collector = _combination(parameter, index)
-                _place(root, steps).collectors.append(collector)
-            elif path.presence_of:
-                _place(root, path.steps).collectors.append(_presence(parameter.code, path))
+    def _branch(self, depth: int, branch: _Branch, child: str) -> None:
+        if branch.is_array:
+            items, child = child, self._variable()
+            if isinstance(branch.condition, AtIndex):
+                items += f"[{branch.condition.index}:{branch.condition.index + 1}]"
+            self._line(depth, f"for {child} in {items}:")
+            depth += 1
+        if branch.is_array or branch.condition is not None:
+            self._line(depth, f"if {_test(branch.condition, child)}:")
+            depth += 1
+        self._node(depth, branch.node, child)
+
+    def _sinks(self, depth: int, sinks: list[_Sink], element: str) -> None:
+        """Write what is taken from an element; what several fields take is read once."""
+        read: dict[Callable[[Any], Any], str] = {as_it_is: element}
+        for sink in sinks:
+            if sink.reader.read not in read:
+                read[sink.reader.read] = self._variable()
+                self._line(depth, f"{read[sink.reader.read]} = {self._call(sink.reader)}({element})")
+            value = read[sink.reader.read]
+            if sink.gathers:
+                self._gather(depth, sink.target, value if sink.reader.several else f"listed({value})")
             else:
-                key = (path.steps, KINDS[parameter.type].values, path.type)
-                shared.setdefault(key, []).append(parameter.code)
-    for (steps, values, fhir_type), codes in shared.items():
-        _place(root, steps).collectors.append(_collector(values, fhir_type, tuple(codes)))
-    return _Plan(root, frozenset(parameter.code for parameter in parameters if stored_bare(parameter)))
+                self._line(depth, f"{sink.target} = {value}")
+
+    def _gather(self, depth: int, target: str, values: str) -> None:
+        self._line(depth, f"if {target} is None: {target} = []")
+        self._line(depth, f"{target} += {values}")
+
+    def _call(self, reader: Reader) -> str:
+        name = self._readers.setdefault(reader.read, f"read{len(self._readers)}")
+        self._names[name] = reader.read
+        return name
+
+    def _combination(self, depth: int, target: str, combination: Combination, element: str) -> None:
+        """Write what adds the combination of one element, if the element has all its parts."""
+        parts = {part.path: self._variable() for part in combination.parts}
+        self._line(depth, " = ".join([*parts.values(), "None"]))
+        for part in combination.parts:
+            node = _Node()
+            node.add(part, part.parameter.paths, parts[part.path], gathers=not part.is_bare)
+            from_resource = any(path.from_resource for path in part.parameter.paths)
+            self._node(depth, node, "resource" if from_resource else element)
+        self._line(depth, f"if {' and '.join(f'{value} not in (None, [])' for value in parts.values())}:")
+        document = ", ".join(f"{letter!r}: {value}" for letter, value in parts.items())
+        self._gather(depth + 1, target, f"[{{{document}}}]")
 
 
-def stored_parameters(resource_type: str) -> list[SearchParameter]:
-    """Return the parameters whose values are kept in `search`, in the order of their codes."""
-    return [
-        parameter
-        for code, parameter in sorted(search_parameters(resource_type).items())
-        if parameter.paths and parameter.usage == "normal" and code not in DOCUMENT_FIELDS
-    ]
+def _value_of(path: str) -> str:
+    return f"values[{path.removeprefix('search.')!r}]"
 
 
-def _place(root: _Node, steps: tuple[Step, ...]) -> _Node:
-    node = root
-    for step in steps:
-        branches = node.branches.setdefault(step.key, [])
-        for branch in branches:
-            if branch.condition == step.condition:
-                break
-        else:
-            branch = _Branch(step.is_array, step.condition)
-            branches.append(branch)
-        node = branch.node
-    return node
+def _test(condition: Condition | None, element: str) -> str:
+    match condition:
+        case ElementIs(key=key, value=value):
+            return f"{element}.get({key!r}) == {value!r}"
+        case ReferenceTo(type_name=type_name):
+            return f"refers_to({element}, {type_name!r})"
+        case None | AtIndex():
+            return f"{element} is not None"  # an array of primitives may have nulls
+        case _:
+            return f"any(e.get('url') == {condition.url!r} for e in {element}.get('extension', ()))"
 
 
-def _collector(values: Values, fhir_type: str, codes: tuple[str, ...]) -> Collect:
-    if len(codes) == 1:
-        code = codes[0]
-
-        def collect_one(element: Any, found: Found) -> None:
-            if code in found:
-                found[code] += values(element, fhir_type)
-            else:
-                found[code] = values(element, fhir_type)
-
-        return collect_one
-
-    def collect(element: Any, found: Found) -> None:
-        new = values(element, fhir_type)
-        for code in codes:
-            found[code] = found[code] + new if code in found else new
-
-    return collect
+def _refers_to(reference: dict[str, Any], type_name: str) -> bool:
+    text = reference.get("reference", "")
+    if text.startswith(f"{type_name}/"):
+        return True
+    literal = parse_reference(text) if ":/" in text else None
+    return bool((literal.resource_type if literal else reference.get("type")) == type_name)
 
 
-def _presence(code: str, path: ElementPath) -> Collect:
-    def collect(element: Any, found: Found) -> None:
-        is_there = any(element.get(key, False) is not False for key in path.presence_of)
-        found[code] = ["true" if is_there else "false"]
-
-    return collect
+def _listed(value: Any) -> list[Any]:
+    return [] if value is None else [value]
 
 
-def _combination(parameter: SearchParameter, index: int) -> tuple[tuple[Step, ...], Collect]:
-    """Return where and by what one composite is collected: a document with the values of each component."""
-    parts = [_part(parameter, component, index) for component in parameter.components]
-    steps = parameter.paths[index].steps
-
-    def collect(element: Any, found: Found, resource: Any = None) -> None:
-        # Most elements lack one of the parts; a look at their keys is much cheaper than a walk.
-        if not all(part.may_be_in(element) for part in parts):
-            return
-        combination: dict[str, Any] = {}
-        for letter, part in zip(LETTERS, parts, strict=False):
-            values: Found = {}
-            part.node.collect(resource if part.from_resource else element, values)
-            if not values.get(letter):
-                return
-            combination[letter] = values[letter][0] if part.is_bare else values[letter]
-        found.setdefault(parameter.code, []).append(combination)
-
-    if not any(part.from_resource for part in parts):
-        return steps, collect
-
-    def collect_from_resource(resource: Any, found: Found) -> None:
-        for element in _elements(resource, steps):
-            collect(element, found, resource)
-
-    return (), collect_from_resource
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    node: _Node
-    is_bare: bool
-    from_resource: bool
-    from_anywhere: bool
-    keys: tuple[str, ...]
-
-    def may_be_in(self, element: Any) -> bool:
-        """Tell whether `element` has a key with which one of the part's paths begins."""
-        return self.from_anywhere or any(key in element for key in self.keys)
-
-
-def _part(parameter: SearchParameter, component: Component, index: int) -> _Part:
-    letter = LETTERS[parameter.components.index(component)]
-    node = _Node()
-    for path in component.paths[index]:
-        collector = _collector(KINDS[component.type].values, path.type, (letter,))
-        _place(node, path.steps).collectors.append(collector)
-    from_resource = any(path.from_resource for path in component.paths[index])
-    is_bare = stored_bare(component_parameter(parameter, component))
-    # A path without steps is the element itself: then whatever keys it has will do.
-    from_anywhere = from_resource or not all(path.steps for path in component.paths[index])
-    return _Part(node, is_bare, from_resource, from_anywhere, tuple(node.branches))
-
-
-def _elements(resource: Any, steps: tuple[Step, ...]) -> list[Any]:
-    node = _Node()
-    elements: list[Any] = []
-    _place(node, steps).collectors.append(lambda element, _found: elements.append(element))
-    node.collect(resource, {})
-    return elements
+def _distinct(values: list[Any]) -> list[Any]:
+    if len(values) < 2:
+        return values
+    if isinstance(values[0], str):
+        return list(dict.fromkeys(values))
+    distinct: list[Any] = []
+    for value in values:
+        if value not in distinct:
+            distinct.append(value)
+    return distinct

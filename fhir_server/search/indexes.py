@@ -5,29 +5,23 @@ pages of a search come in order without sorting. The figures behind this are in
 `docs/decisions/0002-storage.md`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from fhir_server.search.asked import stored_bare
-from fhir_server.search.composite import LETTERS
-from fhir_server.search.extraction import stored_parameters
+from fhir_server.search import date, quantity
+from fhir_server.search.asked import Field
+from fhir_server.search.composite import combinations
+from fhir_server.search.fields import fields, kept_fields
 from fhir_server.search.types import KINDS
-from resources.search_parameters import SearchParameter, search_parameters
 
 # MongoDB has at most 64 indexes on a collection, the one on _id included:
 # https://www.mongodb.com/docs/manual/reference/limits/#indexes
 MOST_INDEXES = 63
 
-# What is asked of one patient, by type: the questions that make up most of what a clinical application does.
-_WITH_PATIENT = {
-    "Condition": ("code",),
-    "DiagnosticReport": ("date",),
-    "Encounter": ("date",),
-    "MedicationRequest": ("status",),
-    "Observation": ("code", "date"),
-    "Procedure": ("date",),
-}
+# What is asked of one patient, in most of what a clinical application does.
+_WITH_PATIENT = ("code", "date")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,40 +39,50 @@ def index_specifications(resource_type: str) -> tuple[IndexSpecification, ...]:
     specifications = [
         IndexSpecification("seq", (("seq", 1),)),
         IndexSpecification("_lastUpdated", (("updated", 1), ("seq", 1))),
-        *(_of_parameter(parameter) for parameter in stored_parameters(resource_type)),
-        *_of_patient(resource_type),
     ]
+    for kept in kept_fields(resource_type):
+        specifications += _of_field(kept)
+    for combination in combinations(resource_type):
+        first = combination.parts[0]
+        key = f"{combination.path}.{first.path}{KINDS[first.type].key}"
+        specifications.append(_index(_code(combination.path), key, "seq"))
+    specifications += _with_patient(resource_type)
     assert len(specifications) <= MOST_INDEXES  # noqa: S101 - a test goes through all types
     return tuple(specifications)
 
 
-def _of_parameter(parameter: SearchParameter) -> IndexSpecification:
-    field = f"search.{parameter.code}"
-    kind = parameter.type
-    if parameter.components:
-        kind = parameter.components[0].type
-        field = f"{field}.{LETTERS[0]}"
-    return IndexSpecification(parameter.code, _keys(field, kind), {_first(field, kind): {"$exists": True}})
+def _code(path: str) -> str:
+    return path.removeprefix("search.")
 
 
-def _keys(field: str, kind: str) -> tuple[tuple[str, int], ...]:
-    names = [key if key == "seq" else field + key for key in KINDS[kind].keys]
-    return tuple((name, 1) for name in (names if "seq" in names else [*names, "seq"]))
+def _index(name: str, *keys: str, having: Iterable[str] = ()) -> IndexSpecification:
+    """Return an index on what has the first key, and all of `having`."""
+    partial = {key: {"$exists": True} for key in (keys[0], *having)}
+    return IndexSpecification(name, tuple((key, 1) for key in keys), partial)
 
 
-def _first(field: str, kind: str) -> str:
-    return field + KINDS[kind].keys[0]
+def _of_field(kept: Field) -> Iterable[IndexSpecification]:
+    name, path, paths = _code(kept.path), kept.path, kept.parameter.paths
+    if kept.type == "date":
+        # The other end of the interval comes last, so that the index alone tells whether both bounds hold.
+        yield _index(name, f"{path}.lo", "seq", f"{path}.hi")
+        if any(date.may_be_long(element) for element in paths):
+            yield _index(f"{name}.until", f"{path}.until", "seq", f"{path}.lo")
+        return
+    if kept.type == "quantity" and any(quantity.may_be_range(element) for element in paths):
+        yield _index(f"{name}.range", f"{path}.lo", f"{path}.hi", "seq")
+        if all(quantity.may_be_range(element) for element in paths):
+            return
+    yield _index(name, f"{path}{KINDS[kept.type].key}", "seq")
 
 
-def _of_patient(resource_type: str) -> list[IndexSpecification]:
-    found = []
-    parameters = search_parameters(resource_type)
-    for code in _WITH_PATIENT.get(resource_type, ()):
-        patient, other = parameters["patient"], parameters[code]
-        # MongoDB cannot index two arrays of a document together.
-        assert stored_bare(patient)  # noqa: S101 - a test goes through all types
-        field = f"search.{other.code}"
-        keys = (("search.patient", 1), *_keys(field, other.type))
-        partial = {"search.patient": {"$exists": True}, _first(field, other.type): {"$exists": True}}
-        found.append(IndexSpecification(f"patient, {code}", keys, partial))
-    return found
+def _with_patient(resource_type: str) -> Iterable[IndexSpecification]:
+    known = fields(resource_type)
+    for code in _WITH_PATIENT:
+        if "patient" in known and code in known:
+            [patient], others = known["patient"], known[code]
+            # MongoDB cannot index two arrays of a document together.
+            if patient.is_bare and len(others) == 1:
+                single = next(iter(_of_field(others[0])))
+                keys = [patient.path, *(key for key, _ in single.keys)]
+                yield _index(f"patient, {code}", *keys, having=[keys[1]])

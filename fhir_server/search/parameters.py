@@ -5,14 +5,15 @@ lenience.
 https://hl7.org/fhir/R4/search.html
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Literal
 
-from fhir_server.search import composite
-from fhir_server.search.asked import Asked, Condition
-from fhir_server.search.extraction import DOCUMENT_FIELDS
+from fhir_server.search import composite, date, reference
+from fhir_server.search.asked import Asked, Condition, Field, both, either
+from fhir_server.search.fields import fields, is_searchable, narrowed_fields
 from fhir_server.search.sorting import SortKey, parse_sort
 from fhir_server.search.types import KINDS
 from resources.operation_outcome import FhirError, InvalidSearch, Issue, error
@@ -25,8 +26,11 @@ _TOTALS: dict[str, Total] = {"none": "none", "estimate": "estimate", "accurate":
 _RESULT_PARAMETERS = frozenset({"_sort", "_count", "_total", "_summary"})
 # About the answer's form, or carried by page links; the search itself does not look at them.
 _IGNORED = frozenset({"_format", "_pretty", "_page"})
-_MODIFIERS_OF_ALL = ("missing",)
+_UPDATED = "updated"
 _MOST_COUNT_DIGITS = 9
+# Bounds on what an error message repeats or lists.
+_LONGEST_NAME = 64
+_MOST_LISTED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +56,11 @@ class Query:
 class _Reading:
     """What has been read of a search so far."""
 
-    conditions: list[Condition] = field(default_factory=list)
+    asked: dict[str, list[str]] = field(default_factory=dict)
     results: dict[str, str] = field(default_factory=dict)
     used: list[tuple[str, str]] = field(default_factory=list)
     ignored: list[Issue] = field(default_factory=list)
+    wrong: list[Issue] = field(default_factory=list)
 
 
 def parse_search(
@@ -67,20 +72,22 @@ def parse_search(
     search leaves out what is unknown, but a value that is malformed is an error all the same.
     """
     reading = _Reading()
-    issues: list[Issue] = []
     for name, text in pairs:
+        _read(resource_type, name, text, reading, lenient=lenient)
+    conditions = []
+    for name, texts in reading.asked.items():
         try:
-            _read(resource_type, name, text, reading, base_url, now or datetime.now(UTC))
-        except _UnknownError as failure:
-            (reading.ignored if lenient else issues).extend(failure.issues)
+            conditions.append(
+                _condition(resource_type, name, tuple(texts), base_url, now or datetime.now(UTC))
+            )
         except FhirError as failure:
-            issues.extend(failure.issues)
-    if issues:
-        raise InvalidSearch(*issues)
+            reading.wrong.extend(failure.issues)
+    if reading.wrong:
+        raise InvalidSearch(*reading.wrong)
     results = reading.results
     return Query(
         resource_type,
-        _all(reading.conditions),
+        both(conditions),
         parse_sort(resource_type, results.get("_sort", "")),
         _count(results.get("_count")),
         _total(results.get("_total")),
@@ -90,88 +97,100 @@ def parse_search(
     )
 
 
-class _UnknownError(InvalidSearch):
-    """A parameter that is not known here; a lenient client has it left out."""
-
-
-def _read(resource_type: str, name: str, text: str, reading: _Reading, base_url: str, now: datetime) -> None:
+def _read(resource_type: str, name: str, text: str, reading: _Reading, *, lenient: bool) -> None:
     if name in _IGNORED:
         return
     if name in _RESULT_PARAMETERS:
         if name in reading.results:
-            raise InvalidSearch(error("invalid", f"{name} is given twice"))
+            reading.wrong.append(error("invalid", f"{name} is given twice"))
         reading.results[name] = text
+    elif name.partition(":")[0] in supported_codes(resource_type):
+        reading.asked.setdefault(name, []).append(text)
     else:
-        code, _, modifier = name.partition(":")
-        parameter = _known(resource_type, code)
-        asked = Asked(parameter, _field(code), text, base_url, now, modifier or None)
-        reading.conditions.append(_condition(asked))
+        unknown = _unknown(resource_type, name.partition(":")[0])
+        (reading.ignored if lenient else reading.wrong).append(unknown)
+        return
     reading.used.append((name, text))
 
 
-def _known(resource_type: str, code: str) -> SearchParameter:
-    parameter = search_parameters(resource_type).get(code)
-    if parameter is None or not is_supported(parameter):
-        known = ", ".join(supported_codes(resource_type))
-        is_name = len(code) < 64 and code.replace("-", "").replace("_", "").isalnum()
-        unknown = f"'{code}'" if is_name else "of such a name"
-        message = f"{resource_type} has no search parameter {unknown} here; it has {known}"
-        raise _UnknownError(error("not-supported", message))
-    return parameter
+def _unknown(resource_type: str, code: str) -> Issue:
+    known = ", ".join(supported_codes(resource_type))
+    is_name = len(code) < _LONGEST_NAME and code.replace("-", "").replace("_", "").isalnum()
+    unknown = f"'{code}'" if is_name else "of such a name"
+    return error("not-supported", f"{resource_type} has no search parameter {unknown} here; it has {known}")
 
 
-def is_supported(parameter: SearchParameter) -> bool:
-    """Tell whether the parameter can be searched."""
-    return bool(parameter.paths) and parameter.usage == "normal" and parameter.type != "special"
-
-
-def supported_codes(resource_type: str) -> list[str]:
+@cache
+def supported_codes(resource_type: str) -> tuple[str, ...]:
     """Return the codes of the parameters that can be searched, sorted."""
     found = search_parameters(resource_type).items()
-    return sorted(code for code, parameter in found if is_supported(parameter))
+    return tuple(sorted(code for code, parameter in found if is_searchable(parameter)))
 
 
-def _field(code: str) -> str:
-    return DOCUMENT_FIELDS.get(code, f"search.{code}")
+def _condition(
+    resource_type: str, name: str, texts: tuple[str, ...], base_url: str, now: datetime
+) -> Condition:
+    """Return the condition of one parameter, with all the values that it is given."""
+    code, _, modifier = name.partition(":")
+    parameter = search_parameters(resource_type)[code]
+    _check_modifier(parameter, modifier)
+    whole = Asked(Field("", parameter, is_bare=False), texts, base_url, now, modifier or None)
+    if not all(texts):
+        raise whole.refusal("a value is needed")
+    if parameter.type == "composite":
+        return composite.condition(whole)
+    asked = [replace(whole, field=found) for found in fields(resource_type)[code]]
+    if modifier == "missing":
+        return both(_missing(asked, text) for text in texts)
+    if modifier == "not":
+        return both({"$nor": [_of_fields(asked, text)]} for text in texts)
+    if len(asked) == 1:
+        return _of_field(_narrowed(asked[0]))
+    return both(_of_fields(asked, text) for text in texts)
 
 
-def _condition(asked: Asked) -> Condition:
-    if asked.modifier == "missing":
-        return _missing(asked)
-    if asked.parameter.type == "composite":
-        _check_modifier(asked, ())
-        return composite.condition(asked)
-    kind = KINDS[asked.parameter.type]
-    _check_modifier(asked, kind.modifiers)
-    if asked.text == "":
-        raise asked.refusal("a value is needed")
-    return kind.condition(asked)
+def _narrowed(asked: Asked) -> Asked:
+    """Return a question about one type of references as asked of the parameter for them, if there is one."""
+    parameter = asked.field.parameter
+    if parameter.type != "reference":
+        return asked
+    known = narrowed_fields(parameter.resource_type)
+    narrow = known.get((parameter.code, reference.only_type(asked) or ""))
+    return asked if narrow is None else replace(asked, field=narrow)
 
 
-def _check_modifier(asked: Asked, allowed: Iterable[str]) -> None:
-    modifiers = (*allowed, *_MODIFIERS_OF_ALL)
-    if asked.modifier is not None and asked.modifier not in modifiers:
-        listed = ", ".join(f":{name}" for name in modifiers)
-        message = f"{asked.parameter.code} takes these modifiers here: {listed}"
+def _of_field(asked: Asked) -> Condition:
+    if asked.field.path == _UPDATED:
+        return date.moment_condition(asked)
+    return KINDS[asked.field.type].condition(asked)
+
+
+def _of_fields(asked: list[Asked], text: str) -> Condition:
+    return either(_of_field(replace(one, texts=(text,))) for one in asked)
+
+
+def _missing(asked: list[Asked], text: str) -> Condition:
+    if text not in ("true", "false"):
+        raise asked[0].refusal(":missing is true or false")
+    there = [{one.field.path: {"$exists": True}} for one in asked]
+    return either(there) if text == "false" else {"$nor": there}
+
+
+def _check_modifier(parameter: SearchParameter, modifier: str) -> None:
+    """Raise InvalidSearch unless the parameter takes the modifier.
+
+    "Server SHALL reject any search request that is suffixed by a modifier that the server does not support"
+    """
+    if not modifier:
+        return
+    if parameter.type == "composite":
+        raise InvalidSearch(error("not-supported", f"{parameter.code} takes no modifiers"))
+    allowed = ("missing", *KINDS[parameter.type].modifiers(parameter))
+    if modifier not in allowed:
+        listed = ", ".join(f":{name}" for name in allowed[:_MOST_LISTED])
+        more = " and so on" if len(allowed) > _MOST_LISTED else ""
+        message = f"{parameter.code} takes these modifiers here: {listed}{more}"
         raise InvalidSearch(error("not-supported", message))
-
-
-def _missing(asked: Asked) -> Condition:
-    if asked.text not in ("true", "false"):
-        raise asked.refusal(":missing is true or false")
-    return {asked.field: {"$exists": asked.text == "false"}}
-
-
-def _all(conditions: list[Condition]) -> Condition:
-    """Return the condition that all hold, as one flat filter where the fields differ."""
-    merged: Condition = {}
-    rest: list[Condition] = []
-    for condition in conditions:
-        if condition.keys() & merged.keys():
-            rest.append(condition)
-        else:
-            merged |= condition
-    return merged | {"$and": rest} if rest else merged
 
 
 def _count(text: str | None) -> int | None:

@@ -8,6 +8,7 @@ https://hl7.org/fhir/R4/http.html#paging
 from dataclasses import dataclass
 from typing import Any
 
+from fhir_server.search.asked import both
 from fhir_server.search.parameters import Query
 from fhir_server.search.positions import Position
 from fhir_server.search.sorting import SortKey
@@ -34,32 +35,41 @@ def finds(query: Query, after: Position | None) -> list[Find] | None:
     then the others. For more keys, or one with several values, there is no such way: None.
     """
     if not query.sort:
-        beyond = {"seq": {"$gt": after.sequence}} if after else {}
-        return [Find(_both(query.filter, beyond), (("seq", 1),), _WANTED)]
+        return [Find(both([query.filter, _later(after, 1)]), (("seq", 1),), _WANTED)]
     key = query.sort[0]
     if len(query.sort) > 1 or not key.is_bare:
         return None
     found = []
     if after is None or after.values[0] is not None:
         found.append(_having(query.filter, key, after))
-    if key.field.startswith("search."):
-        beyond = {"seq": {"$gt": after.sequence}} if after and after.values[0] is None else {}
-        without = _both(query.filter, {key.field: {"$exists": False}})
-        found.append(Find(_both(without, beyond), (("seq", 1),), _WANTED))
+    if key.paths[0].startswith("search."):
+        within = after if after and after.values[0] is None else None
+        lacking = both([query.filter, {key.paths[0]: None}, _later(within, key.direction)])
+        found.append(Find(lacking, (("seq", key.direction),), _WANTED))
     return found
 
 
+def _later(after: Position | None, direction: int) -> Filter:
+    return {} if after is None else {"seq": {_ahead(direction): after.sequence}}
+
+
+def _ahead(direction: int) -> str:
+    return "$gt" if direction > 0 else "$lt"
+
+
 def _having(filter_: Filter, key: SortKey, after: Position | None) -> Find:
-    beyond: Filter = {key.field: {"$exists": True}}
+    path, ahead = key.paths[0], _ahead(key.direction)
+    # Said explicitly, since an index on what has a value is used for nothing else.
+    beyond: Filter = {path: {"$exists": True, "$ne": None}}
     if after is not None:
-        value, ahead = after.values[0], "$lt" if key.descending else "$gt"
+        value = after.values[0]
         # The first of the two says twice what the second says, in a form that bounds the index.
         beyond = {
-            key.field: {f"{ahead}e": value},
-            "$or": [{key.field: {ahead: value}}, {"seq": {"$gt": after.sequence}}],
+            path: {f"{ahead}e": value},
+            "$or": [{path: {ahead: value}}, {"seq": {ahead: after.sequence}}],
         }
-    order = ((key.field, -1 if key.descending else 1), ("seq", 1))
-    return Find(_both(filter_, beyond), order, {**_WANTED, key.field: 1})
+    order = ((path, key.direction), ("seq", key.direction))
+    return Find(both([filter_, beyond]), order, {**_WANTED, path: 1})
 
 
 def pipeline(query: Query, after: Position | None, limit: int) -> Pipeline:
@@ -76,7 +86,7 @@ def pipeline(query: Query, after: Position | None, limit: int) -> Pipeline:
         stages.append({"$match": _beyond(query.sort, after)})
     order: dict[str, int] = {}
     for i, key in enumerate(query.sort):
-        order |= {f"last{i}": 1, f"key{i}": -1 if key.descending else 1}
+        order |= {f"last{i}": 1, f"key{i}": key.direction}
     keys = [{"$ifNull": [f"$key{i}", None]} for i in range(len(query.sort))]
     stages += [{"$sort": order | {"seq": 1}}, {"$limit": limit}]
     return [*stages, {"$project": {**_WANTED, "keys": keys}}]
@@ -84,8 +94,9 @@ def pipeline(query: Query, after: Position | None, limit: int) -> Pipeline:
 
 def _key_value(key: SortKey) -> Any:
     if key.is_bare:
-        return f"${key.field}"
-    return {"$max" if key.descending else "$min": f"${key.field}"}
+        return f"${key.paths[0]}"
+    extreme = "$max" if key.descending else "$min"
+    return {extreme: [{extreme: f"${path}"} for path in key.paths]}
 
 
 def _beyond(keys: tuple[SortKey, ...], after: Position) -> Filter:
@@ -93,18 +104,9 @@ def _beyond(keys: tuple[SortKey, ...], after: Position) -> Filter:
     alternatives: list[Filter] = []
     equal: Filter = {}
     for i, (key, value) in enumerate(zip(keys, after.values, strict=True)):
-        if value is not None:
-            ahead = "$lt" if key.descending else "$gt"
-            alternatives += [equal | {f"last{i}": True}, equal | {f"key{i}": {ahead: value}}]
-            equal = equal | {f"key{i}": value}
-        else:
+        if value is None:
             equal = equal | {f"last{i}": True}
+            continue
+        alternatives += [equal | {f"last{i}": True}, equal | {f"key{i}": {_ahead(key.direction): value}}]
+        equal = equal | {f"key{i}": value}
     return {"$or": [*alternatives, equal | {"seq": {"$gt": after.sequence}}]}
-
-
-def _both(one: Filter, other: Filter) -> Filter:
-    if not one or not other:
-        return one or other
-    if one.keys() & other.keys():
-        return {"$and": [one, other]}
-    return one | other

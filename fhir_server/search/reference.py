@@ -1,52 +1,121 @@
-"""reference: what a resource points to. https://hl7.org/fhir/R4/search.html#reference
+"""reference: a link to another resource. https://hl7.org/fhir/R4/search.html#reference
 
-Indexed as `Type/id`, versions left out; other addresses as they are. An address on this server is also
-found by its absolute form, which is for the question to add, since a server may be known by several names.
-A canonical is indexed with and without its version.
+Indexed as it is written, without the version: `Patient/1`, `http://elsewhere/fhir/Patient/1`, `urn:uuid:...`.
+A canonical is indexed with its version and without. References to contained resources are not indexed.
 """
 
 from typing import Any
 
-from fhir_server.search.asked import Asked, Condition
+from fhir_server.search.asked import Asked, Condition, Reader, as_it_is, both, either, one_of
 from fhir_server.search.escaping import split, unescape
+from fhir_server.search.written import written
 from resources.definitions import resource_types
-from resources.references import is_id, parse_reference
+from resources.fhirpath.element_paths import ElementPath
+from resources.references import LiteralReference, is_id, parse_reference
+from resources.search_parameters import SearchParameter
 
-MODIFIERS: tuple[str, ...] = ()
+_VERSION = "/_history/"
 
 
-def values(element: Any, fhir_type: str) -> list[str]:
-    """Return the index values of one element."""
-    if fhir_type == "Reference":
-        reference = element.get("reference")
-        if reference is None or reference.startswith("#"):
-            return []
-        return [reference.partition("/_history/")[0]]
-    if fhir_type == "Resource":
-        return []
-    address, _, version = element.partition("|")
-    return [element, address] if version else [address]
+def reader(path: ElementPath) -> Reader:
+    """Return how elements of the path's type are indexed."""
+    return _READERS.get(path.type, Reader(as_it_is))
+
+
+def modifiers(parameter: SearchParameter) -> tuple[str, ...]:
+    """Return the modifiers of `parameter`: the types that it may refer to."""
+    return parameter.targets or resource_types()
+
+
+def _address(reference: dict[str, Any]) -> str | None:
+    text: str | None = reference.get("reference")
+    if text is None or text[:1] == "#":
+        return None
+    return text.partition(_VERSION)[0] if _VERSION in text else text
+
+
+def canonical(text: str) -> list[str]:
+    """Return the index values of a canonical: what is written, and that without the version."""
+    address, _, version = text.partition("|")
+    return [text, address] if version else [text]
+
+
+def _inline(resource: dict[str, Any]) -> str | None:
+    resource_id = resource.get("id")
+    return f"{resource['resourceType']}/{resource_id}" if resource_id else None
+
+
+_READERS = {
+    "Reference": Reader(_address),
+    "canonical": Reader(canonical, several=True),
+    "Resource": Reader(_inline),
+}
+
+
+def only_type(asked: Asked) -> str | None:
+    """Return the one type of local resources that is asked for, None if it is not one or not said."""
+    if asked.modifier:
+        return asked.modifier
+    found = {
+        parsed.resource_type if parsed is not None and not parsed.base else None
+        for text in asked.texts
+        for alternative in split(text, ",")
+        for parsed in [parse_reference(unescape(alternative).removeprefix(f"{asked.base_url}/"))]
+    }
+    return found.pop() if len(found) == 1 else None
 
 
 def condition(asked: Asked) -> Condition:
-    """Return the condition on the document for `id`, `Type/id` or an absolute address, or several."""
-    wanted: list[str] = []
-    for text in split(asked.text, ","):
-        if not text:
+    """Return the condition on the document for `id`, `Type/id` or an absolute address."""
+    return both(_one(asked, text) for text in asked.texts)
+
+
+def _one(asked: Asked, text: str) -> Condition:
+    plain: list[str] = []
+    versioned: list[Condition] = []
+    for alternative in split(text, ","):
+        wanted = unescape(alternative)
+        if not wanted:
             raise asked.refusal("a reference is id, Type/id or an address")
-        wanted += _forms(asked, unescape(text))
-    return {asked.field: {"$in": wanted} if len(wanted) > 1 else wanted[0]}
+        parsed = parse_reference(wanted.removeprefix(f"{asked.base_url}/"))
+        _check_type(asked, wanted, parsed)
+        if parsed is not None and parsed.version is not None:
+            versioned.append(_of_version(asked, parsed))
+        else:
+            plain += _forms(asked, wanted, parsed)
+    return either([*([one_of(asked.field.path, plain)] if plain else []), *versioned])
 
 
-def _forms(asked: Asked, text: str) -> list[str]:
-    parsed = parse_reference(text.removeprefix(f"{asked.base_url}/"))
+def _check_type(asked: Asked, wanted: str, parsed: LiteralReference | None) -> None:
+    type_name = asked.modifier
+    if type_name is None or is_id(wanted):
+        return
+    if parsed is None or parsed.base or parsed.resource_type != type_name:
+        raise asked.refusal(f"with :{type_name} a reference is id or {type_name}/id")
+
+
+def _forms(asked: Asked, wanted: str, parsed: LiteralReference | None) -> list[str]:
     if parsed is not None and not parsed.base:
         return _local_forms(asked, [f"{parsed.resource_type}/{parsed.id}"])
-    if is_id(text):
-        types = [asked.modifier] if asked.modifier else asked.parameter.targets or resource_types()
-        return _local_forms(asked, [f"{name}/{text}" for name in types])
-    return [text]
+    if is_id(wanted):
+        types = [asked.modifier] if asked.modifier else asked.field.parameter.targets or resource_types()
+        return _local_forms(asked, [f"{name}/{wanted}" for name in types])
+    return [wanted]
 
 
 def _local_forms(asked: Asked, relative: list[str]) -> list[str]:
+    """Return relative references with the absolute addresses that mean the same on this server."""
     return relative + [f"{asked.base_url}/{reference}" for reference in relative]
+
+
+def _of_version(asked: Asked, parsed: LiteralReference) -> Condition:
+    """Return the condition that one version is referred to, which only the resource itself says."""
+    relative = f"{parsed.base}{parsed.resource_type}/{parsed.id}"
+    current = [relative] if parsed.base else _local_forms(asked, [relative])
+    exact = {"$in": [f"{reference}{_VERSION}{parsed.version}" for reference in current]}
+    places = [
+        written(path, exact, below="reference")
+        for path in asked.field.parameter.paths
+        if path.type == "Reference"
+    ]
+    return both([one_of(asked.field.path, current), either(places)])

@@ -63,7 +63,7 @@ async def _total(query: Query, after: Position | None, found: int, size: int, co
 def _position(query: Query, document: Document) -> Position:
     if "keys" in document:
         return Position(tuple(document["keys"]), document["seq"])
-    return Position(tuple(_value_at(document, key.field) for key in query.sort), document["seq"])
+    return Position(tuple(_value_at(document, key.paths[0]) for key in query.sort), document["seq"])
 
 
 def _value_at(document: Any, field: str) -> Any:

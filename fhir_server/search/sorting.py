@@ -5,22 +5,29 @@ https://hl7.org/fhir/R4/search.html#sort
 
 from dataclasses import dataclass
 
-from fhir_server.search.asked import stored_bare
-from fhir_server.search.extraction import DOCUMENT_FIELDS
+from fhir_server.search.asked import Field
+from fhir_server.search.fields import fields
 from fhir_server.search.types import KINDS
 from resources.operation_outcome import InvalidSearch, error
-from resources.search_parameters import SearchParameter, search_parameters
 
 _MOST_KEYS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class SortKey:
-    """One key of an order: field of the document, direction, and whether the field holds one bare value."""
+    """One key of an order: paths in the document, direction, and whether there is one value at most.
 
-    field: str
+    Of several values the least counts, in descending order the greatest.
+    """
+
+    paths: tuple[str, ...]
     descending: bool
     is_bare: bool
+
+    @property
+    def direction(self) -> int:
+        """1 for ascending, -1 for descending, as MongoDB has it."""
+        return -1 if self.descending else 1
 
 
 def parse_sort(resource_type: str, text: str) -> tuple[SortKey, ...]:
@@ -32,18 +39,13 @@ def parse_sort(resource_type: str, text: str) -> tuple[SortKey, ...]:
 
 
 def _key(resource_type: str, name: str) -> SortKey:
-    code = name.removeprefix("-")
-    parameter = search_parameters(resource_type).get(code)
-    if parameter is None or not is_sortable(parameter):
+    found = fields(resource_type).get(name.removeprefix("-"))
+    if found is None:
         message = f"_sort takes the search parameters of {resource_type}, composites excepted"
         raise InvalidSearch(error("not-supported", message))
-    descending = name.startswith("-")
-    if code in DOCUMENT_FIELDS:
-        return SortKey(DOCUMENT_FIELDS[code], descending, is_bare=True)
-    field = f"search.{code}{KINDS[parameter.type].sort}"
-    return SortKey(field, descending, stored_bare(parameter))
+    paths = tuple(_path(field) for field in found)
+    return SortKey(paths, name.startswith("-"), is_bare=len(found) == 1 and found[0].is_bare)
 
 
-def is_sortable(parameter: SearchParameter) -> bool:
-    """Tell whether resources can be put in the order of `parameter`."""
-    return parameter.type in KINDS and bool(parameter.paths) and parameter.usage == "normal"
+def _path(field: Field) -> str:
+    return field.path + KINDS[field.type].key if field.path.startswith("search.") else field.path

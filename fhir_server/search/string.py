@@ -1,71 +1,116 @@
 """string: names, addresses, titles. https://hl7.org/fhir/R4/search.html#string
 
-Indexed without regard to case, accents and repeated spaces, so that the start of a name is a range of an
-index. `:exact` asks the index in the same way, and the resource itself for the characters as they were
-written.
+Indexed without regard to case, accents, punctuation and repeated spaces, so that the start of a name is a
+range of an index. The parts of a family name are found each by itself. `:exact` asks the resource for the
+characters as they were written.
 """
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
-from fhir_server.search.asked import Asked, Condition, either, starting_with
+from fhir_server.search.asked import Asked, Condition, Reader, both, either, starting_with
 from fhir_server.search.escaping import split, unescape
+from fhir_server.search.written import written
+from resources.fhirpath.element_paths import ElementPath
 
 MODIFIERS = ("exact", "contains")
 
-# The parts by which a name or an address is found: https://hl7.org/fhir/R4/search.html#string
+# The elements of type string, by which a name or an address is found.
 _PARTS = {
     "HumanName": ("text", "family", "given", "prefix", "suffix"),
     "Address": ("text", "line", "city", "district", "state", "postalCode", "country"),
 }
 
+_PERHAPS_PUNCTUATION = re.compile(r"[^\w\s]|_")
 
-def values(element: Any, fhir_type: str) -> list[str]:
-    """Return the index values of one element."""
-    if fhir_type not in _PARTS:
-        return [normalised(element)]
-    found: list[str] = []
+
+def reader(path: ElementPath) -> Reader:
+    """Return how elements of the path's type are indexed."""
+    if path.type == "HumanName":
+        return Reader(_name, several=True)
+    if path.type == "Address":
+        return Reader(_address, several=True)
+    if path.steps and path.steps[-1].key == "family":
+        return Reader(_family, several=True)
+    return Reader(normalised)
+
+
+def _name(name: dict[str, Any]) -> list[str]:
+    family = name.get("family")
+    return _distinct([*_texts(name, "HumanName"), *(_family(family)[1:] if family else ())])
+
+
+def _address(address: dict[str, Any]) -> list[str]:
+    return _distinct(_texts(address, "Address"))
+
+
+def _texts(element: dict[str, Any], fhir_type: str) -> Iterable[str]:
     for part in _PARTS[fhir_type]:
         value = element.get(part)
-        if isinstance(value, str):
-            found.append(normalised(value))
-        elif isinstance(value, list):
-            found += [normalised(item) for item in value if isinstance(item, str)]
-    return found
+        if isinstance(value, list):
+            yield from (normalised(item) for item in value if item is not None)
+        elif value is not None:
+            yield normalised(value)
+
+
+def _family(family: str) -> list[str]:
+    """Return a family name, and what of it begins with the second word, the third and so on."""
+    words = normalised(family).split(" ")
+    return [" ".join(words[start:]) for start in range(len(words))]
+
+
+def _distinct(values: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(values))
 
 
 @lru_cache(maxsize=4096)
 def normalised(text: str) -> str:
-    """Return `text` folded to the form in which strings are compared."""
+    """Return `text` folded to the form in which strings are compared.
+
+    A dash counts as a space, other punctuation as nothing: `Anne-Marie` is `anne marie`, `O'Brien` is
+    `obrien`.
+    """
     folded = text.casefold()
     if not folded.isascii():
         decomposed = unicodedata.normalize("NFKD", folded)
         folded = "".join(character for character in decomposed if not unicodedata.combining(character))
+    if _PERHAPS_PUNCTUATION.search(folded):
+        folded = "".join(map(_without_punctuation, folded))
     return " ".join(folded.split())
+
+
+def _without_punctuation(character: str) -> str:
+    category = unicodedata.category(character)
+    if category == "Pd":
+        return " "
+    return "" if category[0] == "P" else character
 
 
 def condition(asked: Asked) -> Condition:
     """Return the condition on the document for text that starts a value, is part of it, or is all of it."""
+    return both(_one(asked, text) for text in asked.texts)
+
+
+def _one(asked: Asked, text: str) -> Condition:
     conditions: list[Condition] = []
-    for escaped in split(asked.text, ","):
-        text = unescape(escaped)
-        wanted = normalised(text)
+    for escaped in split(text, ","):
+        literal = unescape(escaped)
+        wanted = normalised(literal)
         if not wanted:
-            raise asked.refusal("a string is not empty")
+            raise asked.refusal("a string has at least one letter or digit")
         if asked.modifier == "exact":
-            conditions.append({"$and": [{asked.field: wanted}, either(_as_written(asked, text))]})
+            conditions.append(both([{asked.field.path: wanted}, either(_as_written(asked, literal))]))
         elif asked.modifier == "contains":
-            conditions.append({asked.field: {"$regex": re.escape(wanted)}})
+            conditions.append({asked.field.path: {"$regex": re.escape(wanted)}})
         else:
-            conditions.append({asked.field: starting_with(wanted)})
+            conditions.append(asked.on_values(starting_with(wanted)))
     return either(conditions)
 
 
-def _as_written(asked: Asked, text: str) -> list[Condition]:
-    places = []
-    for path in asked.parameter.paths:
-        place = ".".join(("resource", *(step.key for step in path.steps)))
-        places += [f"{place}.{part}" for part in _PARTS[path.type]] if path.type in _PARTS else [place]
-    return [{place: text} for place in places]
+def _as_written(asked: Asked, literal: str) -> Iterable[Condition]:
+    for path in asked.field.parameter.paths:
+        for part in _PARTS.get(path.type, ("",)):
+            yield written(path, literal, below=part)

@@ -5,35 +5,32 @@ https://hl7.org/fhir/R4/search.html#ptypes
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from fhir_server.search import date, number, quantity, reference, string, token, uri
-from fhir_server.search.asked import Asked, Condition
-
-Values = Callable[[Any, str], list[Any]]
-"""An element and its FHIR type -> the values under which its resource is indexed."""
+from fhir_server.search.asked import Asked, Condition, Reader
+from resources.fhirpath.element_paths import ElementPath
+from resources.search_parameters import SearchParameter
 
 
 @dataclass(frozen=True, slots=True)
 class ParameterKind:
-    """One parameter type: its index values, its condition on documents, and the modifiers it takes.
+    """One parameter type: how elements are indexed, the condition on documents, and the modifiers it takes.
 
-    `keys` are what an index on it is made of, below the parameter's field; `sort` is the one to sort by.
+    `key` is what an index and an order are made of, below the parameter's field.
     """
 
-    values: Values
+    reader: Callable[[ElementPath], Reader]
     condition: Callable[[Asked], Condition]
-    modifiers: tuple[str, ...]
-    keys: tuple[str, ...] = ("",)
-    sort: str = ""
+    modifiers: Callable[[SearchParameter], tuple[str, ...]] = lambda _parameter: ()
+    key: str = ""
 
 
 KINDS: Mapping[str, ParameterKind] = {
-    "date": ParameterKind(date.values, date.condition, date.MODIFIERS, (".lo", "seq", ".hi"), ".lo"),
-    "number": ParameterKind(number.values, number.condition, number.MODIFIERS),
-    "quantity": ParameterKind(quantity.values, quantity.condition, quantity.MODIFIERS, (".u", ".v"), ".v"),
-    "reference": ParameterKind(reference.values, reference.condition, reference.MODIFIERS),
-    "string": ParameterKind(string.values, string.condition, string.MODIFIERS),
-    "token": ParameterKind(token.values, token.condition, token.MODIFIERS),
-    "uri": ParameterKind(uri.values, uri.condition, uri.MODIFIERS),
+    "date": ParameterKind(date.reader, date.condition, key=".lo"),
+    "number": ParameterKind(number.reader, number.condition),
+    "quantity": ParameterKind(quantity.reader, quantity.condition, key=".v"),
+    "reference": ParameterKind(reference.reader, reference.condition, reference.modifiers),
+    "string": ParameterKind(string.reader, string.condition, lambda _parameter: string.MODIFIERS),
+    "token": ParameterKind(token.reader, token.condition, lambda _parameter: token.MODIFIERS),
+    "uri": ParameterKind(uri.reader, uri.condition),
 }
