@@ -4,9 +4,13 @@ from collections import Counter, defaultdict
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import pairwise
+from random import Random
 from typing import Any
 
 from fhir_server.demo.datatypes import Resource
+from fhir_server.demo.schedule import Diary
+from fhir_server.demo.staff import Staff
+from fhir_server.demo.timeline import Timeline
 
 Of = dict[str, list[Resource]]
 
@@ -113,6 +117,19 @@ def test_no_slot_is_booked_twice(hospital: dict[str, Resource], of_type: Of) -> 
         assert (hospital[slot]["start"], hospital[slot]["end"]) == (appointment["start"], appointment["end"])
     given = {f"Slot/{one['id']}" for one in of_type["Slot"] if one["status"] in ("busy", "busy-tentative")}
     assert given == set(held)
+
+
+def test_slots_given_to_one_patient_are_at_different_times(today: date) -> None:
+    """However many appointments a patient makes, no two are at the same time, and something stays free."""
+    timeline = Timeline(today)
+    diary = Diary(timeline, Staff(timeline, 1))
+    taken: set[str] = set()
+    while booking := diary.book("general-practice", Random(7), "busy", taken):
+        assert booking.slot["status"] == "busy"
+    calendars = [one for one in diary.calendars if one.department.key == "general-practice"]
+    busy = [slot["start"] for one in calendars for slot in one.slots if slot["status"] == "busy"]
+    assert len(busy) == len(set(busy)) == len(taken) > 50
+    assert all(any(slot["status"] == "free" for slot in one.slots) for one in calendars)
 
 
 def test_nobody_has_two_appointments_at_a_time(of_type: Of) -> None:
