@@ -33,12 +33,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     if settings.mongo_url is None:
         raise ValueError("FHIR_MONGO_URL is not set; start the server with `fhir-server serve`")
     configure_logs(settings)
-    store = Store(
-        settings.mongo_url,
-        settings.database,
-        max_open_transactions=settings.max_open_transactions,
-        now=lambda: datetime.now(UTC),
-    )
+    store = open_store(settings, settings.mongo_url)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -59,6 +54,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     endpoint = FhirEndpoint(store, settings, prefix=_FHIR_PATH)
     app.router.routes += [Route(_FHIR_PATH, endpoint), Mount(_FHIR_PATH, endpoint)]
     return app
+
+
+def open_store(settings: Settings, mongo_url: str) -> Store:
+    """Return the store in the database that `settings` name at `mongo_url`; nothing is sent yet."""
+    return Store(
+        mongo_url,
+        settings.database,
+        max_open_transactions=settings.max_open_transactions,
+        now=lambda: datetime.now(UTC),
+    )
 
 
 def _collect_garbage_less_often() -> None:

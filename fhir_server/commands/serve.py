@@ -1,5 +1,6 @@
 """`fhir-server serve`: MongoDB, then the server on it, until told to stop; then both, in the other order."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -14,11 +15,13 @@ import click
 from pydantic import ValidationError
 
 from fhir_server.announcement import await_answer, await_ready, local_base_url, what_is_where
+from fhir_server.app import open_store
 from fhir_server.logs import configure_logs
 from fhir_server.parent_death import ending_with
 from fhir_server.serving import listen, serve_on
 from fhir_server.settings import ENVIRONMENT_PREFIX, Settings, to_environment
 from fhir_server.store.embedded import CannotStart, RunningMongo, running_mongo
+from resources.operation_outcome import StoreUnavailable
 
 
 @click.command()
@@ -90,7 +93,18 @@ def _serve(listener: socket.socket, settings: Settings, mongo: RunningMongo, *, 
     threading.Thread(
         target=_announce, args=(settings, port, mongo.description, demo), name="announcement", daemon=True
     ).start()
+    asyncio.run(_prepare(settings, mongo.url))
     return serve_on(listener, settings)
+
+
+async def _prepare(settings: Settings, mongo_url: str) -> None:
+    store = open_store(settings, mongo_url)
+    try:
+        await store.prepare_new_database()
+    except StoreUnavailable:
+        pass  # the server starts without, answers 503, and makes collections when they are needed
+    finally:
+        await store.close()
 
 
 def _announce(settings: Settings, port: int, mongo: str, demo: bool) -> None:

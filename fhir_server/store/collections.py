@@ -1,12 +1,15 @@
 """Collections and their indexes, made when the first resource of a type is about to be stored.
 
-Making all of them at once would cost every new hospital some 2,500 index files that it may never use.
+Making all of them at once would cost every new hospital some 2,500 index files that it may never use. Those
+of the types that every hospital keeps are made when a new database is first served, which takes about a
+second then, and not from the first patients that are loaded.
 """
 
 import asyncio
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import OperationFailure
 
 from fhir_server.search.indexes import index_specifications
 from fhir_server.store.documents import HISTORY, Document
@@ -14,6 +17,18 @@ from fhir_server.store.documents import HISTORY, Document
 LOCKS = "locks"
 # A lock document only has to outlive the transaction that wrote it.
 _LOCK_LIFETIME_SECONDS = 3_600
+
+
+EVERYDAY_TYPES = frozenset(
+    {
+        *("AllergyIntolerance", "Appointment", "CarePlan", "CareTeam", "Claim", "Condition", "Coverage"),
+        *("Device", "DiagnosticReport", "DocumentReference", "Encounter", "ExplanationOfBenefit", "Goal"),
+        *("ImagingStudy", "Immunization", "Location", "Medication", "MedicationAdministration"),
+        *("MedicationRequest", "Observation", "Organization", "Patient", "Practitioner", "PractitionerRole"),
+        *("Procedure", "Provenance", "Schedule", "ServiceRequest", "Slot", "SupplyDelivery"),
+    }
+)
+_INDEX_CONFLICTS = {85, 86}  # IndexOptionsConflict, IndexKeySpecsConflict
 
 
 class Collections:
@@ -33,8 +48,27 @@ class Collections:
             if not self._ready:
                 await self._prepare_common()
             for resource_type in sorted(resource_types - self._ready):
-                await self._database[resource_type].create_indexes(_models(resource_type))
+                await self._make_indexes(resource_type)
                 self._ready.add(resource_type)
+
+    async def prepare_new_database(self) -> None:
+        """Make the collections of everyday types if there are none at all yet."""
+        if not await self._database.list_collection_names():
+            await self.prepare(set(EVERYDAY_TYPES))
+
+    async def _make_indexes(self, resource_type: str) -> None:
+        collection, models = self._database[resource_type], _models(resource_type)
+        try:
+            await collection.create_indexes(models)
+        except OperationFailure as failure:
+            if failure.code not in _INDEX_CONFLICTS:
+                raise
+            # An earlier version of the server had another index under one of these names.
+            wanted = {model.document["name"]: model.document["key"] for model in models}
+            for name, index in (await collection.index_information()).items():
+                if name in wanted and dict(index["key"]) != dict(wanted[name]):
+                    await collection.drop_index(name)
+            await collection.create_indexes(models)
 
     async def _prepare_common(self) -> None:
         await self._database[HISTORY].create_indexes(

@@ -37,6 +37,11 @@ class Store:
         with translated_failures():
             await self._database.command("ping")
 
+    async def prepare_new_database(self) -> None:
+        """Make the collections of the types that every hospital keeps, if the database is a new one."""
+        with translated_failures():
+            await self._collections.prepare_new_database()
+
     async def commit(self, writes: Sequence[Write], absences: Sequence[Absence] = ()) -> list[Written]:
         """Store all of `writes` or nothing (see `Committer.commit`)."""
         with translated_failures():
