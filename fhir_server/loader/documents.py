@@ -7,6 +7,8 @@ Batches and transactions are posted untouched, byte for byte, so that their cond
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
+
 from fhir_server.loader.items import Item, batches, gather, item, single
 from fhir_server.loader.submission import Entry, Failure, Submission
 from resources.json_format import dumps, parse
@@ -18,14 +20,22 @@ _REPEATABLE_METHODS = frozenset({"PUT", "GET", "HEAD", "DELETE"})
 
 def submissions(source: str, body: bytes, size: int = 0) -> Iterator[Submission | Failure]:
     """Return what to send for the document `body`; raises InvalidContent if it is no resource."""
-    document = parse(body)
+    document = _glance(body)
     one = item(document, body, "", size=size)
     if one.resource_type != "Bundle":
         yield single(source, one)
     elif document.get("type") in ("batch", "transaction"):
         yield _as_it_is(source, body, document, size)
     else:
-        yield from _content(source, body, document, size)
+        yield from _content(source, body, parse(body), size)
+
+
+def _glance(body: bytes) -> Any:
+    """Read what will be sent untouched in half the time that exact digits take: the server looks closely."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return parse(body)  # says where it is wrong
 
 
 def _as_it_is(source: str, body: bytes, bundle: dict[str, Any], size: int) -> Submission:
