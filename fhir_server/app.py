@@ -6,7 +6,6 @@ The only place where the parts are wired; uvicorn calls `create_app` in each wor
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
@@ -18,7 +17,7 @@ from fhir_server.endpoint import FhirEndpoint
 from fhir_server.logs import configure_logs
 from fhir_server.negotiation import FHIR_JSON
 from fhir_server.settings import Settings
-from fhir_server.store import Store
+from fhir_server.store import Store, open_store
 from resources.operation_outcome import Issue, StoreUnavailable, operation_outcome
 
 _FHIR_PATH = "/fhir"
@@ -54,16 +53,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     endpoint = FhirEndpoint(store, settings, prefix=_FHIR_PATH)
     app.router.routes += [Route(_FHIR_PATH, endpoint), Mount(_FHIR_PATH, endpoint)]
     return app
-
-
-def open_store(settings: Settings, mongo_url: str) -> Store:
-    """Return the store in the database that `settings` name at `mongo_url`; nothing is sent yet."""
-    return Store(
-        mongo_url,
-        settings.database,
-        max_open_transactions=settings.max_open_transactions,
-        now=lambda: datetime.now(UTC),
-    )
 
 
 def _collect_garbage_less_often() -> None:

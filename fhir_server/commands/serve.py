@@ -15,11 +15,11 @@ import click
 from pydantic import ValidationError
 
 from fhir_server.announcement import await_answer, await_ready, local_base_url, what_is_where
-from fhir_server.app import open_store
 from fhir_server.logs import configure_logs
 from fhir_server.parent_death import ending_with
 from fhir_server.serving import listen, serve_on
 from fhir_server.settings import ENVIRONMENT_PREFIX, Settings, to_environment
+from fhir_server.store import open_store
 from fhir_server.store.embedded import CannotStart, RunningMongo, running_mongo
 from resources.operation_outcome import StoreUnavailable
 

@@ -3,7 +3,7 @@
 from fhir_server.store.commit import Absence, AbsenceBroken
 from fhir_server.store.documents import Version, Write, Written, instant
 from fhir_server.store.reading import HistoryPosition, HistoryScope
-from fhir_server.store.store import Store
+from fhir_server.store.store import Store, open_store
 
 __all__ = [
     "Absence",
@@ -15,4 +15,5 @@ __all__ = [
     "Write",
     "Written",
     "instant",
+    "open_store",
 ]

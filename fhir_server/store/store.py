@@ -1,9 +1,10 @@
 """The store as the rest of the server sees it; every failure of the database leaves it as a FhirError."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
+from fhir_server.settings import Settings
 from fhir_server.store import reading
 from fhir_server.store.collections import Collections
 from fhir_server.store.commit import Absence, Committer
@@ -97,3 +98,13 @@ class Store:
         with translated_failures():
             stored_types = await self._collections.stored_types()
             return await reading.history(self._database, stored_types, scope, after, limit)
+
+
+def open_store(settings: Settings, mongo_url: str) -> Store:
+    """Return the store in the database that `settings` name at `mongo_url`; nothing is sent yet."""
+    return Store(
+        mongo_url,
+        settings.database,
+        max_open_transactions=settings.max_open_transactions,
+        now=lambda: datetime.now(UTC),
+    )
