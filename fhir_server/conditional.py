@@ -4,6 +4,7 @@ https://hl7.org/fhir/R4/http.html#ccreate, https://hl7.org/fhir/R4/http.html#tru
 """
 
 import hashlib
+from typing import Any
 
 from fhir_server.context import Context
 from fhir_server.query_string import Pairs, parse_pairs
@@ -23,18 +24,26 @@ def search_pairs(criteria: str) -> Pairs:
 
 def absence(context: Context, resource_type: str, pairs: Pairs) -> Absence:
     """Return the promise that nothing of `resource_type` matches `pairs` when the write is committed."""
-    query = parse_search(resource_type, pairs, lenient=False, base_url=context.base_url)
+    condition = _condition(context, resource_type, pairs)
     text = "&".join(f"{name}={value}" for name, value in sorted(pairs))
     key = hashlib.sha256(f"{resource_type}?{text}".encode()).hexdigest()
-    return Absence(resource_type, key, query.filter)
+    return Absence(resource_type, key, condition)
 
 
 async def single_match(context: Context, resource_type: str, pairs: Pairs) -> str | None:
     """Return the id of the one resource that matches, or None; raise PreconditionFailed if several do."""
-    query = parse_search(resource_type, pairs, lenient=False, base_url=context.base_url)
-    ids = await context.store.matching_ids(resource_type, query.filter, limit=2)
+    condition = _condition(context, resource_type, pairs)
+    ids = await context.store.matching_ids(resource_type, condition, limit=2)
     if len(ids) > 1:
         raise PreconditionFailed(
             error("multiple-matches", f"More than one {resource_type} matches the condition")
         )
     return ids[0] if ids else None
+
+
+def _condition(context: Context, resource_type: str, pairs: Pairs) -> dict[str, Any]:
+    """Return the MongoDB filter of a condition, which must not be one that every resource meets."""
+    query = parse_search(resource_type, pairs, lenient=False, base_url=context.base_url)
+    if not query.filter:
+        raise InvalidSearch(error("value", "A condition needs a search parameter with a value"))
+    return query.filter
