@@ -16,8 +16,8 @@ import structlog
 from fhir_server.context import Context, Request, Response
 from fhir_server.errors import error_response
 from fhir_server.identifiers import new_id
-from fhir_server.negotiation import check_accept, check_content_type, parse_prefer
-from fhir_server.query_string import Pairs, parse_pairs
+from fhir_server.negotiation import check_accept, check_content_type, check_host, parse_prefer
+from fhir_server.query_string import Pairs, as_utf8, parse_pairs
 from fhir_server.responses import HttpAnswer, as_http
 from fhir_server.routes import match
 from fhir_server.settings import Settings
@@ -114,7 +114,8 @@ class _Exchange:
 
     async def answer(self, receive: Receive) -> HttpAnswer:
         """Carry out the request; raise FhirError for all that the client is to be told."""
-        query = parse_pairs(self._scope["query_string"].decode("latin-1"))
+        check_host(self._headers.get(b"host"))
+        query = parse_pairs(self._scope["query_string"])
         formats = [value for name, value in query if name == "_format"]
         self._pretty = ("_pretty", "true") in query
         request = self._request(query)
@@ -140,7 +141,7 @@ class _Exchange:
             if_match=get(b"if-match"),
             if_none_match=get(b"if-none-match"),
             if_modified_since=get(b"if-modified-since"),
-            if_none_exist=get(b"if-none-exist"),
+            if_none_exist=as_utf8(get(b"if-none-exist")),
         )
 
     def _with_body(self, request: Request, body: bytes) -> Request:
@@ -148,7 +149,7 @@ class _Exchange:
         if request.path[1:] == ("_search",):
             if (content_type or "").partition(";")[0].strip().lower() != _FORM:
                 raise UnsupportedMediaType(error("not-supported", f"A search is posted as {_FORM}"))
-            return replace(request, query=(*request.query, *parse_pairs(body.decode("latin-1"))))
+            return replace(request, query=(*request.query, *parse_pairs(body)))
         check_content_type(content_type)
         return replace(request, body=parse(body))
 
@@ -174,7 +175,11 @@ class _Exchange:
 
 
 def _origin(scope: Scope, headers: Mapping[bytes, str]) -> str:
-    return f"{scope['scheme']}://{headers.get(b'host', 'localhost')}"
+    host = headers.get(b"host")
+    if host is None:  # HTTP/1.0: the address that the client is connected to
+        name, port = scope.get("server") or ("localhost", None)
+        host = name if port is None else f"{name}:{port}"
+    return f"{scope['scheme']}://{host}"
 
 
 def _length(header: str | None) -> int:

@@ -1,4 +1,4 @@
-"""What the client sends and wants: media types, `_format`, `Prefer`, entity tags and HTTP dates.
+"""What the client sends and wants: media types, `_format`, `Prefer`, tags, dates and `Host`.
 
 https://hl7.org/fhir/R4/http.html#mime-type, https://hl7.org/fhir/R4/http.html#ops
 """
@@ -21,7 +21,19 @@ _RETURNS: Mapping[str, ReturnPreference] = {
     "representation": "representation",
     "operationoutcome": "OperationOutcome",
 }
+# A name or IPv4 address, or an IPv6 address in brackets, and a port: it becomes part of links and Location.
+_HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253})|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _ENTITY_TAG = re.compile(r'(?:W/)?"?(?P<version>[A-Za-z0-9\-.]{1,64})"?')
+
+
+@lru_cache(maxsize=256)
+def check_host(host: str | None) -> None:
+    """Raise InvalidContent if there is a `Host` header that names no host.
+
+    https://www.rfc-editor.org/rfc/rfc9112#section-3.2
+    """
+    if host is not None and _HOST.fullmatch(host) is None:
+        raise InvalidContent(error("value", "The Host header must be a name or address, and maybe a port"))
 
 
 @lru_cache(maxsize=256)

@@ -34,6 +34,8 @@ def decode_position(text: str) -> tuple[datetime, int]:
     try:
         decoded = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii")
         milliseconds, sequence = (int(part, 16) for part in decoded.split("."))
+        if not 0 <= sequence < 1 << 63:
+            raise ValueError
         return _EPOCH + milliseconds * _MILLISECOND, sequence
     except (binascii.Error, ValueError, OverflowError):
         raise InvalidSearch(error("value", "This page link was not made by this server")) from None

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import uvicorn
 
+from fhir_server.protocol import FhirHttpProtocol
 from fhir_server.settings import Settings
 
 _BACKLOG = 2048
@@ -30,7 +31,7 @@ def configuration() -> uvicorn.Config:
         "fhir_server.app:create_app",
         factory=True,
         loop="uvloop",
-        http="httptools",
+        http=FhirHttpProtocol,
         ws="none",
         lifespan="on",
         log_config=None,

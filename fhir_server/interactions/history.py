@@ -50,9 +50,9 @@ def _since(text: str | None) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(text.replace(" ", "+"))
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise InvalidSearch(error("value", "_since is an instant such as 2026-01-31T12:00:00Z")) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _position(text: str | None) -> HistoryPosition | None:

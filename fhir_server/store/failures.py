@@ -20,6 +20,7 @@ from resources.operation_outcome import (
     ContentTooLarge,
     FhirError,
     InvalidContent,
+    InvalidSearch,
     StoreUnavailable,
     TooCostly,
     error,
@@ -28,6 +29,7 @@ from resources.operation_outcome import (
 _WRITE_CONFLICT = 112
 _TOO_DEEP = {15}  # Overflow: a document nested more than 200 levels
 _TOO_LARGE = {10334, 17419, 17420, 257, 334}  # BSONObjectTooLarge and its kin, TransactionTooLarge
+_NO_PATTERN = {51091}  # a regular expression that is longer than 32,764 bytes
 _TOO_LONG = {290}  # TransactionExceededLifetimeLimitSeconds
 _UNAVAILABLE = {
     11600,  # InterruptedAtShutdown
@@ -54,6 +56,9 @@ def translated_failures() -> Iterator[None]:
     """Turn the driver's errors into FhirErrors; none of these tells anything of the data."""
     try:
         yield
+    except OverflowError as failure:
+        message = "A number or moment is outside of what the database can compare with"
+        raise InvalidSearch(error("value", message)) from failure
     except (PyMongoError, BSONError) as failure:
         raise _meaning(failure) from failure
 
@@ -71,6 +76,8 @@ def _meaning(failure: Exception) -> Exception:
         )
     elif isinstance(failure, ExecutionTimeout) or code in _TOO_LONG:
         result = TooCostly(error("too-costly", "The database took longer over this than one request may"))
+    elif code in _NO_PATTERN:
+        result = InvalidSearch(error("too-long", "A value is too long to be looked for within others"))
     elif code in _TOO_DEEP or isinstance(failure, BSONError):
         result = InvalidContent(error("structure", "The resource is nested too deeply to be stored"))
     elif isinstance(failure, PyMongoError) and is_write_conflict(failure):

@@ -1,26 +1,18 @@
-"""A server in a process of its own for each module, whose memory, log and database are looked at afterwards."""
+"""A server process for each module, whose memory, log and database are looked at afterwards."""
 
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
+from tests.fhir_server.faults.refusals import CANARY
 from tests.fhir_server.faults.server_process import ServerProcess, resident_bytes, running
 
-# Stands in whatever is sent and must not be told to anybody: no answer and no line of the log may have it.
-CANARY = "Zq9Canary"
 # What a process may hold on to after a module full of bad requests, beside what it had before.
 _MOST_GROWTH = 150 * 1024 * 1024
-
-
-@pytest.fixture(scope="module")
-def canary() -> str:
-    """Text that is sent in many places, and that the server must not repeat."""
-    return CANARY
 
 
 @pytest.fixture(scope="module")

@@ -118,7 +118,7 @@ class Ledger:
             self._changed.notify_all()
 
     def await_more(self, number: int, seconds: float) -> None:
-        """Return when `number` more writes were acknowledged; fail after `seconds`, or on what is unexpected."""
+        """Return when `number` more writes were acknowledged; fail after `seconds`, or on a surprise."""
         with self._changed:
             wanted = len(self.acknowledged) + number
             self._changed.wait_for(lambda: len(self.acknowledged) >= wanted or self.unexpected, seconds)

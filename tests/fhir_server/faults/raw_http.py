@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 FHIR_JSON = "application/fhir+json"
-SECONDS = 120.0
+SECONDS = 20.0
 _CONTINUE = 100
 _WITHOUT_BODY = frozenset({_CONTINUE, 204, 304})
 

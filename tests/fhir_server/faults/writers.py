@@ -1,4 +1,4 @@
-"""Clients that write as hard as they can: creates, updates, deletions and transactions, each on its connection."""
+"""Clients that write as hard as they can, each on its connection: single resources and transactions."""
 
 import http.client
 import random
