@@ -26,8 +26,11 @@ _SYSTEM_INTERACTIONS = ("transaction", "batch", "history-system")
 
 
 @lru_cache(maxsize=16)
-def capability_statement(base_url: str) -> dict[str, Any]:
-    """Return the CapabilityStatement of the server at `base_url`; callers must not change it."""
+def capability_statement(base_url: str, conditional_delete: str) -> dict[str, Any]:
+    """Return the CapabilityStatement of the server at `base_url`; callers must not change it.
+
+    `conditional_delete` is `single` or `multiple`, as the settings have it.
+    """
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -40,7 +43,7 @@ def capability_statement(base_url: str) -> dict[str, Any]:
         "rest": [
             {
                 "mode": "server",
-                "resource": [_resource(name) for name in resource_types()],
+                "resource": [_resource(name, conditional_delete) for name in resource_types()],
                 "interaction": _interactions(_SYSTEM_INTERACTIONS),
             }
         ],
@@ -51,7 +54,7 @@ def _interactions(codes: tuple[str, ...]) -> list[dict[str, str]]:
     return [{"code": code} for code in codes]
 
 
-def _resource(resource_type: str) -> dict[str, Any]:
+def _resource(resource_type: str, conditional_delete: str) -> dict[str, Any]:
     return {
         "type": resource_type,
         "profile": f"http://hl7.org/fhir/StructureDefinition/{resource_type}",
@@ -61,8 +64,8 @@ def _resource(resource_type: str) -> dict[str, Any]:
         "updateCreate": True,
         "conditionalCreate": True,
         "conditionalRead": "full-support",
-        "conditionalUpdate": False,
-        "conditionalDelete": "not-supported",
+        "conditionalUpdate": True,
+        "conditionalDelete": conditional_delete,
         "referencePolicy": ["literal", "logical"],
         "searchParam": [
             {"name": parameter.code, "definition": parameter.url, "type": parameter.type}

@@ -30,10 +30,19 @@ def absence(context: Context, resource_type: str, pairs: Pairs) -> Absence:
     return Absence(resource_type, key, condition)
 
 
+def criteria_of(query: Pairs) -> Pairs:
+    """Return the pairs of a URL that are a condition: all but those about the form of the answer."""
+    return tuple(pair for pair in query if pair[0] not in ("_format", "_pretty"))
+
+
+async def matches(context: Context, resource_type: str, pairs: Pairs, limit: int) -> list[str]:
+    """Return the ids of up to `limit` resources that match."""
+    return await context.store.matching_ids(resource_type, _condition(context, resource_type, pairs), limit)
+
+
 async def single_match(context: Context, resource_type: str, pairs: Pairs) -> str | None:
     """Return the id of the one resource that matches, or None; raise PreconditionFailed if several do."""
-    condition = _condition(context, resource_type, pairs)
-    ids = await context.store.matching_ids(resource_type, condition, limit=2)
+    ids = await matches(context, resource_type, pairs, limit=2)
     if len(ids) > 1:
         raise PreconditionFailed(
             error("multiple-matches", f"More than one {resource_type} matches the condition")

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from fhir_server.context import Context, Handler, Request, Response, Route
 from fhir_server.interactions.batch import batch
 from fhir_server.interactions.capabilities import capabilities
+from fhir_server.interactions.conditional_delete import conditional_delete
+from fhir_server.interactions.conditional_update import conditional_update
 from fhir_server.interactions.create import create
 from fhir_server.interactions.delete import delete
 from fhir_server.interactions.history import history
@@ -57,6 +59,8 @@ _SEARCH = Route("search-type", search_type)
 _CREATE = Route("create", _preferring(create))
 _UPDATE = Route("update", _preferring(update))
 _DELETE = Route("delete", _preferring(delete))
+_CONDITIONAL_UPDATE = Route("conditional-update", _preferring(conditional_update))
+_CONDITIONAL_DELETE = Route("conditional-delete", _preferring(conditional_delete))
 _BUNDLE = Route("batch-or-transaction", _bundle)
 
 Methods = Mapping[str, Route]
@@ -65,7 +69,13 @@ ROUTES: Mapping[tuple[str, ...], Methods] = {
     (): {"POST": _BUNDLE},
     ("metadata",): {"GET": _CAPABILITIES, "HEAD": _CAPABILITIES},
     ("_history",): {"GET": _HISTORY, "HEAD": _HISTORY},
-    (TYPE,): {"GET": _SEARCH, "HEAD": _SEARCH, "POST": _CREATE},
+    (TYPE,): {
+        "GET": _SEARCH,
+        "HEAD": _SEARCH,
+        "POST": _CREATE,
+        "PUT": _CONDITIONAL_UPDATE,
+        "DELETE": _CONDITIONAL_DELETE,
+    },
     (TYPE, "_search"): {"POST": _SEARCH},
     (TYPE, "_history"): {"GET": _HISTORY, "HEAD": _HISTORY},
     (TYPE, ID): {"GET": _READ, "HEAD": _READ, "PUT": _UPDATE, "DELETE": _DELETE},

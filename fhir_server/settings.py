@@ -39,7 +39,7 @@ class Settings(BaseSettings):
         description="Folder of the server's own MongoDB; one server at a time may use it",
     )
     embedded_cache_mb: int = Field(
-        default=256, ge=256, description="Memory, in MiB, for the cache of the server's own MongoDB"
+        default=1024, ge=256, description="Memory, in MiB, for the cache of the server's own MongoDB"
     )
     host: str = Field(default="127.0.0.1", description="Address to listen on")
     port: int = Field(default=8000, ge=0, le=65535, description="TCP port to listen on; 0 picks a free one")
@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     )
     max_page_size: int = Field(
         default=1000, ge=1, le=10_000, description="Entries on a page at most, whatever `_count` says"
+    )
+    conditional_delete: Literal["single", "multiple"] = Field(
+        default="single", description="Whether `DELETE Patient?...` may delete several resources at once"
     )
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto",

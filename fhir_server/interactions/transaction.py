@@ -6,16 +6,16 @@ creates what a conditional create had not found, the plan is corrected and commi
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
 from fhir_server.bundle_links import link_targets, resolve_links
 from fhir_server.bundle_requests import entry_request
-from fhir_server.conditional import absence, search_pairs, single_match
+from fhir_server.conditional import absence, criteria_of, search_pairs, single_match
 from fhir_server.context import Context, Request, Response
 from fhir_server.errors import error_response
-from fhir_server.interactions import delete, update
+from fhir_server.interactions import conditional_update, delete, update
 from fhir_server.interactions.create import created
 from fhir_server.interactions.read import read
 from fhir_server.query_string import Pairs
@@ -34,8 +34,8 @@ _READING = frozenset({"read", "vread", "search-type", "history", "capabilities"}
 class _Step:
     """An entry, the interaction it asks for, and (for one that stores) where its resource will stand.
 
-    A conditional create has `criteria`, and `exists` if its resource is there already or another entry with
-    the same criteria creates it.
+    One with a condition has `criteria` and perhaps a `match`. A conditional create `exists` if it has a
+    match, or if another entry with the same criteria creates its resource.
     """
 
     entry: Entry
@@ -44,6 +44,7 @@ class _Step:
     new_id: str | None = None
     id: str | None = None
     criteria: Pairs = ()
+    match: str | None = None
     exists: bool = False
 
     @property
@@ -62,7 +63,7 @@ class _Step:
 async def transaction(body: dict[str, Any], context: Context) -> Response:
     """Answer 200 with one entry for each that was sent, in the same order; on any failure store nothing."""
     steps = [_step(entry, context) for entry in request_entries(body)]
-    await _find_existing(steps, context)
+    await _find_matches(steps, context)
     _refuse_overlaps(steps)
     changing = [step for step in steps if step.id is not None]
     targets = {step.entry.index: step.target for step in changing}
@@ -85,6 +86,8 @@ def _step(entry: Entry, context: Context) -> _Step:
             return _Step(entry, request, code, new_id, new_id, criteria)
         if code in ("update", "delete"):
             return _Step(entry, request, code, id=request.path[1])
+        if code in ("conditional-update", "conditional-delete"):
+            return _Step(entry, request, code, context.new_id(), criteria=criteria_of(request.query))
     except FhirError as failure:
         # One bad entry makes the bundle bad, whatever that entry alone would have been answered.
         raise InvalidContent(
@@ -94,17 +97,21 @@ def _step(entry: Entry, context: Context) -> _Step:
     raise InvalidContent(error("not-supported", message, f"{entry.expression}.request"))
 
 
-async def _find_existing(steps: Sequence[_Step], context: Context) -> None:
-    """Let each conditional create point at its match, or at the first entry that asks for the same."""
+async def _find_matches(steps: Sequence[_Step], context: Context) -> None:
+    """Let each step with a condition point at its match, or at where its resource will be created."""
     conditional = [step for step in steps if step.criteria]
     matches = await asyncio.gather(
         *(single_match(context, step.resource_type, step.criteria) for step in conditional)
     )
     creators: dict[tuple[str, Pairs], _Step] = {}
     for step, match in zip(conditional, matches, strict=True):
-        creator = creators.setdefault((step.resource_type, step.criteria), step)
-        step.id = match or creator.new_id
-        step.exists = match is not None or creator is not step
+        step.match = step.id = match
+        if step.code == "conditional-update":
+            step.id = conditional_update.addressed(step.request, match, str(step.new_id)).path[1]
+        elif step.code == "create":
+            creator = creators.setdefault((step.resource_type, step.criteria), step)
+            step.id = match or creator.new_id
+            step.exists = match is not None or creator is not step
 
 
 def _refuse_overlaps(steps: Sequence[_Step]) -> None:
@@ -159,18 +166,20 @@ async def _planned(steps: Sequence[_Step]) -> list[Write]:
 
 def _write(step: _Step) -> Write:
     at = f"{step.entry.expression}.resource"
-    if step.code == "delete":
-        return delete.plan(step.request)
+    assert step.id is not None  # noqa: S101 - it writes
+    if step.code in ("delete", "conditional-delete"):
+        return delete.plan(replace(step.request, path=(step.resource_type, step.id)))
     if step.code == "update":
         return update.plan(step.request, at)
-    assert step.id is not None  # noqa: S101 - _step gave it one
+    if step.code == "conditional-update":
+        return update.plan(conditional_update.addressed(step.request, step.match, step.id), at)
     return new_resource(step.resource_type, step.id, step.request.body, at=at)
 
 
 def _absences(steps: Sequence[_Step], context: Context) -> list[Absence]:
     found = {}
     for step in steps:
-        if step.criteria:
+        if step.criteria and step.match is None:
             condition = absence(context, step.resource_type, step.criteria)
             found[condition.key] = condition
     # Always in the same order, so that two transactions never wait for each other in a circle.
@@ -181,7 +190,7 @@ async def _adopt_new_matches(steps: Sequence[_Step], context: Context) -> None:
     """Point the links to resources that would have been created at those that others created meanwhile."""
     conditional = [step for step in steps if step.criteria]
     before = [step.target for step in conditional]
-    await _find_existing(steps, context)
+    await _find_matches(steps, context)
     moved = {old: step.target for old, step in zip(before, conditional, strict=True)}
     await resolve_links([step.entry for step in steps if step.writes], moved, context)
 
@@ -193,9 +202,9 @@ async def _answer(step: _Step, written: Written | None, context: Context) -> dic
         with_resource = True
     elif step.exists:
         response = await read(Request("GET", (step.resource_type, str(step.id))), context)
-    elif step.code == "delete":
+    elif step.code in ("delete", "conditional-delete"):
         response = delete.deleted(written) if written else Response(204)
-    elif step.code == "update":
+    elif step.code in ("update", "conditional-update"):
         response = update.updated(written) if written else Response(200)
     else:
         response = created(written.version if written else None)

@@ -80,7 +80,7 @@ def test_pretty(client: httpx.Client) -> None:
     [
         ("PATCH", "/Patient/http", "GET, HEAD, PUT, DELETE"),
         ("POST", "/Patient/http", "GET, HEAD, PUT, DELETE"),
-        ("PUT", "/Patient", "GET, HEAD, POST"),
+        ("PATCH", "/Patient", "GET, HEAD, POST, PUT, DELETE"),
         ("DELETE", "/metadata", "GET, HEAD"),
         ("GET", "", "POST"),
     ],

@@ -72,7 +72,9 @@ def test_conditional_create_refuses_several_matches(client: httpx.Client) -> Non
     assert answer.json()["issue"][0]["code"] == "multiple-matches"
 
 
-@pytest.mark.parametrize("criteria", ["", "nonsense=1", "identifier=%ff", "_count=1", "_format=json", "identifier="])
+@pytest.mark.parametrize(
+    "criteria", ["", "nonsense=1", "identifier=%ff", "_count=1", "_format=json", "identifier="]
+)
 def test_conditional_create_refuses_bad_criteria(client: httpx.Client, criteria: str) -> None:
     """A condition that is not understood must never count as 'no match'."""
     answer = client.post("/Patient", json=PATIENT, headers={"if-none-exist": criteria})
