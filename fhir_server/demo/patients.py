@@ -14,17 +14,11 @@ from faker import Faker
 from fhir_server.demo.chart import ADULT, SENIOR, Chart
 from fhir_server.demo.datatypes import (
     Code,
-    Resource,
     concept,
     hl7,
     identifier,
-    link,
     resource,
     stamp,
-)
-from fhir_server.demo.departments import (
-    HOSPITAL_ID,
-    HOSPITAL_NAME,
 )
 from fhir_server.demo.staff import StaffMember
 
@@ -74,44 +68,39 @@ class Person:
         return str(_faker("en_US").street_address())
 
 
-def register(chart: Chart, practitioners: list[StaffMember]) -> Resource:
-    """Write the Patient, and for children the parent who came along; returns the Patient."""
+def register(chart: Chart, practitioners: list[StaffMember]) -> None:
+    """Write the Patient, and for children the parent who came along."""
     person = Person(chart.random)
     given = person.given(chart.sex)
     chart.name = person.full_name(given)
-    number = f"{chart.number:06d}"
-    town, postal_code = chart.random.choice(_TOWNS)
     elements: dict[str, Any] = {
-        "identifier": [
-            {"use": "official"}
-            | identifier(hl7("v2-0203", "MR", "Medical record number"), "mrn", f"SVH-{number}")
-            | {"assigner": link("Organization", HOSPITAL_ID, HOSPITAL_NAME)}
-        ],
+        "identifier": [_record_number(chart)],
         "active": chart.died is None,
         "name": _names(chart, person, given),
         "telecom": _telecom(chart, given, person.family),
         "gender": chart.sex,
         "birthDate": chart.birth.isoformat(),
         "deceasedDateTime": stamp(chart.died) if chart.died else None,
-        "address": [
-            {
-                "use": "home",
-                "line": [person.street()],
-                "city": town,
-                "state": "AZ",
-                "postalCode": postal_code,
-                "country": "US",
-            }
-        ],
+        "address": [_address(chart, person)],
         "maritalStatus": _marital_status(chart),
         "contact": [_next_of_kin(chart, person)],
         "communication": [{"language": concept(person.language), "preferred": True}],
         "generalPractitioner": [chart.random.choice(practitioners).role],
-        "managingOrganization": link("Organization", HOSPITAL_ID, HOSPITAL_NAME),
+        "managingOrganization": head_office(),
     }
-    patient = resource("Patient", f"patient-{chart.number:03d}", elements)
-    chart.resources.append(patient)
-    return patient
+    chart.resources.append(resource("Patient", f"patient-{chart.number:03d}", elements))
+
+
+def _record_number(chart: Chart) -> dict[str, Any]:
+    kind = hl7("v2-0203", "MR", "Medical record number")
+    number = identifier(kind, "mrn", f"SVH-{chart.number:06d}")
+    return {"use": "official"} | number | {"assigner": head_office()}
+
+
+def _address(chart: Chart, person: Person) -> dict[str, Any]:
+    town, postal_code = chart.random.choice(_TOWNS)
+    place = {"city": town, "state": "AZ", "postalCode": postal_code, "country": "US"}
+    return {"use": "home", "line": [person.street()]} | place
 
 
 def _names(chart: Chart, person: Person, given: str) -> list[dict[str, Any]]:

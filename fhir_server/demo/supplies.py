@@ -30,6 +30,7 @@ _NEARLY_GONE = {"ceftriaxone": 14, "enoxaparin": 9, "salbutamol": 3}
 _PLENTY = 500
 _REORDER_POINT = 50
 _MEDICATION = hl7("supply-item-type", "medication", "Medication")
+_FULFILL = Code("http://hl7.org/fhir/CodeSystem/task-code", "fulfill", "Fulfill the focal request")
 _DEVICE = hl7("supply-item-type", "device", "Device")
 
 
@@ -151,46 +152,54 @@ def _use(hospital: Hospital, key: str, item: dict[str, str], number: int) -> Res
 def _reorder(
     hospital: Hospital, key: str, item: dict[str, str], left: int, unit: str, supplier: Partner
 ) -> list[Resource]:
-    """Return what happens when something runs low: a warning, an order, and a task for who buys it."""
+    """Return what happens when something runs low: an order, a task for who buys it, and a warning."""
+    asked = stamp(hospital.timeline.at(-1, 8, 30))
     medicines = supplier is MEDICINES_SUPPLIER
-    buyer = _buyer(hospital, medicines=medicines)
-    asked = hospital.timeline.at(-1, 8, 30)
-    order = resource(
-        "SupplyRequest",
-        f"supply-order-{key}",
-        {
-            "identifier": [identifier(None, "supply-order", f"SO-{key}")],
-            "status": "active",
-            "category": concept(hl7("supply-kind", "central", "Central Supply")),
-            "priority": "urgent" if left < 10 else "routine",
-            "itemReference": item,
-            "quantity": count(_PLENTY, unit),
-            "authoredOn": stamp(asked),
-            "requester": buyer,
-            "supplier": [supplier.reference],
-            "reasonCode": [concept(hl7("supplyrequest-reason", "ward-stock", "Ward Stock"))],
-            "deliverTo": room("pharmacy" if medicines else "store"),
-        },
-    )
-    task = {
+    place = room("pharmacy" if medicines else "store")
+    order = {
+        "identifier": [identifier(None, "supply-order", f"SO-{key}")],
+        "status": "active",
+        "category": concept(hl7("supply-kind", "central", "Central Supply")),
+        "priority": "urgent" if left < _REORDER_POINT // 5 else "routine",
+        "itemReference": item,
+        "quantity": count(_PLENTY, unit),
+        "authoredOn": asked,
+        "requester": _buyer(hospital, medicines=medicines),
+        "supplier": [supplier.reference],
+        "reasonCode": [concept(hl7("supplyrequest-reason", "ward-stock", "Ward Stock"))],
+        "deliverTo": place,
+    }
+    written = resource("SupplyRequest", f"supply-order-{key}", order)
+    subject = item if medicines else place
+    return [
+        written,
+        _task(written, key, f"Only {left} left: buy {item['display']}"),
+        _flag(key, subject, left, asked),
+    ]
+
+
+def _task(order: Resource, key: str, description: str) -> Resource:
+    elements = {
         "status": "requested",
         "intent": "order",
-        "code": concept(
-            Code("http://hl7.org/fhir/CodeSystem/task-code", "fulfill", "Fulfill the focal request")
-        ),
-        "description": f"Only {left} left: buy {item['display']}",
+        "code": concept(_FULFILL),
+        "description": description,
         "focus": refer(order),
-        "authoredOn": stamp(asked),
-        "lastModified": stamp(asked),
+        "authoredOn": order["authoredOn"],
+        "lastModified": order["authoredOn"],
         "requester": find_department("supplies").organization,
-        "owner": buyer,
+        "owner": order["requester"],
     }
-    flag = {
+    return resource("Task", f"task-buy-{key}", elements)
+
+
+def _flag(key: str, subject: dict[str, str], left: int, since: str) -> Resource:
+    elements = {
         "status": "active",
         "category": [concept(hl7("flag-category", "admin", "Administrative"))],
         "code": concept(text=f"Low stock: {left} left"),
-        "subject": item if medicines else room("store"),
-        "period": {"start": stamp(asked)},
+        "subject": subject,
+        "period": {"start": since},
         "author": find_department("supplies").organization,
     }
-    return [order, resource("Task", f"task-buy-{key}", task), resource("Flag", f"flag-low-{key}", flag)]
+    return resource("Flag", f"flag-low-{key}", elements)
