@@ -20,6 +20,7 @@ from fhir_server.demo.datatypes import (
     resource,
     stamp,
 )
+from fhir_server.demo.departments import head_office
 from fhir_server.demo.staff import StaffMember
 
 # Where people come from, and how many in a hundred; https://hl7.org/fhir/R4/valueset-languages.html
