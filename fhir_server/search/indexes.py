@@ -45,7 +45,7 @@ def index_specifications(resource_type: str) -> tuple[IndexSpecification, ...]:
     for combination in combinations(resource_type):
         first = combination.parts[0]
         key = f"{combination.path}.{first.path}{KINDS[first.type].key}"
-        specifications.append(_index(_code(combination.path), key, "seq"))
+        specifications.append(_index(_code(combination.path), [key, "seq"], [combination.path]))
     specifications += _with_patient(resource_type)
     assert len(specifications) <= MOST_INDEXES  # noqa: S101 - a test goes through all types
     return tuple(specifications)
@@ -55,25 +55,36 @@ def _code(path: str) -> str:
     return path.removeprefix("search.")
 
 
-def _index(name: str, *keys: str, having: Iterable[str] = ()) -> IndexSpecification:
-    """Return an index on what has the first key, and all of `having`."""
-    partial = {key: {"$exists": True} for key in (keys[0], *having)}
+def _index(name: str, keys: Iterable[str], having: Iterable[str]) -> IndexSpecification:
+    """Return an index of what has all of `having`.
+
+    MongoDB uses it for a condition only if it sees that the condition speaks of nothing else. Of an array
+    with a document for each value that has to be the array itself, which `$elemMatch` names.
+    """
+    partial = {path: {"$exists": True} for path in having}
     return IndexSpecification(name, tuple((key, 1) for key in keys), partial)
 
 
 def _of_field(kept: Field) -> Iterable[IndexSpecification]:
-    name, path, paths = _code(kept.path), kept.path, kept.parameter.paths
+    path, paths = kept.path, kept.parameter.paths
+
+    def index(part: str, *keys: str) -> IndexSpecification:
+        return _index(f"{_code(path)}{part}", keys, [keys[0] if kept.is_bare else path])
+
     if kept.type == "date":
         # The other end of the interval comes last, so that the index alone tells whether both bounds hold.
-        yield _index(name, f"{path}.lo", "seq", f"{path}.hi")
+        yield index("", f"{path}.lo", "seq", f"{path}.hi")
         if any(date.may_be_long(element) for element in paths):
-            yield _index(f"{name}.until", f"{path}.until", "seq", f"{path}.lo")
+            yield index(".until", f"{path}.until", "seq", f"{path}.lo")
         return
-    if kept.type == "quantity" and any(quantity.may_be_range(element) for element in paths):
-        yield _index(f"{name}.range", f"{path}.lo", f"{path}.hi", "seq")
-        if all(quantity.may_be_range(element) for element in paths):
-            return
-    yield _index(name, f"{path}{KINDS[kept.type].key}", "seq")
+    if kept.type == "quantity":
+        # The unit comes last, so that the index alone tells a length of 5 cm from one of 5 km.
+        if any(quantity.may_be_range(element) for element in paths):
+            yield index(".range", f"{path}.lo", f"{path}.hi", "seq")
+        if not all(quantity.may_be_range(element) for element in paths):
+            yield index("", f"{path}.v", "seq", f"{path}.code", f"{path}.unit")
+        return
+    yield index("", path, "seq")
 
 
 def _with_patient(resource_type: str) -> Iterable[IndexSpecification]:
@@ -85,4 +96,4 @@ def _with_patient(resource_type: str) -> Iterable[IndexSpecification]:
             if patient.is_bare and len(others) == 1:
                 single = next(iter(_of_field(others[0])))
                 keys = [patient.path, *(key for key, _ in single.keys)]
-                yield _index(f"patient, {code}", *keys, having=[keys[1]])
+                yield _index(f"patient, {code}", keys, [patient.path, *(single.partial or ())])
