@@ -18,7 +18,7 @@ _DAY = timedelta(days=1)
 
 _DATE = re.compile(
     r"(?P<year>\d{4})(?:-(?P<month>\d\d)(?:-(?P<day>\d\d)"
-    r"(?:T(?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.(?P<fraction>\d{1,9}))?)?"
+    r"(?:T(?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.(?P<fraction>\d+))?)?"
     r"(?P<zone>Z|[+-]\d\d:\d\d)?)?)?)?",
     re.ASCII,
 )
@@ -40,7 +40,7 @@ def interval(text: str) -> Interval:
     # A leap second counts as the second before it: Python and MongoDB know no such moment.
     seconds = 59 if second == "60" else int(second or 0)
     local = start.replace(hour=int(hour), minute=int(minute), second=seconds)
-    start = shifted(local, _milliseconds(fraction) - _offset(zone))
+    start = min(shifted(local, _milliseconds(fraction) - _offset(zone)), LAST - _MILLISECOND)
     return start, shifted(start, _width(second, fraction))
 
 

@@ -26,8 +26,8 @@ MODIFIERS = ("not",)
 
 _SPECIAL_VALUES = "http://hl7.org/fhir/special-values"
 
-# "For elements of these types the presence of the pipe symbol SHALL NOT be used"
-_WITHOUT_SYSTEM = frozenset({"ContactPoint", "uri", "boolean"})
+# "The presence of the pipe symbol SHALL NOT be used" for the first three; ids have no system either.
+_WITHOUT_SYSTEM = frozenset({"ContactPoint", "uri", "boolean", "id"})
 _FOLDED = frozenset({"Coding", "CodeableConcept", "Identifier", "ContactPoint", "string"})
 _CODED = frozenset({"Coding", "CodeableConcept", "Identifier"})
 
