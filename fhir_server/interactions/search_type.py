@@ -15,6 +15,6 @@ async def search_type(request: Request, context: Context) -> Response:
         base_url=context.base_url,
         now=context.now(),
     )
-    links = [value for name, value in request.query if name == "_page"]
-    after = decode_position(links[0], len(query.sort)) if links else None
+    positions = [value for name, value in request.query if name == "_page" and value]
+    after = decode_position(positions[0], len(query.results.sort)) if positions else None
     return Response(200, await searchset(query, after, context))

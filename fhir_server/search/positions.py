@@ -4,8 +4,6 @@ https://hl7.org/fhir/R4/http.html#paging
 """
 
 import base64
-import binascii
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -17,6 +15,10 @@ from resources.operation_outcome import InvalidSearch, error
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+# What MongoDB can hold: 64 bits, and the 34 digits and the exponents of decimal128.
+_INTEGERS = range(-(2**63), 2**63)
+_MOST_DIGITS = 34
+_EXPONENTS = range(-6176, 6112)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +39,10 @@ def decode_position(text: str, keys: int) -> Position:
     """Return the position in a link of a search with `keys` sort keys; raise InvalidSearch if it is none."""
     try:
         parts = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        sequence, *values = parts
-        if not isinstance(sequence, int) or len(values) != keys:
+        if not isinstance(parts, list) or len(parts) != keys + 1:
             raise ValueError
-        return Position(tuple(_decoded(value) for value in values), sequence)
-    except (binascii.Error, ValueError, TypeError, KeyError, OverflowError, InvalidOperation):
+        return Position(tuple(_decoded(value) for value in parts[1:]), _integer(parts[0]))
+    except (ValueError, TypeError, OverflowError, InvalidOperation):
         raise InvalidSearch(error("value", "This page link was not made by this server")) from None
 
 
@@ -54,8 +55,25 @@ def _encoded(value: Any) -> Any:
 
 
 def _decoded(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return _EPOCH + value["ms"] * _MILLISECOND if "ms" in value else Decimal(value["n"])
-    if value is None or isinstance(value, str | int):
-        return value
-    raise ValueError
+    match value:
+        case None | str():
+            return value
+        case {"ms": int(milliseconds)}:
+            return _EPOCH + milliseconds * _MILLISECOND
+        case {"n": str(digits)}:
+            return _decimal(digits)
+    return _integer(value)
+
+
+def _integer(value: Any) -> int:
+    if type(value) is not int or value not in _INTEGERS:
+        raise ValueError
+    return value
+
+
+def _decimal(text: str) -> Decimal:
+    number = Decimal(text)
+    _, digits, exponent = number.as_tuple()
+    if not number.is_finite() or len(digits) > _MOST_DIGITS or exponent not in _EXPONENTS:
+        raise ValueError
+    return number

@@ -10,27 +10,27 @@ from fhir_server.context import Context
 from fhir_server.search.parameters import Query
 from fhir_server.search.plan import finds, pipeline
 from fhir_server.search.positions import Position, encode_position
+from fhir_server.search.sorting import SortKey
 from resources.bundle import bundle
 from resources.operation_outcome import operation_outcome
 
 Document = dict[str, Any]
 
+# Without a condition MongoDB counts by reading each document; this one makes it count the keys of an index.
+_EVERYTHING = {"seq": {"$gt": 0}}
+
 
 async def searchset(query: Query, after: Position | None, context: Context) -> dict[str, Any]:
     """Return the Bundle with the page of `query` that begins after `after`."""
-    self_link = ("self", _url(query, context))
-    if query.counts_only:
-        total = await context.store.count(query.resource_type, query.filter)
-        return bundle("searchset", _outcome(query), links=[self_link], total=total)
-    settings = context.settings
-    wanted = settings.default_page_size if query.count is None else query.count
-    size = min(wanted, settings.max_page_size)
+    links = [("self", _url(query, context, after))]
+    if query.results.counts_only:
+        return bundle("searchset", _outcome(query), links=links, total=await _count(query, context))
+    settings, wanted = context.settings, query.results.count
+    size = min(settings.default_page_size if wanted is None else wanted, settings.max_page_size)
     documents = await _documents(query, after, size + 1, context)
     page = documents[:size]
-    links = [self_link]
     if len(documents) > size:
-        position = encode_position(_position(query, page[-1]))
-        links.append(("next", _url(query, context, position)))
+        links.append(("next", _url(query, context, _position(query, page[-1]))))
     entries = [_entry(document, context.base_url) for document in page] + _outcome(query)
     total_known = await _total(query, after, len(documents), size, context)
     return bundle("searchset", entries, links=links, total=total_known)
@@ -51,25 +51,35 @@ async def _documents(query: Query, after: Position | None, limit: int, context: 
 
 async def _total(query: Query, after: Position | None, found: int, size: int, context: Context) -> int | None:
     """Return the number of all matches if it was asked for, or if it costs nothing to know."""
-    if query.total == "none":
+    if query.results.total == "none":
         return None
     if after is None and found <= size:
         return found
-    if query.total is None:
-        return None
-    return await context.store.count(query.resource_type, query.filter)
+    return None if query.results.total is None else await _count(query, context)
+
+
+async def _count(query: Query, context: Context) -> int:
+    return await context.store.count(query.resource_type, query.filter or _EVERYTHING)
 
 
 def _position(query: Query, document: Document) -> Position:
     if "keys" in document:
         return Position(tuple(document["keys"]), document["seq"])
-    return Position(tuple(_value_at(document, key.paths[0]) for key in query.sort), document["seq"])
+    return Position(tuple(_value(document, key) for key in query.results.sort), document["seq"])
 
 
-def _value_at(document: Any, field: str) -> Any:
-    for name in field.split("."):
-        document = document.get(name) if document is not None else None
-    return document
+def _value(document: Document, key: SortKey) -> Any:
+    """Return the value by which `document` was sorted: of several the one that comes first."""
+    values = _values_at(document, key.paths[0].split("."))
+    return (max(values) if key.descending else min(values)) if values else None
+
+
+def _values_at(found: Any, names: list[str]) -> list[Any]:
+    if isinstance(found, list):
+        return [value for item in found for value in _values_at(item, names)]
+    if not names or found is None:
+        return [] if found is None else [found]
+    return _values_at(found.get(names[0]), names[1:])
 
 
 def _entry(document: Document, base_url: str) -> dict[str, Any]:
@@ -88,7 +98,7 @@ def _outcome(query: Query) -> list[dict[str, Any]]:
     return [{"resource": operation_outcome(query.ignored), "search": {"mode": "outcome"}}]
 
 
-def _url(query: Query, context: Context, position: str | None = None) -> str:
-    pairs = [*query.used, *([("_page", position)] if position else [])]
+def _url(query: Query, context: Context, after: Position | None) -> str:
+    pairs = [*query.used, *([("_page", encode_position(after))] if after else [])]
     text = urlencode(pairs, safe=":,|/")
     return f"{context.base_url}/{query.resource_type}" + (f"?{text}" if text else "")

@@ -17,12 +17,14 @@ _MOST_KEYS = 8
 class SortKey:
     """One key of an order: paths in the document, direction, and whether there is one value at most.
 
-    Of several values the least counts, in descending order the greatest.
+    Of several values the least counts, in descending order the greatest. `array` is the path of the only
+    array that they are in, if its index is in the order of the key; "" otherwise.
     """
 
     paths: tuple[str, ...]
     descending: bool
     is_bare: bool
+    array: str = ""
 
     @property
     def direction(self) -> int:
@@ -32,7 +34,11 @@ class SortKey:
 
 def parse_sort(resource_type: str, text: str) -> tuple[SortKey, ...]:
     """Return the keys that `_sort` names, such as `-date,_id`; raise InvalidSearch for what is unknown."""
-    names = [name for name in text.split(",") if name]
+    if not text:
+        return ()
+    names = text.split(",")
+    if not all(names):
+        raise InvalidSearch(error("value", "_sort is names of search parameters with commas between them"))
     if len(names) > _MOST_KEYS:
         raise InvalidSearch(error("too-costly", f"_sort takes {_MOST_KEYS} parameters at most"))
     return tuple(_key(resource_type, name) for name in names)
@@ -44,7 +50,10 @@ def _key(resource_type: str, name: str) -> SortKey:
         message = f"_sort takes the search parameters of {resource_type}, composites excepted"
         raise InvalidSearch(error("not-supported", message))
     paths = tuple(_path(field) for field in found)
-    return SortKey(paths, name.startswith("-"), is_bare=len(found) == 1 and found[0].is_bare)
+    is_bare = len(found) == 1 and found[0].is_bare
+    # A quantity may be a range, which has no single number to be sorted by.
+    is_walkable = len(found) == 1 and not is_bare and found[0].type != "quantity"
+    return SortKey(paths, name.startswith("-"), is_bare, found[0].path if is_walkable else "")
 
 
 def _path(field: Field) -> str:

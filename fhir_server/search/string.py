@@ -25,6 +25,11 @@ _PARTS = {
 }
 
 _PERHAPS_PUNCTUATION = re.compile(r"[^\w\s]|_")
+# A family name with more words than these is found by its first words only.
+_MOST_PARTS = 8
+_LONGEST_REMEMBERED = 64
+# MongoDB refuses patterns of 32,764 bytes and more.
+_LONGEST_PART = 1_000
 
 
 def reader(path: ElementPath) -> Reader:
@@ -58,28 +63,39 @@ def _texts(element: dict[str, Any], fhir_type: str) -> Iterable[str]:
 
 def _family(family: str) -> list[str]:
     """Return a family name, and what of it begins with the second word, the third and so on."""
-    words = normalised(family).split(" ")
-    return [" ".join(words[start:]) for start in range(len(words))]
+    whole = normalised(family)
+    found = [whole]
+    while " " in found[-1] and len(found) < _MOST_PARTS:
+        found.append(found[-1].partition(" ")[2])
+    return found
 
 
 def _distinct(values: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(values))
 
 
-@lru_cache(maxsize=4096)
 def normalised(text: str) -> str:
     """Return `text` folded to the form in which strings are compared.
 
     A dash counts as a space, other punctuation as nothing: `Anne-Marie` is `anne marie`, `O'Brien` is
-    `obrien`.
+    `obrien`. What is punctuation alone is left as it is.
     """
+    return _remembered(text) if len(text) <= _LONGEST_REMEMBERED else _folded(text)
+
+
+def _folded(text: str) -> str:
     folded = text.casefold()
     if not folded.isascii():
-        decomposed = unicodedata.normalize("NFKD", folded)
+        decomposed = unicodedata.normalize("NFKD", folded).casefold()
         folded = "".join(character for character in decomposed if not unicodedata.combining(character))
+    letters = folded
     if _PERHAPS_PUNCTUATION.search(folded):
-        folded = "".join(map(_without_punctuation, folded))
-    return " ".join(folded.split())
+        letters = "".join(map(_without_punctuation, folded))
+    return " ".join(letters.split()) or " ".join(folded.split())
+
+
+# Names come again and again, long texts do not.
+_remembered = lru_cache(maxsize=4096)(_folded)
 
 
 def _without_punctuation(character: str) -> str:
@@ -100,10 +116,12 @@ def _one(asked: Asked, text: str) -> Condition:
         literal = unescape(escaped)
         wanted = normalised(literal)
         if not wanted:
-            raise asked.refusal("a string has at least one letter or digit")
+            raise asked.refusal("a string is more than spaces")
         if asked.modifier == "exact":
             conditions.append(both([{asked.field.path: wanted}, either(_as_written(asked, literal))]))
         elif asked.modifier == "contains":
+            if len(wanted) > _LONGEST_PART:
+                raise asked.refusal(f"with :contains a string has {_LONGEST_PART} characters at most")
             conditions.append({asked.field.path: {"$regex": re.escape(wanted)}})
         else:
             conditions.append(asked.on_values(starting_with(wanted)))
