@@ -14,8 +14,8 @@ from starlette.routing import Mount, Route
 
 from fhir_server import __version__
 from fhir_server.endpoint import FhirEndpoint
+from fhir_server.formats import JSON
 from fhir_server.logs import configure_logs
-from fhir_server.negotiation import FHIR_JSON
 from fhir_server.settings import Settings
 from fhir_server.store import Store, open_store
 from resources.operation_outcome import Issue, StoreUnavailable, operation_outcome
@@ -70,7 +70,7 @@ async def _outcome_of_framework(_request: Request, failure: Exception) -> Respon
     status = failure.status_code if isinstance(failure, HTTPException) else 500
     code = "not-found" if status == 404 else "not-supported"
     issue = Issue("error", code, f"The FHIR interface is at {_FHIR_PATH}; see {_FHIR_PATH}/metadata")
-    return JSONResponse(operation_outcome([issue]), status, media_type=FHIR_JSON)
+    return JSONResponse(operation_outcome([issue]), status, media_type=JSON.media_type)
 
 
 def _add_health(app: FastAPI, store: Store) -> None:

@@ -39,7 +39,7 @@ def capability_statement(base_url: str, conditional_delete: str) -> dict[str, An
         "software": {"name": "FHIR R4 hospital server", "version": __version__},
         "implementation": {"description": "FHIR R4 server on MongoDB", "url": base_url},
         "fhirVersion": "4.0.1",
-        "format": ["application/fhir+json", "json"],
+        "format": ["application/fhir+json", "json", "application/fhir+xml", "xml"],
         "rest": [
             {
                 "mode": "server",

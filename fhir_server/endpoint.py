@@ -15,14 +15,14 @@ import structlog
 
 from fhir_server.context import Context, Request, Response
 from fhir_server.errors import error_response
+from fhir_server.formats import JSON, accepted_format, sent_format
 from fhir_server.identifiers import new_id
-from fhir_server.negotiation import check_accept, check_content_type, check_host, parse_prefer
+from fhir_server.negotiation import check_host, parse_prefer
 from fhir_server.query_string import Pairs, as_utf8, parse_pairs
 from fhir_server.responses import HttpAnswer, as_http
 from fhir_server.routes import match
 from fhir_server.settings import Settings
 from fhir_server.store import Store
-from resources.json_format import parse
 from resources.operation_outcome import (
     ContentTooLarge,
     FhirError,
@@ -108,6 +108,7 @@ class _Exchange:
         self._path = path.strip("/")
         self._headers = headers
         self._context = context
+        self._format = JSON
         self._pretty = False
         self.interaction = "unknown"
         self.resource_type: str | None = None
@@ -118,19 +119,19 @@ class _Exchange:
         query = parse_pairs(self._scope["query_string"])
         formats = [value for name, value in query if name == "_format"]
         self._pretty = ("_pretty", "true") in query
+        self._format = accepted_format(self._headers.get(b"accept"), formats[0] if formats else None)
         request = self._request(query)
         route = match(request)
         self.interaction = route.code
         if request.path:
             self.resource_type = request.path[0]
-        check_accept(self._headers.get(b"accept"), formats[0] if formats else None)
         if request.method in ("POST", "PUT"):
             request = self._with_body(request, await self._body(receive))
         return self.render(await route.handler(request, self._context))
 
     def render(self, response: Response) -> HttpAnswer:
         """Return `response` as HTTP."""
-        return as_http(response, self._context, pretty=self._pretty)
+        return as_http(response, self._context, self._format, pretty=self._pretty)
 
     def _request(self, query: Pairs) -> Request:
         get = self._headers.get
@@ -150,8 +151,7 @@ class _Exchange:
             if (content_type or "").partition(";")[0].strip().lower() != _FORM:
                 raise UnsupportedMediaType(error("not-supported", f"A search is posted as {_FORM}"))
             return replace(request, query=(*request.query, *parse_pairs(body)))
-        check_content_type(content_type)
-        return replace(request, body=parse(body))
+        return replace(request, body=sent_format(content_type).parse(body))
 
     async def _body(self, receive: Receive) -> bytes:
         limit = self._context.settings.max_body_bytes

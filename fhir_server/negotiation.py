@@ -1,6 +1,6 @@
-"""What the client sends and wants: media types, `_format`, `Prefer`, tags, dates and `Host`.
+"""What the client says in headers: `Prefer`, entity tags, dates and `Host`.
 
-https://hl7.org/fhir/R4/http.html#mime-type, https://hl7.org/fhir/R4/http.html#ops
+https://hl7.org/fhir/R4/http.html#ops, https://hl7.org/fhir/R4/http.html#concurrency
 """
 
 import re
@@ -10,12 +10,8 @@ from email.utils import format_datetime, parsedate_to_datetime
 from functools import lru_cache
 
 from fhir_server.context import Preferences, ReturnPreference
-from resources.operation_outcome import InvalidContent, NotAcceptable, UnsupportedMediaType, error
+from resources.operation_outcome import InvalidContent, error
 
-FHIR_JSON = "application/fhir+json"
-JSON_MEDIA_TYPES = frozenset({FHIR_JSON, "application/json", "text/json", "application/json+fhir", "json"})
-_WILDCARDS = frozenset({"*/*", "application/*", "text/*"})
-_FHIR_VERSIONS = frozenset({"4.0", "4.0.1"})
 _RETURNS: Mapping[str, ReturnPreference] = {
     "minimal": "minimal",
     "representation": "representation",
@@ -34,57 +30,6 @@ def check_host(host: str | None) -> None:
     """
     if host is not None and _HOST.fullmatch(host) is None:
         raise InvalidContent(error("value", "The Host header must be a name or address, and maybe a port"))
-
-
-@lru_cache(maxsize=256)
-def check_accept(accept: str | None, format_parameter: str | None) -> None:
-    """Raise NotAcceptable unless the answer may be JSON; `_format` overrides the `Accept` header."""
-    if format_parameter is not None:
-        # A "+" in a query stands for a space: application/fhir+json arrives as "application/fhir json".
-        wanted = [format_parameter.strip().replace("fhir json", "fhir+json")]
-    elif accept:
-        wanted = accept.split(",")
-    else:
-        return
-    if not any(_is_offered(media_range) for media_range in wanted):
-        raise NotAcceptable(
-            error("not-supported", f"This server answers in JSON: ask for {FHIR_JSON} or application/json")
-        )
-
-
-def _is_offered(media_range: str) -> bool:
-    media_type, parameters = _split_media_type(media_range)
-    if _weight(parameters.get("q", "1")) <= 0:
-        return False
-    version_fits = parameters.get("fhirversion", "4.0") in _FHIR_VERSIONS
-    return version_fits and (media_type in JSON_MEDIA_TYPES or media_type in _WILDCARDS)
-
-
-def _weight(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return 0.0
-
-
-def _split_media_type(text: str) -> tuple[str, dict[str, str]]:
-    media_type, *rest = (part.strip() for part in text.lower().split(";"))
-    pairs = (part.partition("=") for part in rest)
-    return media_type, {name.strip(): value.strip(' "') for name, _, value in pairs}
-
-
-@lru_cache(maxsize=256)
-def check_content_type(content_type: str | None) -> None:
-    """Raise UnsupportedMediaType unless a body of this `Content-Type` is JSON in UTF-8."""
-    media_type, parameters = _split_media_type(content_type or "")
-    if media_type not in JSON_MEDIA_TYPES:
-        raise UnsupportedMediaType(
-            error("not-supported", f"This server reads JSON: send Content-Type: {FHIR_JSON}")
-        )
-    if parameters.get("charset", "utf-8") not in ("utf-8", "utf8", "us-ascii"):
-        raise UnsupportedMediaType(error("not-supported", "JSON is read as UTF-8 only"))
-    if parameters.get("fhirversion", "4.0") not in _FHIR_VERSIONS:
-        raise UnsupportedMediaType(error("not-supported", "This server speaks FHIR 4.0 only"))
 
 
 @lru_cache(maxsize=256)

@@ -8,8 +8,7 @@ from http import HTTPStatus
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from fhir_server.negotiation import FHIR_JSON
-from resources.json_format import dumps
+from fhir_server.formats import JSON
 from resources.operation_outcome import error, operation_outcome
 
 # Of a request line and its headers, of trailers, and of all that is no content; browsers and proxies stay
@@ -62,9 +61,9 @@ class FhirHttpProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
             self.flow.pause_reading()
             return
-        body = dumps(operation_outcome([error(code, diagnostics)]))
+        body = JSON.dumps(operation_outcome([error(code, diagnostics)]))
         head = (
-            f"HTTP/1.1 {status} {status.phrase}\r\ncontent-type: {FHIR_JSON}; charset=utf-8\r\n"
+            f"HTTP/1.1 {status} {status.phrase}\r\ncontent-type: {JSON.media_type}; charset=utf-8\r\n"
             f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
         )
         self.transport.write(head.encode() + body)

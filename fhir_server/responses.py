@@ -9,14 +9,13 @@ from http import HTTPStatus
 from typing import Any
 
 from fhir_server.context import Context, Response
-from fhir_server.negotiation import FHIR_JSON, entity_tag, http_date
+from fhir_server.formats import Format
+from fhir_server.negotiation import entity_tag, http_date
 from fhir_server.store import instant
-from resources.json_format import dumps
 from resources.operation_outcome import Issue, operation_outcome
 
 Headers = list[tuple[bytes, bytes]]
 
-_CONTENT_TYPE = (b"content-type", f"{FHIR_JSON}; charset=utf-8".encode())
 # Records of patients are not for caches on the way: https://hl7.org/fhir/R4/http.html#3.1.0.1.9
 _COMMON_HEADERS: Headers = [(b"cache-control", b"private, no-cache"), (b"x-content-type-options", b"nosniff")]
 _RETRY_AFTER = (b"retry-after", b"2")
@@ -33,8 +32,8 @@ class HttpAnswer:
     body: bytes
 
 
-def as_http(response: Response, context: Context, *, pretty: bool = False) -> HttpAnswer:
-    """Return `response` as HTTP, the body in JSON."""
+def as_http(response: Response, context: Context, format_: Format, *, pretty: bool = False) -> HttpAnswer:
+    """Return `response` as HTTP, the body in `format_`."""
     headers = list(_COMMON_HEADERS)
     if response.version is not None:
         headers.append((b"etag", entity_tag(response.version).encode()))
@@ -46,9 +45,9 @@ def as_http(response: Response, context: Context, *, pretty: bool = False) -> Ht
         headers.append((b"allow", ", ".join(response.allow).encode()))
     if response.status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
         headers.append(_RETRY_AFTER)
-    body = b"" if response.resource is None else dumps(response.resource, pretty=pretty)
+    body = b"" if response.resource is None else format_.dumps(response.resource, pretty=pretty)
     if body:
-        headers.append(_CONTENT_TYPE)
+        headers.append((b"content-type", f"{format_.media_type}; charset=utf-8".encode()))
     if response.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
         headers.append((b"content-length", str(len(body)).encode()))
     return HttpAnswer(response.status, headers, body)

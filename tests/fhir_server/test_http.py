@@ -16,30 +16,42 @@ def patient(client: httpx.Client) -> None:
     client.put("/Patient/http", content=PATIENT).raise_for_status()
 
 
+JSON = "application/fhir+json"
+XML = "application/fhir+xml"
+
+
 @pytest.mark.parametrize(
-    ("accept", "query", "status"),
+    ("accept", "query", "status", "format_"),
     [
-        ("application/fhir+json", "", 200),
-        ("application/json", "", 200),
-        ("*/*", "", 200),
-        ("text/html, application/xml;q=0.9, */*;q=0.8", "", 200),
-        ("application/fhir+json; fhirVersion=4.0", "", 200),
-        ("application/fhir+json; fhirVersion=3.0", "", 406),
-        ("text/csv", "", 406),
-        ("application/json;q=0", "", 406),
-        ("text/csv", "_format=json", 200),
-        ("application/json", "_format=application/fhir%2Bjson", 200),
-        ("application/json", "_format=application/fhir+json", 200),
-        ("application/json", "_format=csv", 406),
+        ("application/fhir+json", "", 200, JSON),
+        ("application/json", "", 200, JSON),
+        ("application/fhir+xml", "", 200, XML),
+        ("text/xml", "", 200, XML),
+        ("*/*", "", 200, JSON),
+        ("application/fhir+xml;q=0.5, application/fhir+json;q=0.4", "", 200, XML),
+        ("application/fhir+xml;q=0.5, */*", "", 200, JSON),
+        ("text/html, application/xml;q=0.9, */*;q=0.8", "", 200, XML),
+        ("application/fhir+json; fhirVersion=4.0", "", 200, JSON),
+        ("application/fhir+json; fhirVersion=3.0", "", 406, JSON),
+        ("text/csv", "", 406, JSON),
+        ("text/turtle", "", 406, JSON),
+        ("application/json;q=0", "", 406, JSON),
+        ("text/csv", "_format=json", 200, JSON),
+        ("application/json", "_format=xml", 200, XML),
+        ("application/json", "_format=text/xml", 200, XML),
+        ("application/json", "_format=application/fhir%2Bxml", 200, XML),
+        ("application/xml", "_format=application/fhir%2Bjson", 200, JSON),
+        ("application/xml", "_format=application/fhir+json", 200, JSON),
+        ("application/json", "_format=ttl", 406, JSON),
     ],
 )
 def test_the_answer_is_in_a_format_the_client_takes(
-    client: httpx.Client, accept: str, query: str, status: int
+    client: httpx.Client, accept: str, query: str, status: int, format_: str
 ) -> None:
-    """Accept says what may come back; _format overrides it."""
+    """Accept says what may come back, by its weights; _format overrides it."""
     answer = client.get(f"/Patient/http?{query}", headers={"accept": accept})
     assert answer.status_code == status
-    assert answer.headers["content-type"].startswith("application/fhir+json")
+    assert answer.headers["content-type"] == f"{format_}; charset=utf-8"
 
 
 @pytest.mark.parametrize(
@@ -49,6 +61,7 @@ def test_the_answer_is_in_a_format_the_client_takes(
         ("application/json; charset=utf-8", 200),
         ("application/fhir+json; fhirVersion=4.0.1", 200),
         ("application/fhir+json; fhirVersion=5.0", 415),
+        ("application/fhir+xml", 400),
         ("application/json; charset=latin-1", 415),
         ("text/plain", 415),
         ("", 415),
