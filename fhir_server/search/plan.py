@@ -15,6 +15,7 @@ from fhir_server.search.sorting import SortKey
 
 Filter = dict[str, Any]
 Pipeline = list[dict[str, Any]]
+Document = dict[str, Any]
 
 _WANTED = {"resource": 1, "seq": 1}
 
@@ -44,7 +45,9 @@ def finds(query: Query, after: Position | None) -> list[Find] | None:
     having, lacking = _presence(key)
     if after is None or after.values[0] is not None:
         beyond = _beyond_value(key, after) if after else {}
-        order = ((key.paths[0], key.direction), ("seq", key.direction))
+        # Ids are unique, and the index on them has nothing else in it.
+        tie = [] if key.paths[0] == "_id" else [("seq", key.direction)]
+        order = ((key.paths[0], key.direction), *tie)
         projection = {**_WANTED, key.paths[0]: 1}
         found.append(Find(both([query.filter, having, beyond]), order, projection))
     if key.paths[0].startswith("search."):
@@ -127,3 +130,24 @@ def _beyond(keys: tuple[SortKey, ...], after: Position) -> Filter:
         alternatives += [equal | {f"last{i}": True}, equal | {f"key{i}": {_ahead(key.direction): value}}]
         equal = equal | {f"key{i}": value}
     return {"$or": [*alternatives, equal | {"seq": {"$gt": after.sequence}}]}
+
+
+def position_of(query: Query, document: Document) -> Position:
+    """Return the position after `document`, one that a find or the pipeline of `query` gave."""
+    if "keys" in document:
+        return Position(tuple(document["keys"]), document["seq"])
+    return Position(tuple(_value(document, key) for key in query.results.sort), document["seq"])
+
+
+def _value(document: Document, key: SortKey) -> Any:
+    """Return the value by which `document` was sorted: of several the one that comes first."""
+    values = _values_at(document, key.paths[0].split("."))
+    return (max(values) if key.descending else min(values)) if values else None
+
+
+def _values_at(found: Any, names: list[str]) -> list[Any]:
+    if isinstance(found, list):
+        return [value for item in found for value in _values_at(item, names)]
+    if not names or found is None:
+        return [] if found is None else [found]
+    return _values_at(found.get(names[0]), names[1:])

@@ -8,9 +8,8 @@ from urllib.parse import urlencode
 
 from fhir_server.context import Context
 from fhir_server.search.parameters import Query
-from fhir_server.search.plan import finds, pipeline
+from fhir_server.search.plan import finds, pipeline, position_of
 from fhir_server.search.positions import Position, encode_position
-from fhir_server.search.sorting import SortKey
 from resources.bundle import bundle
 from resources.operation_outcome import operation_outcome
 
@@ -30,7 +29,7 @@ async def searchset(query: Query, after: Position | None, context: Context) -> d
     documents = await _documents(query, after, size + 1, context)
     page = documents[:size]
     if len(documents) > size:
-        links.append(("next", _url(query, context, _position(query, page[-1]))))
+        links.append(("next", _url(query, context, position_of(query, page[-1]))))
     entries = [_entry(document, context.base_url) for document in page] + _outcome(query)
     total_known = await _total(query, after, len(documents), size, context)
     return bundle("searchset", entries, links=links, total=total_known)
@@ -60,26 +59,6 @@ async def _total(query: Query, after: Position | None, found: int, size: int, co
 
 async def _count(query: Query, context: Context) -> int:
     return await context.store.count(query.resource_type, query.filter or _EVERYTHING)
-
-
-def _position(query: Query, document: Document) -> Position:
-    if "keys" in document:
-        return Position(tuple(document["keys"]), document["seq"])
-    return Position(tuple(_value(document, key) for key in query.results.sort), document["seq"])
-
-
-def _value(document: Document, key: SortKey) -> Any:
-    """Return the value by which `document` was sorted: of several the one that comes first."""
-    values = _values_at(document, key.paths[0].split("."))
-    return (max(values) if key.descending else min(values)) if values else None
-
-
-def _values_at(found: Any, names: list[str]) -> list[Any]:
-    if isinstance(found, list):
-        return [value for item in found for value in _values_at(item, names)]
-    if not names or found is None:
-        return [] if found is None else [found]
-    return _values_at(found.get(names[0]), names[1:])
 
 
 def _entry(document: Document, base_url: str) -> dict[str, Any]:
