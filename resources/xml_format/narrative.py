@@ -6,6 +6,7 @@ its document. Whether its content is allowed is for validation to say.
 Source: https://hl7.org/fhir/R4/narrative.html#xhtml, https://hl7.org/fhir/R4/json.html#xhtml
 """
 
+import re
 from collections.abc import Callable
 from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
@@ -16,10 +17,17 @@ from resources.xml_format.elements import XHTML
 _XML = "http://www.w3.org/XML/1998/namespace"
 _END_OF_DIV = b"</div"
 
+starts_with_div = re.compile(rb"<div[ \t\r\n/>]").match
+"""Match the start of a div without a prefix in bytes."""
+
 
 def is_div(text: str) -> bool:
     """Tell whether `text` is one `div` element of XHTML, well-formed and without a document type."""
-    if not text.startswith("<div"):
+    try:
+        data = text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
+    if not starts_with_div(data):
         return False
     names: list[str] = []
 
@@ -27,11 +35,11 @@ def is_div(text: str) -> bool:
         names.append(name)
         parser.StartElementHandler = None
 
-    parser = expat.ParserCreate(namespace_separator=" ")
+    parser = expat.ParserCreate("utf-8", " ")
     parser.StartElementHandler = keep_name_of_root
     try:
-        parser.Parse(text, True)
-    except (expat.ExpatError, ValueError):  # ValueError: half of a surrogate pair
+        parser.Parse(data, True)
+    except expat.ExpatError:
         return False
     return names == [f"{XHTML} div"]
 

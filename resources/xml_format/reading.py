@@ -8,7 +8,7 @@ from xml.parsers import expat
 
 from resources.operation_outcome import ContentTooLarge, InvalidContent, error
 from resources.xml_format.building import Attributes, Misfit, ResourceBuilder
-from resources.xml_format.narrative import copy_div, rewrite_div
+from resources.xml_format.narrative import copy_div, rewrite_div, starts_with_div
 
 LARGEST = 256 * 1024 * 1024
 """Documents with more bytes are refused unread, whatever the server's own limit is."""
@@ -50,8 +50,7 @@ class _Reader(ResourceBuilder):
     def __init__(self, data: bytes) -> None:
         super().__init__()
         self._data = data
-        # Where in the document a default namespace was declared last, and a prefix first.
-        self._default_namespace_at = self._first_prefix_at = -1
+        self._first_prefix_at = -1
         self._parser = expat.ParserCreate("utf-8", " ")
         self._parser.buffer_text = True
 
@@ -72,9 +71,9 @@ class _Reader(ResourceBuilder):
 
     def start_narrative(self, attributes: Attributes) -> None:
         """Leave the parser to the narrative until its end."""
+        # Without prefixes the elements around it have the default namespace, so the div declares its own.
         here = self._parser.CurrentByteIndex
-        declares_all = self._default_namespace_at == here and self._first_prefix_at in (-1, here)
-        if declares_all and self._data.startswith(b"<div", here):
+        if self._first_prefix_at in (-1, here) and starts_with_div(self._data, here):
             copy_div(self._parser, self._data, self._resume)
         else:
             rewrite_div(self._parser, attributes, self._resume)
@@ -99,11 +98,8 @@ class _Reader(ResourceBuilder):
         parser.StartNamespaceDeclHandler, parser.CharacterDataHandler = self._namespace, _characters
 
     def _namespace(self, prefix: str | None, _namespace: str) -> None:
-        here = self._parser.CurrentByteIndex
-        if prefix is None:
-            self._default_namespace_at = here
-        elif self._first_prefix_at < 0:
-            self._first_prefix_at = here
+        if prefix is not None and self._first_prefix_at < 0:
+            self._first_prefix_at = self._parser.CurrentByteIndex
 
 
 def _characters(data: str) -> None:

@@ -182,10 +182,13 @@ def test_digits_survive(digits: str) -> None:
     assert literal(parse(written)) == literal(resource)
 
 
-def test_plus_sign() -> None:
+@pytest.mark.parametrize("number", [5, 12345678901234567890])
+def test_plus_sign(number: int) -> None:
     """An integer may have a plus sign: https://hl7.org/fhir/R4/datatypes.html#integer."""
-    xml = b'<Encounter xmlns="http://hl7.org/fhir"><diagnosis><rank value="+5"/></diagnosis></Encounter>'
-    assert parse(xml)["diagnosis"] == [{"rank": 5}]
+    xml = (
+        f'<Encounter xmlns="http://hl7.org/fhir"><diagnosis><rank value="+{number}"/></diagnosis></Encounter>'
+    )
+    assert parse(xml.encode())["diagnosis"] == [{"rank": number}]
 
 
 def test_elements_are_written_in_the_order_of_their_definition() -> None:
@@ -265,6 +268,10 @@ UNWRITABLE: dict[str, Any] = {
     "two narratives": {"resourceType": "Patient", "text": {"div": DIV + DIV}},
     "a narrative without a namespace": {"resourceType": "Patient", "text": {"div": "<div>x</div>"}},
     "another element": {"resourceType": "Patient", "text": {"div": DIV.replace("div", "p")}},
+    "a narrative with a prefix": {
+        "resourceType": "Patient",
+        "text": {"div": '<div:div xmlns:div="http://www.w3.org/1999/xhtml">x</div:div>'},
+    },
     "an open narrative": {"resourceType": "Patient", "text": {"div": DIV.removesuffix("</div>")}},
     "an entity": {"resourceType": "Patient", "text": {"div": DIV.replace("amp", "nbsp")}},
     "half a character": {"resourceType": "Patient", "text": {"div": DIV.replace("a", "\ud800")}},

@@ -48,6 +48,10 @@ REWRITTEN = {
         f'<Basic xmlns="{FHIR}"><text><h:div xmlns:h="{XHTML}"><h:p>x</h:p></h:div></text></Basic>',
         f'<div xmlns="{XHTML}"><p>x</p></div>',
     ),
+    "a prefix like its name": (
+        f'<Basic xmlns="{FHIR}"><text><div:div xmlns:div="{XHTML}" xmlns="">x</div:div></text></Basic>',
+        f'<div xmlns="{XHTML}">x</div>',
+    ),
     "markup and white space as text": (
         f'<Basic xmlns="{FHIR}" xmlns:h="{XHTML}"><text>'
         "<h:div>&lt;b> &amp;amp;&#13;<![CDATA[<i>]]></h:div></text></Basic>",
