@@ -44,6 +44,11 @@ REWRITTEN = {
         f'<Basic xmlns="{FHIR}" xmlns:h="{XHTML}"><text><div xmlns="{XHTML}"><h:p/></div></text></Basic>',
         f'<div xmlns="{XHTML}"><p></p></div>',
     ),
+    "prefixes from outside and of its own": (
+        f'<Basic xmlns="{FHIR}" xmlns:h="{XHTML}"><text>'
+        f'<div xmlns="{XHTML}" xmlns:o="{XHTML}"><h:p/><o:p/></div></text></Basic>',
+        f'<div xmlns="{XHTML}"><p></p><p></p></div>',
+    ),
     "a prefix of its own": (
         f'<Basic xmlns="{FHIR}"><text><h:div xmlns:h="{XHTML}"><h:p>x</h:p></h:div></text></Basic>',
         f'<div xmlns="{XHTML}"><p>x</p></div>',
