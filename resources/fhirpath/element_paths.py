@@ -31,6 +31,7 @@ from resources.fhirpath.syntax import (
     Member,
     TypeOperation,
 )
+from resources.fhirpath.type_specifiers import is_a
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +169,7 @@ def _places(node: Expression, context: tuple[_Place, ...], root: _Place) -> tupl
     """Return where `node` leads from `context`; `root` is the resource that `%resource` stands for."""
     match node:
         case Member(base=None, name=name) if name in type_names("resource"):
-            return tuple(place for place in context if _is_a(place.type.code, name))
+            return tuple(place for place in context if is_a(place.type.code, name))
         case Member(base=base, name=name):
             return _children(_places(base, context, root) if base else context, name)
         case Binary(operator="|", left=left, right=right):
@@ -189,14 +190,6 @@ def _places(node: Expression, context: tuple[_Place, ...], root: _Place) -> tupl
 @cache
 def _all_type_names() -> frozenset[str]:
     return frozenset(type_names("resource") + type_names("complex-type") + type_names("primitive-type"))
-
-
-def _is_a(type_name: str, ancestor: str) -> bool:
-    """Return whether a type is `ancestor` or a specialisation of it."""
-    found: str | None = type_name
-    while found is not None and found != ancestor:
-        found = structure(found).base
-    return found == ancestor
 
 
 def _children(places: tuple[_Place, ...], name: str) -> tuple[_Place, ...]:
@@ -240,7 +233,7 @@ def _of_type(places: tuple[_Place, ...], type_name: str) -> tuple[_Place, ...]:
     if name not in _all_type_names():
         name = name[0].lower() + name[1:]  # FHIRPath's own types: DateTime is FHIR's dateTime
     exact = tuple(place for place in places if place.type.code == name)
-    return exact or tuple(place for place in places if _is_a(place.type.code, name))
+    return exact or tuple(place for place in places if is_a(place.type.code, name))
 
 
 def _called(places: tuple[_Place, ...], function: str, argument: Expression) -> tuple[_Place, ...]:

@@ -55,6 +55,7 @@ _KEYWORDS = frozenset(("and", "or", "xor", "implies", "div", "mod", "true", "fal
 _CALENDAR_UNITS = frozenset(("year", "month", "week", "day", "hour", "minute", "second", "millisecond"))
 _DEEPEST = 100
 """Expressions may come from outside: deeper nesting than this is refused before Python's own limit is met."""
+_MOST_DIGITS = 100
 
 
 @lru_cache(maxsize=4096)
@@ -150,8 +151,10 @@ class _Parser:
         raise self._unexpected("a value, a name or a bracket")
 
     def _number(self) -> Expression:
-        text = self._take().text
-        unit = self._token
+        number = self._take()
+        text, unit = number.text, self._token
+        if len(text) > _MOST_DIGITS:
+            raise FhirPathSyntaxError(f"a number of more than {_MOST_DIGITS} digits", number.position)
         if unit.kind == "string":
             return QuantityLiteral(Decimal(text), self._take().text, is_calendar_unit=False)
         if unit.kind == "identifier" and unit.text.removesuffix("s") in _CALENDAR_UNITS:
