@@ -107,7 +107,9 @@ def _tests(bounds: Bounds, *, values: bool, ranges: bool) -> list[Condition]:
     if values:
         found.append({"v": bounds.of_value})
     if ranges:
-        found.append({end: limit for end, limit in (("lo", bounds.low), ("hi", bounds.high)) if limit})
+        # The index begins with the lower end, so that a condition has to say something of it.
+        upper = {"hi": bounds.high} if bounds.high else {}
+        found.append({"lo": bounds.low or {"$exists": True}, **upper})
     return found
 
 
