@@ -12,13 +12,15 @@ from fhir_server.search.parameters import parse_search
 from fhir_server.store import Absence
 from resources.operation_outcome import InvalidSearch, PreconditionFailed, error
 
+_NO_CONDITION = "A condition needs a search parameter with a value"
+
 
 def search_pairs(criteria: str) -> Pairs:
     """Return the decoded pairs of a search such as `Patient?identifier=a|1`, with or without the type."""
     query = criteria.rpartition("?")[2]
     pairs = parse_pairs(query)
     if not pairs:
-        raise InvalidSearch(error("value", "A condition needs at least one search parameter"))
+        raise InvalidSearch(error("value", _NO_CONDITION))
     return pairs
 
 
@@ -31,8 +33,14 @@ def absence(context: Context, resource_type: str, pairs: Pairs) -> Absence:
 
 
 def criteria_of(query: Pairs) -> Pairs:
-    """Return the pairs of a URL that are a condition: all but those about the form of the answer."""
-    return tuple(pair for pair in query if pair[0] not in ("_format", "_pretty"))
+    """Return the pairs of a URL that are a condition: all but those about the form of the answer.
+
+    Raises InvalidSearch if there are none: an update or delete of just anything is never meant.
+    """
+    pairs = tuple(pair for pair in query if pair[0] not in ("_format", "_pretty"))
+    if not pairs:
+        raise InvalidSearch(error("value", _NO_CONDITION))
+    return pairs
 
 
 async def matches(context: Context, resource_type: str, pairs: Pairs, limit: int) -> list[str]:
@@ -54,5 +62,5 @@ def _condition(context: Context, resource_type: str, pairs: Pairs) -> dict[str, 
     """Return the MongoDB filter of a condition, which must not be one that every resource meets."""
     query = parse_search(resource_type, pairs, lenient=False, base_url=context.base_url)
     if not query.filter:
-        raise InvalidSearch(error("value", "A condition needs a search parameter with a value"))
+        raise InvalidSearch(error("value", _NO_CONDITION))
     return query.filter

@@ -116,6 +116,8 @@ FAILING: dict[str, tuple[Entry, int]] = {
     "no match": (entry("POST", "Observation", observation("Patient?identifier=urn:t|none")), 412),
     "bad search": (entry("POST", "Observation", observation("Patient?nonsense=1")), 412),
     "foreign url": (entry("PUT", "http://elsewhere.example/Patient/1", patient("f", "1")), 400),
+    "update of anything": (entry("PUT", "Patient", patient("f")), 400),
+    "delete of anything": (entry("DELETE", "Patient/"), 400),
     "not offered": (entry("PATCH", "Patient/f-1", patient("f")), 400),
     "no request": ({"resource": patient("f")}, 422),
 }
