@@ -81,5 +81,6 @@ def ask(documents: Documents, text: str, size: int = 1000) -> Sequence[str]:
     after = None
     while found := page(documents, query, after, size):
         ids += [one["_id"] for one in found]
+        assert len(ids) == len(set(ids)), "a page repeats what was on another one"
         after = position(query, found[-1])
     return ids
