@@ -291,7 +291,7 @@ VALUES: dict[str, Strategy] = {
     ),
 }
 # Elements of these types have no system, so that asking for one is an error.
-_WITHOUT_SYSTEM = frozenset({"email", "telecom", "active"})
+_WITHOUT_SYSTEM = frozenset({"_id", "email", "telecom", "active"})
 _MODIFIERS = {"string": (":exact", ":contains"), "token": (":not",)}
 
 
