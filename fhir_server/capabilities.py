@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from fhir_server import __version__
+from fhir_server.search.parameters import supported_codes
 from resources.definitions import resource_types
 from resources.search_parameters import search_parameters
 
@@ -55,6 +56,7 @@ def _interactions(codes: tuple[str, ...]) -> list[dict[str, str]]:
 
 
 def _resource(resource_type: str, conditional_delete: str) -> dict[str, Any]:
+    parameters = search_parameters(resource_type)
     return {
         "type": resource_type,
         "profile": f"http://hl7.org/fhir/StructureDefinition/{resource_type}",
@@ -68,8 +70,7 @@ def _resource(resource_type: str, conditional_delete: str) -> dict[str, Any]:
         "conditionalDelete": conditional_delete,
         "referencePolicy": ["literal", "logical"],
         "searchParam": [
-            {"name": parameter.code, "definition": parameter.url, "type": parameter.type}
-            for _, parameter in sorted(search_parameters(resource_type).items())
-            if parameter.paths
+            {"name": code, "definition": parameters[code].url, "type": parameters[code].type}
+            for code in supported_codes(resource_type)
         ],
     }

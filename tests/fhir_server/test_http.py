@@ -141,6 +141,16 @@ def test_capabilities(client: httpx.Client) -> None:
     assert all(len(resource["interaction"]) == 8 for resource in resources)
 
 
+def test_every_search_parameter_that_is_promised_is_understood(client: httpx.Client) -> None:
+    """A promise is checked by asking whether the parameter is missing, which each of them can be asked."""
+    for resource in client.get("/metadata").json()["rest"][0]["resource"][::7]:
+        for parameter in resource["searchParam"]:
+            if parameter["type"] != "composite":
+                query = f"{parameter['name']}:missing=false&_count=0"
+                answer = client.get(f"/{resource['type']}?{query}")
+                assert answer.status_code == 200, (resource["type"], parameter["name"], answer.text)
+
+
 def test_a_body_above_the_limit_is_refused_before_it_is_read(client: httpx.Client) -> None:
     """100 MB are refused by their announced length."""
     with socket.create_connection((client.base_url.host, client.base_url.port or 80)) as connection:
