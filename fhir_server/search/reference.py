@@ -99,7 +99,10 @@ def _forms(asked: Asked, wanted: str, parsed: LiteralReference | None) -> list[s
         return _local_forms(asked, [f"{parsed.resource_type}/{parsed.id}"])
     if is_id(wanted):
         types = [asked.modifier] if asked.modifier else asked.field.parameter.targets or resource_types()
-        return _local_forms(asked, [f"{name}/{wanted}" for name in types])
+        forms = _local_forms(asked, [f"{name}/{wanted}" for name in types])
+        # A canonical is any text, also one that might be an id.
+        has_canonicals = any(path.type in ("canonical", "uri") for path in asked.field.parameter.paths)
+        return [*forms, wanted] if has_canonicals else forms
     return [wanted]
 
 
