@@ -21,7 +21,8 @@ FHIR_JSON = "application/fhir+json"
 @contextmanager
 def running_server(settings: Settings) -> Iterator[str]:
     """Serve the application on a free port of the loopback interface; give the base URL."""
-    listener = socket.socket()
+    # Named as TCP, since asyncio only then sends without waiting (TCP_NODELAY): 40 ms a request otherwise.
+    listener = socket.socket(proto=socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(create_app(settings), log_config=None, access_log=False, loop="asyncio")
     server = uvicorn.Server(config)

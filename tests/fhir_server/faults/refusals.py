@@ -1,4 +1,8 @@
-"""What every refusal of this server must look like."""
+"""What every refusal of this server must look like, and that it leaves nothing behind."""
+
+from typing import Any
+
+from pymongo.database import Database
 
 from tests.fhir_server.faults.raw_http import Answer
 
@@ -18,3 +22,9 @@ def check_refused(answer: Answer | None, *statuses: int) -> None:
     assert answer.is_outcome
     assert CANARY.encode() not in answer.body
     assert len(answer.body) < _LONGEST_BODY
+
+
+def documents(database: Database[dict[str, Any]]) -> int:
+    """Return how many documents there are, locks aside."""
+    names = [name for name in database.list_collection_names() if name != "locks"]
+    return sum(database[name].count_documents({}) for name in names)
