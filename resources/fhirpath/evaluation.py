@@ -15,6 +15,7 @@ from resources.fhirpath.items import Collection, as_json
 from resources.fhirpath.nodes import Node, root_node
 from resources.fhirpath.scope import MemberOf, Resolve, Run, Scope
 from resources.fhirpath.variables import variables_for
+from resources.fhirpath.work import Work
 
 
 def evaluate(
@@ -59,8 +60,12 @@ def evaluate_items(
     member_of: MemberOf | None = None,
     now: datetime | None = None,
     is_strict: bool = False,
+    work: Work | None = None,
 ) -> Collection:
-    """Return what `evaluate` does with its types: elements as Nodes, which know their place, and values."""
+    """Return what `evaluate` does with its types: elements as Nodes, which know their place, and values.
+
+    Evaluations that are given the same `work` share its limit.
+    """
     context = resource if isinstance(resource, Node) else root_node(resource)
     run = Run(
         variables=variables_for(context, variables or {}),
@@ -68,6 +73,7 @@ def evaluate_items(
         is_strict=is_strict,
         resolve=resolve,
         member_of=member_of,
+        work=work or Work(),
     )
     try:
         with localcontext(CONTEXT):

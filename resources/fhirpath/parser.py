@@ -162,7 +162,9 @@ class _Parser:
         return Literal("decimal", Decimal(text)) if "." in text else Literal("integer", int(text))
 
     def _invocation(self, base: Expression | None) -> Expression:
-        name = self._identifier()
+        # After a point there can be no operator: `text.div` needs no backticks, and HL7's paths have none.
+        is_name = base is not None and self._token.kind == "identifier"
+        name = self._take().text if is_name else self._identifier()
         if not self._is_symbol("("):
             return Member(base, name)
         self._take()

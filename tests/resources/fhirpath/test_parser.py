@@ -64,6 +64,7 @@ def test_literals(text: str, expected: Expression) -> None:
         ("`div`", Member(None, "div")),
         ("a.b", Member(A, "b")),
         ("text.`div`.exists()", Function(Member(Member(None, "text"), "div"), "exists", ())),
+        ("text.div.mod(a)", Function(Member(Member(None, "text"), "div"), "mod", (A,))),
         ("contains.is.as.in", Member(Member(Member(Member(None, "contains"), "is"), "as"), "in")),
         ("a.day", Member(A, "day")),
         ("a[1].b", Member(Indexer(A, ONE), "b")),
