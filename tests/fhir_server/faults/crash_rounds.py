@@ -28,7 +28,15 @@ from tests.fhir_server.faults.writers import Client, whole_history, writing
 # How long recovery may take on a machine that is busy with other things.
 PATIENCE_SECONDS = 120.0
 
-KINDS = ("server", "both", "mongod", "worker", "starting")
+KINDS = {
+    "server": "the server, while it writes",
+    "both": "server and MongoDB at the same time, while they write",
+    "early": "both within the first writes, which on a new data directory make the indexes",
+    "mongod": "MongoDB, twice, while the server goes on",
+    "worker": "one of several workers, twice, while the others go on",
+    "starting": "the server, and maybe MongoDB, before it is ready",
+}
+_ROUNDS_ON_A_DIRECTORY = 10
 
 
 class CrashTest:
@@ -53,10 +61,7 @@ class CrashTest:
         try:
             self._check(server)
             with writing(server.port, self.ledger, name=f"s{self._seed}-r{self._round}"):
-                if kind in ("server", "both"):
-                    self._kill_server(server, with_mongod=kind == "both")
-                else:
-                    self._disturb(server, kind)
+                self._disturb(server, kind)
             if server.process.poll() is None:
                 self._check(server)
         finally:
@@ -74,13 +79,19 @@ class CrashTest:
         self.ledger.await_more(self._random.randint(5, 150), PATIENCE_SECONDS)
         time.sleep(self._random.uniform(0, 0.02))
 
-    def _kill_server(self, server: ServerProcess, *, with_mongod: bool) -> None:
-        self._at_a_random_moment()
-        if with_mongod:
+    def _disturb(self, server: ServerProcess, kind: str) -> None:
+        if kind in ("mongod", "worker"):
+            self._kill_what_comes_again(server, kind)
+            return
+        if kind == "early":
+            time.sleep(self._random.uniform(0, 0.5))
+        else:
+            self._at_a_random_moment()
+        if kind != "server":
             assert kill_mongod(self._folder)
         server.kill()
 
-    def _disturb(self, server: ServerProcess, kind: str) -> None:
+    def _kill_what_comes_again(self, server: ServerProcess, kind: str) -> None:
         """Kill what the server can do without for a moment, twice, and see that writing goes on."""
         for _ in range(2):
             self._at_a_random_moment()
@@ -135,18 +146,24 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20, help="number of crashes  [20]")
     parser.add_argument("--seed", type=int, default=1, help="decides what is written and killed when  [1]")
     parser.add_argument("--workers", type=int, default=1, help="server processes  [1]")
-    parser.add_argument("--kind", choices=KINDS, help="what is killed  [any of them]")
+    parser.add_argument("--kind", choices=list(KINDS), help="what is killed  [any of them]")
     arguments = parser.parse_args()
     kinds = [kind for kind in KINDS if kind != "worker" or arguments.workers > 1]
     choice = random.Random(arguments.seed)
+    for first in range(0, arguments.rounds, _ROUNDS_ON_A_DIRECTORY):
+        number = min(_ROUNDS_ON_A_DIRECTORY, arguments.rounds - first)
+        chosen = [arguments.kind or choice.choice(kinds) for _ in range(number)]
+        _carry_out(chosen, arguments.seed + first, arguments.workers)
+
+
+def _carry_out(kinds: Sequence[str], seed: int, workers: int) -> None:
     with tempfile.TemporaryDirectory(prefix="fhir-crash-") as folder:
-        test = CrashTest(Path(folder), seed=arguments.seed, workers=arguments.workers)
-        for number in range(arguments.rounds):
-            kind = arguments.kind or choice.choice(kinds)
+        test = CrashTest(Path(folder), seed=seed, workers=workers)
+        for kind in kinds:
             test.carry_out(kind)
             told = len(test.ledger.acknowledged)
-            print(f"round {number + 1}: killed {kind}; {told} writes acknowledged so far", flush=True)  # noqa: T201
-        print(f"all is there: {len(test.finish())} versions")  # noqa: T201
+            print(f"killed {KINDS[kind]}; {told} writes acknowledged so far", flush=True)  # noqa: T201
+        print(f"all is there: {len(test.finish())} versions", flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import pytest
 from tests.fhir_server.faults.crash_rounds import CrashTest
 
 CASES = {
-    "one process": (1, ("server", "starting", "both", "mongod", "both")),
+    "one process": (1, ("early", "server", "starting", "mongod", "both")),
     "two workers": (2, ("both", "worker", "server")),
 }
 
