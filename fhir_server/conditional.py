@@ -8,6 +8,7 @@ from typing import Any
 
 from fhir_server.context import Context
 from fhir_server.query_string import Pairs, parse_pairs
+from fhir_server.search.joins import resolved
 from fhir_server.search.parameters import parse_search
 from fhir_server.store import Absence
 from resources.operation_outcome import InvalidSearch, PreconditionFailed, error
@@ -24,9 +25,9 @@ def search_pairs(criteria: str) -> Pairs:
     return pairs
 
 
-def absence(context: Context, resource_type: str, pairs: Pairs) -> Absence:
+async def absence(context: Context, resource_type: str, pairs: Pairs) -> Absence:
     """Return the promise that nothing of `resource_type` matches `pairs` when the write is committed."""
-    condition = _condition(context, resource_type, pairs)
+    condition = await _condition(context, resource_type, pairs)
     text = "&".join(f"{name}={value}" for name, value in sorted(pairs))
     key = hashlib.sha256(f"{resource_type}?{text}".encode()).hexdigest()
     return Absence(resource_type, key, condition)
@@ -45,7 +46,8 @@ def criteria_of(query: Pairs) -> Pairs:
 
 async def matches(context: Context, resource_type: str, pairs: Pairs, limit: int) -> list[str]:
     """Return the ids of up to `limit` resources that match."""
-    return await context.store.matching_ids(resource_type, _condition(context, resource_type, pairs), limit)
+    condition = await _condition(context, resource_type, pairs)
+    return await context.store.matching_ids(resource_type, condition, limit)
 
 
 async def single_match(context: Context, resource_type: str, pairs: Pairs) -> str | None:
@@ -58,9 +60,9 @@ async def single_match(context: Context, resource_type: str, pairs: Pairs) -> st
     return ids[0] if ids else None
 
 
-def _condition(context: Context, resource_type: str, pairs: Pairs) -> dict[str, Any]:
+async def _condition(context: Context, resource_type: str, pairs: Pairs) -> dict[str, Any]:
     """Return the MongoDB filter of a condition, which must not be one that every resource meets."""
     query = parse_search(resource_type, pairs, lenient=False, base_url=context.base_url)
     if not query.filter:
         raise InvalidSearch(error("value", _NO_CONDITION))
-    return query.filter
+    return (await resolved(query, context)).filter

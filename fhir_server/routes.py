@@ -18,6 +18,7 @@ from fhir_server.interactions.search_type import search_type
 from fhir_server.interactions.transaction import transaction
 from fhir_server.interactions.update import update
 from fhir_server.interactions.vread import vread
+from fhir_server.operations.registry import operation_route
 from fhir_server.responses import as_preferred
 from fhir_server.write_path import check_id
 from resources.definitions import resource_types
@@ -94,7 +95,10 @@ def match(request: Request) -> Route:
     Raises ResourceNotFound for an unknown address or resource type, InvalidContent for a malformed id, and
     NotSupported for a method that the address does not take.
     """
-    methods = ROUTES.get(_pattern(request.path))
+    pattern = _pattern(request.path)
+    if pattern and pattern[-1].startswith("$"):
+        return operation_route(request.method, request.path)
+    methods = ROUTES.get(pattern)
     if methods is None:
         raise ResourceNotFound(error("not-found", "There is nothing at this address"))
     route = methods.get(request.method)
@@ -105,7 +109,7 @@ def match(request: Request) -> Route:
 
 
 def _pattern(path: tuple[str, ...]) -> tuple[str, ...]:
-    if path in _FIXED:
+    if path in _FIXED or (len(path) == 1 and path[0].startswith("$")):
         return path
     if path[0] not in resource_types():
         raise ResourceNotFound(error("not-supported", "This is not a resource type of FHIR R4"))
@@ -114,4 +118,4 @@ def _pattern(path: tuple[str, ...]) -> tuple[str, ...]:
     if path[1].startswith(("_", "$")):
         return (TYPE, *path[1:])
     check_id(path[1])
-    return (TYPE, ID, *path[2:3], VERSION_ID) if len(path) == 4 else (TYPE, ID, *path[2:])
+    return (TYPE, ID, *path[2:3], VERSION_ID, *path[4:]) if len(path) > 3 else (TYPE, ID, *path[2:])

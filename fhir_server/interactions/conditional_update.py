@@ -19,7 +19,7 @@ async def conditional_update(request: Request, context: Context) -> Response:
     while True:
         match = await single_match(context, resource_type, criteria)
         write = plan(addressed(request, match, context.new_id()))
-        conditions = [absence(context, resource_type, criteria)] if match is None else []
+        conditions = [await absence(context, resource_type, criteria)] if match is None else []
         try:
             (written,) = await context.store.commit([write], conditions)
         except AbsenceBroken:

@@ -19,7 +19,7 @@ async def create(request: Request, context: Context) -> Response:
 
 async def _create_if_none_exists(criteria: str, write: Write, context: Context) -> Response:
     pairs = search_pairs(criteria)
-    condition = absence(context, write.resource_type, pairs)
+    condition = await absence(context, write.resource_type, pairs)
     while True:
         existing = await single_match(context, write.resource_type, pairs)
         if existing is not None:

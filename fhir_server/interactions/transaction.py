@@ -136,7 +136,7 @@ async def _commit(steps: Sequence[_Step], context: Context) -> dict[int, Written
         writing = [step for step in steps if step.writes]
         writes = await _planned(writing)
         try:
-            written = await context.store.commit(writes, _absences(writing, context))
+            written = await context.store.commit(writes, await _absences(writing, context))
         except AbsenceBroken:
             await _adopt_new_matches(steps, context)
             continue
@@ -176,11 +176,11 @@ def _write(step: _Step) -> Write:
     return new_resource(step.resource_type, step.id, step.request.body, at=at)
 
 
-def _absences(steps: Sequence[_Step], context: Context) -> list[Absence]:
+async def _absences(steps: Sequence[_Step], context: Context) -> list[Absence]:
     found = {}
     for step in steps:
         if step.criteria and step.match is None:
-            condition = absence(context, step.resource_type, step.criteria)
+            condition = await absence(context, step.resource_type, step.criteria)
             found[condition.key] = condition
     # Always in the same order, so that two transactions never wait for each other in a circle.
     return [found[key] for key in sorted(found)]

@@ -84,7 +84,7 @@ def test_last_modified_can_be_sent_back(client: httpx.Client, patient: dict[str,
         (f"/Patient/{'x' * 65}", 400, "value"),
         ("/Patient/1/2", 404, "not-found"),
         ("/Patient/1/_history/1/2", 404, "not-found"),
-        ("/Patient/1/$nonsense", 404, "not-found"),
+        ("/Patient/1/$nonsense", 404, "not-supported"),
     ],
 )
 def test_what_is_not_there(client: httpx.Client, path: str, status: int, code: str) -> None:

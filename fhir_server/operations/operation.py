@@ -1,0 +1,46 @@
+"""What an operation is: its code, where it can be called, and what carries it out.
+
+https://hl7.org/fhir/R4/operationdefinition.html
+"""
+
+from dataclasses import dataclass
+
+from fhir_server.context import Handler
+
+ANY_TYPE = frozenset({"Resource"})
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation, called as `$code` on the levels that are given here.
+
+    `definition` is the canonical URL of its OperationDefinition. `types` are the resource types on which it
+    is offered (ANY_TYPE: all of them); `on_type`, `on_instance` and `on_version` say on which addresses
+    below these, `on_system` whether on the base. One that `affects_state` is called by POST only.
+    """
+
+    code: str
+    definition: str
+    handler: Handler
+    types: frozenset[str] = frozenset()
+    on_system: bool = False
+    on_type: bool = False
+    on_instance: bool = False
+    on_version: bool = False
+    affects_state: bool = False
+
+    def is_offered(self, path: tuple[str, ...]) -> bool:
+        """Tell whether `path`, whose last segment is this operation, is one of its addresses."""
+        *above, _ = path
+        if not above:
+            return self.on_system
+        if above[0] not in self.types and self.types != ANY_TYPE:
+            return False
+        if len(above) == 4:
+            return self.on_version and above[2] == "_history"
+        return (self.on_type, self.on_instance)[len(above) - 1] if len(above) < 3 else False
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The HTTP methods that call it."""
+        return ("POST",) if self.affects_state else ("GET", "HEAD", "POST")
