@@ -3,64 +3,56 @@
 https://hl7.org/fhir/R4/http.html#history
 """
 
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from fhir_server.context import Context, Request, Response
+from fhir_server.history_parameters import HistoryParameters, parse_history_parameters
+from fhir_server.list_versions import listed_versions
 from fhir_server.negotiation import entity_tag
-from fhir_server.paging import decode_position, encode_position, page_size
+from fhir_server.paging import decode_position, encode_position
 from fhir_server.store import HistoryPosition, HistoryScope, Version, instant
 from resources.bundle import bundle
-from resources.operation_outcome import InvalidSearch, ResourceNotFound, error
+from resources.operation_outcome import ResourceNotFound, error
 
-_PARAMETERS = frozenset({"_count", "_since", "_page", "_format", "_pretty"})
-_STATUS = {"POST": "201 Created", "PUT": "200 OK", "DELETE": "204 No Content"}
+_STATUS = {"POST": "201 Created", "DELETE": "204 No Content"}
 
 
 async def history(request: Request, context: Context) -> Response:
     """Answer with a Bundle of type history; 404 for a resource that never was."""
-    parameters = _parameters(request, context)
+    parameters = parse_history_parameters(request.query, context)
     resource_type, resource_id = (*request.path[:-1], None, None)[:2]
-    scope = HistoryScope(resource_type, resource_id, _since(parameters.get("_since")))
-    after = _position(parameters.get("_page"))
-    size = page_size(parameters.get("_count"), context.settings)
+    listed = None if parameters.list_id is None else await listed_versions(parameters.list_id, context)
+    scope = HistoryScope(resource_type, resource_id, parameters.since, parameters.at, listed)
+    after = None if parameters.page is None else HistoryPosition(*decode_position(parameters.page))
+    size = parameters.size
     versions = await context.store.history(scope, after, size + 1)
-    if not versions and scope.id is not None and after is None and scope.since is None:
-        raise ResourceNotFound(error("not-found", f"There is no {scope.resource_type}/{scope.id}"))
+    if resource_type and resource_id and not versions and after is None:
+        await _check_existence(resource_type, resource_id, context)
     page = versions[:size]
     links = [("self", _url(request, context, parameters))]
     if len(versions) > size and page:
         position = encode_position(page[-1].updated, page[-1].sequence)
-        links.append(("next", _url(request, context, parameters | {"_page": position})))
+        links.append(("next", _url(request, context, parameters, position)))
+    total = len(page) if after is None and len(versions) <= size else await _total(scope, parameters, context)
     entries = [_entry(version, context.base_url) for version in page]
-    return Response(200, bundle("history", entries, links=links))
+    return Response(200, bundle("history", entries, links=links, total=total))
 
 
-def _parameters(request: Request, context: Context) -> dict[str, str]:
-    known = dict(pair for pair in request.query if pair[0] in _PARAMETERS)
-    unknown = sorted({name for name, _ in request.query} - _PARAMETERS)
-    if unknown and not context.preferences.lenient:
-        raise InvalidSearch(error("not-supported", "A history knows these parameters: _count, _since"))
-    return {name: value for name, value in known.items() if name not in ("_format", "_pretty")}
+async def _check_existence(resource_type: str, resource_id: str, context: Context) -> None:
+    if await context.store.read(resource_type, resource_id) is None:
+        raise ResourceNotFound(error("not-found", f"There is no {resource_type}/{resource_id}"))
 
 
-def _since(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text.replace(" ", "+"))
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        raise InvalidSearch(error("value", "_since is an instant such as 2026-01-31T12:00:00Z")) from None
+async def _total(scope: HistoryScope, parameters: HistoryParameters, context: Context) -> int | None:
+    """Return the number of versions where it costs little to know, or where nothing else was asked for."""
+    return await context.store.count_history(scope) if scope.id or not parameters.size else None
 
 
-def _position(text: str | None) -> HistoryPosition | None:
-    return HistoryPosition(*decode_position(text)) if text is not None else None
-
-
-def _url(request: Request, context: Context, parameters: dict[str, str]) -> str:
-    query = f"?{urlencode(parameters)}" if parameters else ""
+def _url(request: Request, context: Context, parameters: HistoryParameters, page: str | None = None) -> str:
+    page = page or parameters.page
+    pairs = [*parameters.used, *([("_page", page)] if page else [])]
+    query = f"?{urlencode(pairs)}" if pairs else ""
     return f"{context.base_url}/{'/'.join(request.path)}{query}"
 
 
@@ -74,7 +66,7 @@ def _entry(version: Version, base_url: str) -> dict[str, Any]:
         "method": version.method,
         "url": version.resource_type if is_create else address,
     }
-    status = "201 Created" if version.number == 1 else _STATUS[version.method]
+    status = "201 Created" if version.number == 1 else _STATUS.get(version.method, "200 OK")
     entry["response"] = {
         "status": status,
         "etag": entity_tag(version.number),

@@ -2,7 +2,7 @@
 
 from fhir_server.store.commit import Absence, AbsenceBroken
 from fhir_server.store.documents import Version, Write, Written, instant
-from fhir_server.store.reading import HistoryPosition, HistoryScope
+from fhir_server.store.history import HistoryPosition, HistoryScope, Listed
 from fhir_server.store.store import Store, open_store
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "AbsenceBroken",
     "HistoryPosition",
     "HistoryScope",
+    "Listed",
     "Store",
     "Version",
     "Write",

@@ -28,6 +28,8 @@ EVERYDAY_TYPES = frozenset(
         *("Procedure", "Provenance", "Schedule", "ServiceRequest", "Slot", "SupplyDelivery"),
     }
 )
+# The order of a history; the end of a version comes last, so that the index alone tells what was current.
+_IN_ORDER = [("updated", DESCENDING), ("seq", DESCENDING), ("until", ASCENDING)]
 _INDEX_CONFLICTS = {85, 86}  # IndexOptionsConflict, IndexKeySpecsConflict
 
 
@@ -48,7 +50,7 @@ class Collections:
             if not self._ready:
                 await self._prepare_common()
             for resource_type in sorted(resource_types - self._ready):
-                await self._make_indexes(resource_type)
+                await self._make_indexes(resource_type, _models(resource_type))
                 self._ready.add(resource_type)
 
     async def prepare_new_database(self) -> None:
@@ -56,8 +58,8 @@ class Collections:
         if not await self._database.list_collection_names():
             await self.prepare(set(EVERYDAY_TYPES))
 
-    async def _make_indexes(self, resource_type: str) -> None:
-        collection, models = self._database[resource_type], _models(resource_type)
+    async def _make_indexes(self, name: str, models: list[IndexModel]) -> None:
+        collection = self._database[name]
         try:
             await collection.create_indexes(models)
         except OperationFailure as failure:
@@ -65,20 +67,21 @@ class Collections:
                 raise
             # An earlier version of the server had another index under one of these names.
             wanted = {model.document["name"]: model.document["key"] for model in models}
-            for name, index in (await collection.index_information()).items():
-                if name in wanted and dict(index["key"]) != dict(wanted[name]):
-                    await collection.drop_index(name)
+            for index_name, index in (await collection.index_information()).items():
+                if index_name in wanted and dict(index["key"]) != dict(wanted[index_name]):
+                    await collection.drop_index(index_name)
             await collection.create_indexes(models)
 
     async def _prepare_common(self) -> None:
-        await self._database[HISTORY].create_indexes(
+        await self._make_indexes(
+            HISTORY,
             [
                 IndexModel(
                     [("type", ASCENDING), ("id", ASCENDING), ("version", DESCENDING)], name="instance"
                 ),
-                IndexModel([("type", ASCENDING), ("updated", DESCENDING), ("seq", DESCENDING)], name="type"),
-                IndexModel([("updated", DESCENDING), ("seq", DESCENDING)], name="system"),
-            ]
+                IndexModel([("type", ASCENDING), *_IN_ORDER], name="type"),
+                IndexModel(_IN_ORDER, name="system"),
+            ],
         )
         await self._database[LOCKS].create_indexes(
             [IndexModel([("at", ASCENDING)], name="at", expireAfterSeconds=_LOCK_LIFETIME_SECONDS)]

@@ -189,7 +189,7 @@ class _Changes:
         if live is None:
             self.inserts[write.resource_type].append(document)
         else:
-            self.inserts[HISTORY].append(past_document(write.resource_type, live))
+            self.inserts[HISTORY].append(past_document(write.resource_type, live, updated))
             self.replacements[write.resource_type].append(ReplaceOne({"_id": write.id}, document))
         return Written(version_of_live(write.resource_type, document), created=live is None)
 
@@ -197,7 +197,7 @@ class _Changes:
         if live is None:
             return Written(None)
         deletion = deletion_document(write.resource_type, live, updated)
-        self.inserts[HISTORY] += [past_document(write.resource_type, live), deletion]
+        self.inserts[HISTORY] += [past_document(write.resource_type, live, updated), deletion]
         self.replacements[write.resource_type].append(DeleteOne({"_id": write.id}))
         return Written(version_of_past(deletion))
 

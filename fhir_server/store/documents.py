@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 HISTORY = "history"
+_MILLISECOND = timedelta(milliseconds=1)
 
 Method = Literal["POST", "PUT", "DELETE"]
 Document = dict[str, Any]
@@ -103,18 +104,19 @@ def _id_first(resource: dict[str, Any], resource_id: str) -> dict[str, Any]:
     }
 
 
-def past_document(resource_type: str, live: Document) -> Document:
-    """Return the document under which `history` keeps a version that is about to be replaced."""
-    return _history_document(resource_type, live) | {"resource": live["resource"]}
+def past_document(resource_type: str, live: Document, until: datetime) -> Document:
+    """Return the document under which `history` keeps a version that is replaced at the moment `until`."""
+    return _history_document(resource_type, live, until) | {"resource": live["resource"]}
 
 
 def deletion_document(resource_type: str, live: Document, updated: datetime) -> Document:
     """Return the document under which `history` keeps the deletion of `live`."""
     after = {**live, "version": live["version"] + 1, "updated": updated, "method": "DELETE"}
-    return _history_document(resource_type, after)
+    # A deletion is what is current at its own moment alone: from then on nothing is.
+    return _history_document(resource_type, after, updated + _MILLISECOND)
 
 
-def _history_document(resource_type: str, document: Document) -> Document:
+def _history_document(resource_type: str, document: Document, until: datetime) -> Document:
     return {
         "_id": f"{resource_type}/{document['_id']}/_history/{document['version']}",
         "type": resource_type,
@@ -122,6 +124,7 @@ def _history_document(resource_type: str, document: Document) -> Document:
         "seq": document["seq"],
         "version": document["version"],
         "updated": document["updated"],
+        "until": until,
         "method": document["method"],
     }
 
@@ -156,4 +159,4 @@ def instant(moment: datetime) -> str:
 def next_instant(now: datetime, previous: datetime | None) -> datetime:
     """Return `now` in whole milliseconds, but later than `previous`: no two versions share a time."""
     whole = now.replace(microsecond=now.microsecond // 1000 * 1000)
-    return whole if previous is None else max(whole, previous + timedelta(milliseconds=1))
+    return whole if previous is None else max(whole, previous + _MILLISECOND)

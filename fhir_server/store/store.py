@@ -11,7 +11,7 @@ from fhir_server.store.commit import Absence, Committer
 from fhir_server.store.connection import connect, database
 from fhir_server.store.documents import Document, Version, Write, Written
 from fhir_server.store.failures import translated_failures
-from fhir_server.store.reading import HistoryPosition, HistoryScope
+from fhir_server.store.history import HistoryPosition, HistoryScope, count_history, history
 
 # A search that MongoDB cannot answer in this time is given up, so that it does not starve the others.
 _LONGEST_SEARCH_MS = 30_000
@@ -97,7 +97,13 @@ class Store:
         """Return up to `limit` versions in `scope`, newest first, from where a page ended (`after`) on."""
         with translated_failures():
             stored_types = await self._collections.stored_types()
-            return await reading.history(self._database, stored_types, scope, after, limit)
+            return await history(self._database, stored_types, scope, after, limit)
+
+    async def count_history(self, scope: HistoryScope) -> int:
+        """Return the number of versions in `scope`."""
+        with translated_failures():
+            stored_types = await self._collections.stored_types()
+            return await count_history(self._database, stored_types, scope)
 
 
 def open_store(settings: Settings, mongo_url: str) -> Store:

@@ -44,6 +44,7 @@ def walk(client: httpx.Client, url: str) -> list[str]:
     return found
 
 
+@pytest.mark.feature("http.history.paging")
 @pytest.mark.parametrize("count", [1, 2, 3, 50])
 @pytest.mark.parametrize(
     ("path", "prefix"), [("/Patient/h1", "Patient/h1/"), ("/Patient", "Patient/"), ("", "")]
@@ -56,6 +57,7 @@ def test_all_pages_together_are_the_whole_story(
     assert walk(client, f"{path}/_history?_count={count}") == expected
 
 
+@pytest.mark.feature("http.history.deleted")
 def test_entries_say_how_each_version_came(client: httpx.Client, story: list[str]) -> None:
     """Each entry has the request that made the version; a deletion has no resource."""
     entries = client.get("/Patient/h1/_history").json()["entry"]
@@ -74,13 +76,116 @@ def test_a_created_resource_was_posted(client: httpx.Client) -> None:
     assert entry["request"] == {"method": "POST", "url": "Basic"}
 
 
+@pytest.mark.feature("http.history.since")
 def test_since_leaves_out_what_is_older(client: httpx.Client, story: list[str]) -> None:
     """https://hl7.org/fhir/R4/http.html#history: only versions at or after the given instant."""
     third = client.get("/Patient/h1/_history/3").json()["meta"]["lastUpdated"]
     assert walk(client, f"/Patient/h1/_history?_since={third}") == [f"Patient/h1/{n}" for n in (6, 5, 4, 3)]
 
 
-@pytest.mark.parametrize("query", ["_count=x", "_count=-1", "_since=yesterday", "_page=zzz", "nonsense=1"])
+@pytest.fixture(scope="module")
+def times(client: httpx.Client, story: list[str]) -> dict[str, str]:
+    """When each version of `story` was stored, by its address."""
+    entries = client.get("/_history?_count=50").json()["entry"]
+    return {
+        address: entry["response"]["lastModified"]
+        for address, entry in zip(addresses({"entry": entries}), entries, strict=True)
+    }
+
+
+@pytest.mark.feature("http.history.at")
+@pytest.mark.parametrize("path", ["/Patient/h1", "/Patient", ""])
+@pytest.mark.parametrize("version", range(1, 7))
+@pytest.mark.parametrize("count", [1, 50])
+def test_at_a_moment_gives_what_was_current_then(
+    client: httpx.Client, story: list[str], times: dict[str, str], path: str, version: int, count: int
+) -> None:
+    """https://hl7.org/fhir/R4/http.html#history: the version stored at a moment is current from then on."""
+    moment = times[f"Patient/h1/{version}"]
+    newest: dict[str, str] = {}
+    for address in reversed(story):
+        if times[address] <= moment:
+            newest[address.rpartition("/")[0]] = address
+    expected = [address for address in newest.values() if address.startswith(path.removeprefix("/"))]
+    found = walk(client, f"{path}/_history?_at={moment}&_count={count}")
+    assert found == sorted(expected, key=story.index)
+
+
+@pytest.mark.feature("http.history.at")
+@pytest.mark.parametrize("digits", [4, 7, 10, 16])
+def test_at_takes_periods_of_any_precision(
+    client: httpx.Client, story: list[str], times: dict[str, str], digits: int
+) -> None:
+    """All that was current at some time in the period, and the deletion that happened in it."""
+    period = times["Patient/h1/1"][:digits] + ("Z" if digits > 10 else "")
+    # The minute may have ended between two of the changes.
+    expected = [
+        address
+        for address in story
+        if address.startswith("Patient/") and times[address][:digits] == period.rstrip("Z")
+    ]
+    assert walk(client, f"/Patient/_history?_at={period}") == expected
+
+
+@pytest.mark.feature("http.history.at")
+def test_what_was_deleted_before_is_not_current(
+    client: httpx.Client, story: list[str], times: dict[str, str]
+) -> None:
+    """After a deletion nothing is current; before the first version nothing was."""
+    client.put("/Group/gone", json={"resourceType": "Group", "id": "gone", "type": "person", "actual": True})
+    client.delete("/Group/gone").raise_for_status()
+    assert walk(client, "/Group/gone/_history?_at=2300") == []
+    assert walk(client, "/Group/gone/_history?_at=1999-12") == []
+    this_year = times["Patient/h1/1"][:4]
+    assert walk(client, f"/Group/gone/_history?_at={this_year}") == ["Group/gone/2", "Group/gone/1"]
+
+
+@pytest.mark.feature("http.history.list")
+@pytest.mark.parametrize("reference", ["l1", "List/l1"])
+def test_list_leaves_out_what_it_does_not_name(
+    client: httpx.Client, story: list[str], reference: str
+) -> None:
+    """A List may name a version, or a resource with all of its versions; others are left out."""
+    references = ["Patient/h1/_history/2", "Patient/h1/_history/6", "Patient/h3", "Group/never", "urn:uuid:1"]
+    entries = [{"item": {"reference": text}} for text in references] + [{"item": {"display": "no reference"}}]
+    body = {"resourceType": "List", "id": "l1", "status": "current", "mode": "working", "entry": entries}
+    client.put("/List/l1", json=body).raise_for_status()
+    expected = ["Patient/h1/6", "Patient/h3/2", "Patient/h3/1", "Patient/h1/2"]
+    assert walk(client, f"/_history?_list={reference}&_count=2") == expected
+    assert walk(client, f"/Patient/_history?_list={reference}") == expected
+    assert walk(client, f"/Patient/h3/_history?_list={reference}") == expected[1:3]
+    assert walk(client, f"/Group/_history?_list={reference}") == []
+
+
+@pytest.mark.parametrize(
+    ("path", "total"),
+    [
+        ("/Patient/h1/_history", 6),
+        ("/Patient/h1/_history?_count=2", 6),
+        ("/Patient/h1/_history?_count=0", 6),
+        ("/Patient/_history?_count=0", 8),
+        ("/Patient/_history?_count=50", 8),
+        ("/Patient/_history?_count=3", None),
+    ],
+)
+def test_the_total_is_told_where_it_costs_little(
+    client: httpx.Client, story: list[str], path: str, total: int | None
+) -> None:
+    """Always of one resource, and of what fits on a page; _count=0 asks for nothing else."""
+    bundle = client.get(path).json()
+    assert bundle.get("total") == total
+    if "_count=0" in path:
+        assert "entry" not in bundle
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("_count=x", "_count=-1", "_since=yesterday", "_page=zzz", "nonsense=1", "_sort=_lastUpdated"),
+        *("_at=ge2020", "_at=2020-13", "_at=2020&_at=2021", "_list=a/b", "_list=never"),
+        "_list=$current-medications",
+    ],
+)
 def test_bad_parameters_are_refused(client: httpx.Client, story: list[str], query: str) -> None:
     """What is not understood is an error."""
     assert client.get(f"/Patient/_history?{query}").status_code == 400
