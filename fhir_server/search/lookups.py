@@ -1,0 +1,65 @@
+"""Values of a filter that only the store can tell, looked up before MongoDB is asked.
+
+A condition is made from the text of a search alone, without I/O. Where it needs what is stored, such as the
+codes of a value set or the ids that a chain leads to, a `Lookup` stands in the place of the value.
+"""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any
+
+from fhir_server.context import Context
+
+# One search shall not take all connections to the database.
+_MOST_AT_ONCE = 8
+
+
+class Lookup(ABC):
+    """A question whose answer takes its place in a filter; equal ones are asked once, so they are hashable.
+
+    It may stand wherever a value of the filter may: after an operator, in a list, in `$and` as a condition.
+    """
+
+    @abstractmethod
+    async def lookup(self, context: Context) -> Any:
+        """Return the value for its place, in which no more lookups stand."""
+
+
+async def looked_up(filter_: Any, context: Context) -> Any:
+    """Return `filter_` with all lookups in it replaced by their answers.
+
+    The filter that was given stays as it is. Raises what the lookups raise.
+    """
+    questions = list(dict.fromkeys(_lookups(filter_)))
+    if not questions:
+        return filter_
+    turns = asyncio.Semaphore(_MOST_AT_ONCE)
+
+    async def answer(question: Lookup) -> Any:
+        async with turns:
+            return await question.lookup(context)
+
+    answers = await asyncio.gather(*map(answer, questions), return_exceptions=True)
+    for found in answers:
+        if isinstance(found, BaseException):
+            raise found
+    return _replaced(filter_, dict(zip(questions, answers, strict=True)))
+
+
+def _lookups(value: Any) -> Iterator[Lookup]:
+    if isinstance(value, Lookup):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _lookups(item)
+
+
+def _replaced(value: Any, answers: dict[Lookup, Any]) -> Any:
+    if isinstance(value, Lookup):
+        return answers[value]
+    if isinstance(value, dict):
+        return {key: _replaced(item, answers) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_replaced(item, answers) for item in value]
+    return value
