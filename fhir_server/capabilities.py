@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from fhir_server import __version__
-from fhir_server.search.parameters import supported_codes
+from fhir_server.search.criteria import supported_codes
 from resources.definitions import resource_types
 from resources.search_parameters import search_parameters
 

@@ -8,15 +8,13 @@ https://hl7.org/fhir/R4/search.html
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
 from fhir_server.search.asked import both
-from fhir_server.search.conditions import condition
-from fhir_server.search.fields import is_searchable
+from fhir_server.search.criteria import criterion, unknown
 from fhir_server.search.results import RESULT_PARAMETERS, SUMMARIES, Results, parse_results
+from fhir_server.search.scope import Scope
 from resources.operation_outcome import FhirError, InvalidSearch, Issue, error
-from resources.search_parameters import search_parameters
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -25,16 +23,15 @@ MOST_VALUES = 1_000
 
 # About the answer's form, or carried by page links; the search itself does not look at them.
 _IGNORED = frozenset({"_format", "_pretty", "_page"})
-# Bound on what an error message repeats.
-_LONGEST_NAME = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
     """A search that was understood.
 
-    `filter` is a MongoDB filter on the documents of `resource_type`; {} if all of them match. `used` are the
-    pairs that were understood, for the self link, and `ignored` says what was not, if the client is lenient.
+    `filter` is a MongoDB filter on the documents of `resource_type`; {} if all of them match. It may have
+    lookups in it, which `joins.resolved` replaces by what the store says. `used` are the pairs that were
+    understood, for the self link, and `ignored` says what was not, if the client is lenient.
     """
 
     resource_type: str
@@ -69,10 +66,10 @@ def parse_search(
     for name, text in pairs:
         _read(resource_type, name, text, reading, lenient=lenient)
     conditions, results = [], Results()
-    moment = now or datetime.now(UTC)
+    scope = Scope(base_url, now or datetime.now(UTC))
     for name, texts in reading.asked.items():
         try:
-            conditions.append(condition(resource_type, name, tuple(texts), base_url, moment))
+            conditions.append(criterion(resource_type, name, tuple(texts), scope))
         except FhirError as failure:
             reading.wrong.extend(failure.issues)
     try:
@@ -88,32 +85,19 @@ def _read(resource_type: str, name: str, text: str, reading: _Reading, *, lenien
     # "Empty parameters are not an error - they are just ignored by the server."
     if name in _IGNORED or not text:
         return
-    unknown = _unknown(resource_type, name, text)
-    if unknown is None:
+    problem = _problem(resource_type, name, text)
+    if problem is None:
         known = reading.results if name in RESULT_PARAMETERS else reading.asked
         known.setdefault(name, []).append(text)
         reading.used.append((name, text))
     elif lenient and name != "_query":  # "Servers ... SHALL refuse" a named query that they do not know
-        reading.ignored.append(Issue("warning", unknown.code, unknown.diagnostics))
+        reading.ignored.append(Issue("warning", problem.code, problem.diagnostics))
     else:
-        reading.wrong.append(unknown)
+        reading.wrong.append(problem)
 
 
-def _unknown(resource_type: str, name: str, text: str) -> Issue | None:
+def _problem(resource_type: str, name: str, text: str) -> Issue | None:
     """Return what is to be said of a parameter that is not known here, None if it is."""
     if name == "_summary" and text not in SUMMARIES:
         return error("not-supported", f"_summary is {' or '.join(SUMMARIES)} here")
-    code = name.partition(":")[0]
-    if name in RESULT_PARAMETERS or code in supported_codes(resource_type):
-        return None
-    known = ", ".join(supported_codes(resource_type))
-    is_name = len(code) < _LONGEST_NAME and code.replace("-", "").replace("_", "").isalnum()
-    unknown = f"'{code}'" if is_name else "of such a name"
-    return error("not-supported", f"{resource_type} has no search parameter {unknown} here; it has {known}")
-
-
-@cache
-def supported_codes(resource_type: str) -> tuple[str, ...]:
-    """Return the codes of the parameters that can be searched, sorted."""
-    found = search_parameters(resource_type).items()
-    return tuple(sorted(code for code, parameter in found if is_searchable(parameter)))
+    return None if name in RESULT_PARAMETERS else unknown(resource_type, name)

@@ -62,8 +62,23 @@ class Store:
     async def matching_ids(self, resource_type: str, condition: dict[str, Any], limit: int) -> list[str]:
         """Return the ids of up to `limit` resources whose documents match the MongoDB filter `condition`."""
         with translated_failures():
-            found = self._database[resource_type].find(condition, {"_id": 1}, limit=limit)
+            found = self._database[resource_type].find(
+                condition, {"_id": 1}, limit=limit, max_time_ms=_LONGEST_SEARCH_MS
+            )
             return [document["_id"] async for document in found]
+
+    async def distinct(
+        self, resource_type: str, condition: dict[str, Any], path: str, limit: int
+    ) -> list[Any]:
+        """Return up to `limit` values, each once, at `path` of the documents that match the filter."""
+        pipeline: list[dict[str, Any]] = [
+            {"$match": condition},
+            {"$project": {"_id": 0, "value": f"${path}"}},
+            {"$unwind": "$value"},
+            {"$group": {"_id": "$value"}},
+            {"$limit": limit},
+        ]
+        return [document["_id"] for document in await self.aggregate(resource_type, pipeline)]
 
     async def find(
         self,
