@@ -151,6 +151,8 @@ class _Exchange:
             if (content_type or "").partition(";")[0].strip().lower() != _FORM:
                 raise UnsupportedMediaType(error("not-supported", f"A search is posted as {_FORM}"))
             return replace(request, query=(*request.query, *parse_pairs(body)))
+        if not body and request.path and request.path[-1].startswith("$"):
+            return request  # an operation without parameters, or with all of them in the address
         return replace(request, body=sent_format(content_type).parse(body))
 
     async def _body(self, receive: Receive) -> bytes:

@@ -32,6 +32,7 @@ async def batch(body: dict[str, Any], context: Context) -> Response:
 
 
 async def _answer(entry: Entry, context: Context) -> dict[str, Any]:
+    code = None
     try:
         await resolve_links([entry], {}, context)
         request = entry_request(entry, context)
@@ -39,9 +40,10 @@ async def _answer(entry: Entry, context: Context) -> dict[str, Any]:
         if route.code == "batch-or-transaction":
             message = "A batch or transaction cannot be part of another one"
             raise InvalidContent(error("not-supported", message, f"{entry.expression}.request"))
+        code = route.code
         response = await route.handler(request, context)
     except FhirError as failure:
         response = error_response(failure)
-    is_read = entry.method in ("GET", "HEAD")
+    is_read = entry.method in ("GET", "HEAD") or code == "operation"
     with_resource = is_read or context.preferences.returns == "representation"
     return as_entry(response, context.base_url, with_resource=with_resource)

@@ -8,11 +8,14 @@ from resources.operation_outcome import ResourceNotFound, error
 async def vread(request: Request, context: Context) -> Response:
     """Answer 200 with the version, 404 if there is none, 410 if the version is a deletion."""
     resource_type, resource_id, _, version_id = request.path
-    # Versions are numbers here; nothing else was ever given out as a version id.
-    number = int(version_id) if version_id.isdecimal() and len(version_id) < 10 else 0
-    version = await context.store.read_version(resource_type, resource_id, number)
+    version = await context.store.read_version(resource_type, resource_id, version_number(version_id))
     if version is None:
         raise ResourceNotFound(
             error("not-found", f"There is no such version of {resource_type}/{resource_id}")
         )
     return found(version, request)
+
+
+def version_number(version_id: str) -> int:
+    """Return the number of a version; 0, which none has, for what was never given out as a version id."""
+    return int(version_id) if version_id.isascii() and version_id.isdecimal() and len(version_id) < 10 else 0

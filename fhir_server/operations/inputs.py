@@ -12,11 +12,13 @@ from typing import Any
 from fhir_server.context import Request
 from fhir_server.search.intervals import Interval, interval
 from resources.bundle import refusal
-from resources.operation_outcome import InvalidContent, error
+from resources.operation_outcome import InvalidContent, Issue, error
 from resources.validation import validate
 
 # About the form of the answer, for all interactions alike.
 _COMMON = frozenset({"_format", "_pretty"})
+# Bound on what an error message repeats.
+_LONGEST_NAME = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +97,44 @@ class Inputs:
             raise _misfit(name, "a resource")
         return value
 
+    def required(self, name: str) -> Any:
+        """Return the value of `name`; raise InvalidContent if there is none, or if there are several."""
+        value = self.one(name)
+        if value is None:
+            raise InvalidContent(error("required", f"The parameter {name} is missing"))
+        return value
+
 
 def _misfit(name: str, wanted: str) -> InvalidContent:
     return InvalidContent(error("value", f"The parameter {name} is {wanted}"))
 
 
-def inputs(request: Request, known: Iterable[str], *, resource_name: str | None = None) -> Inputs:
+def inputs(
+    request: Request, known: Iterable[str], *, resource_name: str | None = None, lenient: bool = False
+) -> Inputs:
     """Return the parameters of `request`, which must be among the names `known`.
 
     A body that is no Parameters resource is the value of `resource_name`, if the operation has one such
-    parameter. Raises InvalidContent for what is not understood.
+    parameter. Raises InvalidContent for what is not understood; a `lenient` client has unknown parameters
+    left out.
     """
+    given = given_parameters(request, resource_name=resource_name)
+    names = tuple(known)
+    unknown = [name for name in given if name not in names]
+    if unknown and not lenient:
+        raise InvalidContent(*(_unknown(name, names) for name in unknown))
+    return Inputs({name: given[name] for name in given if name in names})
+
+
+def _unknown(name: str, known: tuple[str, ...]) -> Issue:
+    is_name = len(name) < _LONGEST_NAME and name.replace("-", "").replace("_", "").isalnum()
+    listed = f"the parameters {', '.join(known)}" if known else "no parameters"
+    called = f"'{name}'" if is_name else "of such a name"
+    return error("not-supported", f"There is no parameter {called} here; this operation has {listed}")
+
+
+def given_parameters(request: Request, *, resource_name: str | None = None) -> dict[str, tuple[Any, ...]]:
+    """Return all that `request` gives, by name, but for what is about the form of the answer."""
     given: dict[str, list[Any]] = {}
     for name, text in request.query:
         if name not in _COMMON:
@@ -117,26 +146,25 @@ def inputs(request: Request, known: Iterable[str], *, resource_name: str | None 
         if resource_name is None or not isinstance(body, dict) or "resourceType" not in body:
             raise InvalidContent(error("structure", "The body of this operation is a Parameters resource"))
         given.setdefault(resource_name, []).append(body)
-    names = tuple(known)
-    if given.keys() - set(names):
-        listed = ", ".join(names) or "no parameters"
-        raise InvalidContent(error("not-supported", f"This operation knows {listed}"))
-    return Inputs({name: tuple(values) for name, values in given.items()})
+    return {name: tuple(values) for name, values in given.items()}
 
 
 def _add_parameters(body: dict[str, Any], given: dict[str, list[Any]]) -> None:
     # The resources in it may be incomplete, as a Patient to match is: whoever reads them checks them.
-    bare = [
-        {key: value for key, value in parameter.items() if key != "resource"} | {"valueBoolean": True}
-        if isinstance(parameter, dict) and "resource" in parameter
-        else parameter
-        for parameter in body.get("parameter", ())
-    ]
+    listed = body.get("parameter", [])
+    bare = [_without_resource(parameter) for parameter in listed] if isinstance(listed, list) else listed
     issues = validate({**body, "parameter": bare} if bare else body)
     if issues:
         raise refusal(issues)
-    for parameter in body.get("parameter", ()):
-        given.setdefault(parameter["name"], []).append(value_of(parameter))
+    for parameter in listed:
+        # An extension may be all that there is of a name.
+        given.setdefault(parameter.get("name", ""), []).append(value_of(parameter))
+
+
+def _without_resource(parameter: Any) -> Any:
+    if not isinstance(parameter, dict) or "resource" not in parameter:
+        return parameter
+    return {key: value for key, value in parameter.items() if key != "resource"} | {"valueBoolean": True}
 
 
 def value_of(parameter: dict[str, Any]) -> Any:

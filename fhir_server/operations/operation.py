@@ -16,18 +16,23 @@ class Operation:
 
     `definition` is the canonical URL of its OperationDefinition. `types` are the resource types on which it
     is offered (ANY_TYPE: all of them); `on_type`, `on_instance` and `on_version` say on which addresses
-    below these, `on_system` whether on the base. One that `affects_state` is called by POST only.
+    below these, `on_system` whether on the base. `parameters` are the names of its inputs; one that
+    `takes_search` has the search parameters of the type as well. One that `affects_state`, or that
+    `takes_resource` and so cannot be asked by an address alone, is called by POST only.
     """
 
     code: str
     definition: str
     handler: Handler
     types: frozenset[str] = frozenset()
+    parameters: tuple[str, ...] = ()
     on_system: bool = False
     on_type: bool = False
     on_instance: bool = False
     on_version: bool = False
     affects_state: bool = False
+    takes_resource: bool = False
+    takes_search: bool = False
 
     def is_offered(self, path: tuple[str, ...]) -> bool:
         """Tell whether `path`, whose last segment is this operation, is one of its addresses."""
@@ -43,4 +48,4 @@ class Operation:
     @property
     def methods(self) -> tuple[str, ...]:
         """The HTTP methods that call it."""
-        return ("POST",) if self.affects_state else ("GET", "HEAD", "POST")
+        return ("POST",) if self.affects_state or self.takes_resource else ("GET", "HEAD", "POST")

@@ -6,13 +6,17 @@ https://hl7.org/fhir/R4/operations.html
 from collections.abc import Mapping
 
 from fhir_server.context import Route
+from fhir_server.operations.convert import CONVERT
+from fhir_server.operations.meta import META
+from fhir_server.operations.meta_add import META_ADD
+from fhir_server.operations.meta_delete import META_DELETE
 from fhir_server.operations.operation import Operation
 from resources.operation_outcome import NotSupported, ResourceNotFound, error
 
-_OFFERED: tuple[Operation, ...] = ()
+_OFFERED: tuple[Operation, ...] = (CONVERT, META, META_ADD, META_DELETE)
 
-OPERATIONS: Mapping[str, Operation] = {operation.code: operation for operation in _OFFERED}
-"""The operations by code, without the dollar sign."""
+OPERATIONS: Mapping[str, Operation] = {operation.definition: operation for operation in _OFFERED}
+"""The operations by the canonical URL of their definition; several may have the same code."""
 
 
 def operation_route(method: str, path: tuple[str, ...]) -> Route:
@@ -21,8 +25,10 @@ def operation_route(method: str, path: tuple[str, ...]) -> Route:
     Raises ResourceNotFound where there is no such operation, and NotSupported for a method that it does not
     take.
     """
-    operation = OPERATIONS.get(path[-1].removeprefix("$"))
-    if operation is None or not operation.is_offered(path):
+    code = path[-1].removeprefix("$")
+    found = (one for one in OPERATIONS.values() if one.code == code and one.is_offered(path))
+    operation = next(found, None)
+    if operation is None:
         raise ResourceNotFound(error("not-supported", "There is no such operation at this address"))
     if method not in operation.methods:
         message = f"This operation is called by {' or '.join(operation.methods)}"

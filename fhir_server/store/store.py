@@ -12,6 +12,7 @@ from fhir_server.store.connection import connect, database
 from fhir_server.store.documents import Document, Version, Write, Written
 from fhir_server.store.failures import translated_failures
 from fhir_server.store.history import HistoryPosition, HistoryScope, count_history, history
+from fhir_server.store.meta import Change, change_meta
 
 # A search that MongoDB cannot answer in this time is given up, so that it does not starve the others.
 _LONGEST_SEARCH_MS = 30_000
@@ -59,6 +60,18 @@ class Store:
         with translated_failures():
             return await reading.read_version(self._database, resource_type, resource_id, number)
 
+    async def stored_types(self) -> list[str]:
+        """Return the resource types of which something is or was stored, sorted."""
+        with translated_failures():
+            return await self._collections.stored_types()
+
+    async def change_meta(
+        self, resource_type: str, resource_id: str, number: int | None, change: Change
+    ) -> Version | None:
+        """Change the `meta` of a version, the current one without `number`, in place (see `store.meta`)."""
+        with translated_failures():
+            return await change_meta(self._database, resource_type, resource_id, number, change)
+
     async def matching_ids(self, resource_type: str, condition: dict[str, Any], limit: int) -> list[str]:
         """Return the ids of up to `limit` resources whose documents match the MongoDB filter `condition`."""
         with translated_failures():
@@ -87,11 +100,20 @@ class Store:
         sort: Sequence[tuple[str, int]],
         projection: dict[str, int],
         limit: int,
+        index: str | None = None,
     ) -> list[Document]:
-        """Return the `projection` of up to `limit` documents that match the filter `condition`, in order."""
+        """Return the `projection` of up to `limit` documents that match the filter `condition`, in order.
+
+        `index` names the index to use, for a type of which something is stored; None leaves it to MongoDB.
+        """
         with translated_failures():
             cursor = self._database[resource_type].find(
-                condition, projection, sort=list(sort), limit=limit, max_time_ms=_LONGEST_SEARCH_MS
+                condition,
+                projection,
+                sort=list(sort),
+                limit=limit,
+                max_time_ms=_LONGEST_SEARCH_MS,
+                hint=index,
             )
             return await cursor.to_list()
 
