@@ -3,18 +3,20 @@
 https://hl7.org/fhir/R4/search.html#chaining, https://hl7.org/fhir/R4/search.html#all
 """
 
-from functools import cache
+from collections.abc import Callable, Mapping
 
-from fhir_server.search import chains, reverse_chains
+from fhir_server.search import chains, filtering, lists, reverse_chains
 from fhir_server.search.asked import Condition, both
 from fhir_server.search.conditions import condition
-from fhir_server.search.fields import is_searchable
+from fhir_server.search.known import supported_codes, unknown
 from fhir_server.search.scope import Scope
-from resources.operation_outcome import InvalidSearch, Issue, error
-from resources.search_parameters import search_parameters
+from resources.operation_outcome import InvalidSearch, Issue
 
-# Bound on what an error message repeats.
-_LONGEST_NAME = 64
+_WITHOUT_EXPRESSION: Mapping[str, Callable[[str, tuple[str, ...], Scope], Condition]] = {
+    "_filter": filtering.condition,
+    "_list": lists.condition,
+}
+"""Parameters of all types that ask for something else than the value of an element."""
 
 
 def criterion(resource_type: str, name: str, texts: tuple[str, ...], scope: Scope) -> Condition:
@@ -22,30 +24,23 @@ def criterion(resource_type: str, name: str, texts: tuple[str, ...], scope: Scop
 
     It may have lookups in it. Raises InvalidSearch for what is not understood.
     """
+    if name in _WITHOUT_EXPRESSION:
+        return _WITHOUT_EXPRESSION[name](resource_type, texts, scope)
     if reverse_chains.is_reverse_chain(name):
         return both(reverse_chains.condition(resource_type, name, texts, scope, criterion))
-    if chains.is_chain(name):
-        return both(chains.condition(resource_type, name, texts, scope, criterion))
     issue = unknown(resource_type, name)
     if issue is not None:
         raise InvalidSearch(issue)
+    if chains.is_chain(name):
+        return both(chains.condition(resource_type, name, texts, scope, criterion))
     return condition(resource_type, name, texts, scope.base_url, scope.now)
 
 
-def unknown(resource_type: str, name: str) -> Issue | None:
+def problem(resource_type: str, name: str) -> Issue | None:
     """Return what is to be said of a parameter that the type does not have, None if it has it."""
-    link = name.partition(".")[0]
-    code = link.partition(":")[0]
-    if code in supported_codes(resource_type) or reverse_chains.is_reverse_chain(name):
+    if name in _WITHOUT_EXPRESSION or reverse_chains.is_reverse_chain(name):
         return None
-    known = ", ".join(supported_codes(resource_type))
-    is_name = len(code) < _LONGEST_NAME and code.replace("-", "").replace("_", "").isalnum()
-    named = f"'{code}'" if is_name else "of such a name"
-    return error("not-supported", f"{resource_type} has no search parameter {named} here; it has {known}")
+    return unknown(resource_type, name)
 
 
-@cache
-def supported_codes(resource_type: str) -> tuple[str, ...]:
-    """Return the codes of the parameters that can be searched, sorted."""
-    found = search_parameters(resource_type).items()
-    return tuple(sorted(code for code, parameter in found if is_searchable(parameter)))
+__all__ = ["criterion", "problem", "supported_codes"]

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fhir_server.search.asked import both
-from fhir_server.search.criteria import criterion, unknown
+from fhir_server.search.criteria import criterion, problem
 from fhir_server.search.results import RESULT_PARAMETERS, SUMMARIES, Results, parse_results
 from fhir_server.search.scope import Scope
 from resources.operation_outcome import FhirError, InvalidSearch, Issue, error
@@ -85,19 +85,19 @@ def _read(resource_type: str, name: str, text: str, reading: _Reading, *, lenien
     # "Empty parameters are not an error - they are just ignored by the server."
     if name in _IGNORED or not text:
         return
-    problem = _problem(resource_type, name, text)
-    if problem is None:
+    wrong = _wrong(resource_type, name, text)
+    if wrong is None:
         known = reading.results if name in RESULT_PARAMETERS else reading.asked
         known.setdefault(name, []).append(text)
         reading.used.append((name, text))
     elif lenient and name != "_query":  # "Servers ... SHALL refuse" a named query that they do not know
-        reading.ignored.append(Issue("warning", problem.code, problem.diagnostics))
+        reading.ignored.append(Issue("warning", wrong.code, wrong.diagnostics))
     else:
-        reading.wrong.append(problem)
+        reading.wrong.append(wrong)
 
 
-def _problem(resource_type: str, name: str, text: str) -> Issue | None:
+def _wrong(resource_type: str, name: str, text: str) -> Issue | None:
     """Return what is to be said of a parameter that is not known here, None if it is."""
     if name == "_summary" and text not in SUMMARIES:
         return error("not-supported", f"_summary is {' or '.join(SUMMARIES)} here")
-    return None if name in RESULT_PARAMETERS else unknown(resource_type, name)
+    return None if name in RESULT_PARAMETERS else problem(resource_type, name)
