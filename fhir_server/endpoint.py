@@ -13,14 +13,15 @@ from typing import Any
 
 import structlog
 
+from fhir_server.binary_content import is_read_of_binary, is_write_of_binary, sent_binary, wants_content
 from fhir_server.context import Context, Request, Response
 from fhir_server.errors import error_response
-from fhir_server.formats import JSON, accepted_format, sent_format
+from fhir_server.formats import JSON, accepted_format, best_format, sent_format
 from fhir_server.identifiers import new_id
-from fhir_server.negotiation import check_host, parse_prefer
+from fhir_server.negotiation import check_host, is_pretty, parse_prefer
 from fhir_server.query_string import Pairs, as_utf8, parse_pairs
-from fhir_server.responses import HttpAnswer, as_http
-from fhir_server.routes import match
+from fhir_server.responses import HttpAnswer, as_file, as_http
+from fhir_server.routes import allowed_methods, match
 from fhir_server.settings import Settings
 from fhir_server.store import Store
 from resources.operation_outcome import (
@@ -115,19 +116,39 @@ class _Exchange:
 
     async def answer(self, receive: Receive) -> HttpAnswer:
         """Carry out the request; raise FhirError for all that the client is to be told."""
+        self._format = best_format(self._headers.get(b"accept")) or JSON
         check_host(self._headers.get(b"host"))
         query = parse_pairs(self._scope["query_string"])
-        formats = [value for name, value in query if name == "_format"]
-        self._pretty = ("_pretty", "true") in query
-        self._format = accepted_format(self._headers.get(b"accept"), formats[0] if formats else None)
         request = self._request(query)
+        is_file = self._choose_form(request)
+        if request.method == "OPTIONS":
+            return self.render(Response(204, allow=allowed_methods(request.path)))
         route = match(request)
         self.interaction = route.code
         if request.path:
             self.resource_type = request.path[0]
         if request.method in ("POST", "PUT"):
             request = self._with_body(request, await self._body(receive))
-        return self.render(await route.handler(request, self._context))
+        response = await route.handler(request, self._context)
+        if is_file:
+            return self._file_or_resource(response)
+        return self.render(response)
+
+    def _choose_form(self, request: Request) -> bool:
+        """Choose how to answer; return whether that may be a file, whose type is not known yet."""
+        accept, formats = self._headers.get(b"accept"), _values("_format", request.query)
+        self._pretty = is_pretty(_values("_pretty", request.query))
+        if not formats and is_read_of_binary(request):
+            return True
+        self._format = accepted_format(accept, formats[0] if formats else None)
+        return False
+
+    def _file_or_resource(self, response: Response) -> HttpAnswer:
+        accept = self._headers.get(b"accept")
+        if wants_content(response, accept):
+            return as_file(response, self._context)
+        self._format = accepted_format(accept, None)
+        return self.render(response)
 
     def render(self, response: Response) -> HttpAnswer:
         """Return `response` as HTTP."""
@@ -153,6 +174,9 @@ class _Exchange:
             return replace(request, query=(*request.query, *parse_pairs(body)))
         if not body and request.path and request.path[-1].startswith("$"):
             return request  # an operation without parameters, or with all of them in the address
+        if is_write_of_binary(request):
+            security_context = self._headers.get(b"x-security-context")
+            return replace(request, body=sent_binary(request, body, content_type, security_context))
         return replace(request, body=sent_format(content_type).parse(body))
 
     async def _body(self, receive: Receive) -> bytes:
@@ -174,6 +198,10 @@ class _Exchange:
             chunks.append(chunk)
             if not message.get("more_body", False):
                 return b"".join(chunks)
+
+
+def _values(name: str, query: Pairs) -> list[str]:
+    return [value for other, value in query if other == name and value]
 
 
 def _origin(scope: Scope, headers: Mapping[bytes, str]) -> str:

@@ -8,15 +8,15 @@ https://hl7.org/fhir/R4/http.html#history
 from dataclasses import dataclass
 from datetime import datetime
 
-from fhir_server.context import Context
+from fhir_server.context import Context, Request
 from fhir_server.paging import page_size
+from fhir_server.query_parameters import check_parameters
 from fhir_server.query_string import Pairs
 from fhir_server.search.intervals import Interval, interval
 from resources.operation_outcome import InvalidSearch, error
 from resources.references import is_id
 
 _KNOWN = ("_at", "_count", "_list", "_since")
-_ABOUT_THE_FORM = frozenset({"_format", "_pretty"})
 _DATE = "a date such as 2026-01-31 or 2026-01-31T12:00:00Z"
 
 
@@ -32,18 +32,12 @@ class HistoryParameters:
     used: Pairs
 
 
-def parse_history_parameters(query: Pairs, context: Context) -> HistoryParameters:
-    """Return what the decoded pairs of a query ask for; raise InvalidSearch for what is not understood."""
+def parse_history_parameters(request: Request, context: Context) -> HistoryParameters:
+    """Return what the query of `request` asks for; raise InvalidSearch for what is not understood."""
+    check_parameters(request, context, (*_KNOWN, "_page"))
     given: dict[str, str] = {}
-    for name, text in query:
-        if name in _ABOUT_THE_FORM or not text:
-            continue
-        if name not in (*_KNOWN, "_page"):
-            if not context.preferences.lenient:
-                raise InvalidSearch(
-                    error("not-supported", f"A history knows these parameters: {', '.join(_KNOWN)}")
-                )
-        elif given.setdefault(name, text) != text:
+    for name, text in request.query:
+        if name in (*_KNOWN, "_page") and text and given.setdefault(name, text) != text:
             raise InvalidSearch(error("invalid", f"{name} is given twice"))
     since = _interval("_since", given)
     return HistoryParameters(

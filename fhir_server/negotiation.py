@@ -1,16 +1,16 @@
-"""What the client says in headers: `Prefer`, entity tags, dates and `Host`.
+"""What the client says in headers: `Prefer`, entity tags, dates and `Host`; and `_pretty`.
 
 https://hl7.org/fhir/R4/http.html#ops, https://hl7.org/fhir/R4/http.html#concurrency
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from functools import lru_cache
 
 from fhir_server.context import Preferences, ReturnPreference
-from resources.operation_outcome import InvalidContent, error
+from resources.operation_outcome import InvalidContent, InvalidSearch, error
 
 _RETURNS: Mapping[str, ReturnPreference] = {
     "minimal": "minimal",
@@ -44,6 +44,16 @@ def parse_prefer(prefer: str | None) -> Preferences:
 
 def _partitions(tokens: Iterable[str]) -> Iterable[tuple[str, str, str]]:
     return (token.partition("=") for token in tokens)
+
+
+def is_pretty(values: Sequence[str]) -> bool:
+    """Tell whether the values of `_pretty` ask for an indented answer.
+
+    https://hl7.org/fhir/R4/http.html#pretty
+    """
+    if not set(values) <= {"true", "false"}:
+        raise InvalidSearch(error("value", "_pretty is true or false"))
+    return values[-1:] == ["true"]
 
 
 def parse_entity_tag(header: str) -> str:

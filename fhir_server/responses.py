@@ -1,4 +1,4 @@
-"""The two renderings of an answer: as HTTP, and as an entry of a batch-response or transaction-response.
+"""The renderings of an answer: as HTTP, and as an entry of a batch-response or transaction-response.
 
 https://hl7.org/fhir/R4/http.html#3.1.0.1.9, https://hl7.org/fhir/R4/bundle-definitions.html#Bundle.entry.response
 """
@@ -8,6 +8,7 @@ from functools import cache
 from http import HTTPStatus
 from typing import Any
 
+from fhir_server.binary_content import content_of
 from fhir_server.context import Context, Response
 from fhir_server.formats import Format
 from fhir_server.negotiation import entity_tag, http_date
@@ -34,6 +35,29 @@ class HttpAnswer:
 
 def as_http(response: Response, context: Context, format_: Format, *, pretty: bool = False) -> HttpAnswer:
     """Return `response` as HTTP, the body in `format_`."""
+    headers = _headers(response, context)
+    body = b"" if response.resource is None else format_.dumps(response.resource, pretty=pretty)
+    if body:
+        headers.append((b"content-type", f"{format_.media_type}; charset=utf-8".encode()))
+    return _answer(response.status, headers, body)
+
+
+def as_file(response: Response, context: Context) -> HttpAnswer:
+    """Return `response`, which carries a Binary, as the file that is in it."""
+    headers = _headers(response, context)
+    body, content_type, more = content_of(response.resource or {})
+    headers.append((b"content-type", content_type.encode()))
+    headers += [(name.encode(), value.encode()) for name, value in more]
+    return _answer(response.status, headers, body)
+
+
+def _answer(status: int, headers: Headers, body: bytes) -> HttpAnswer:
+    if status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+        headers.append((b"content-length", str(len(body)).encode()))
+    return HttpAnswer(status, headers, body)
+
+
+def _headers(response: Response, context: Context) -> Headers:
     headers = list(_COMMON_HEADERS)
     if response.version is not None:
         headers.append((b"etag", entity_tag(response.version).encode()))
@@ -45,12 +69,7 @@ def as_http(response: Response, context: Context, format_: Format, *, pretty: bo
         headers.append((b"allow", ", ".join(response.allow).encode()))
     if response.status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
         headers.append(_RETRY_AFTER)
-    body = b"" if response.resource is None else format_.dumps(response.resource, pretty=pretty)
-    if body:
-        headers.append((b"content-type", f"{format_.media_type}; charset=utf-8".encode()))
-    if response.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
-        headers.append((b"content-length", str(len(body)).encode()))
-    return HttpAnswer(response.status, headers, body)
+    return headers
 
 
 def as_entry(response: Response, base_url: str, *, with_resource: bool) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from fhir_server.interactions.search_type import search_type
 from fhir_server.interactions.transaction import transaction
 from fhir_server.interactions.update import update
 from fhir_server.interactions.vread import vread
-from fhir_server.operations.registry import operation_route
+from fhir_server.operations.registry import operation_methods, operation_route
+from fhir_server.query_parameters import check_parameters
 from fhir_server.responses import as_preferred
 from fhir_server.write_path import check_id
 from resources.definitions import resource_types
@@ -48,21 +49,31 @@ def _preferring(handler: Handler) -> Handler:
     return preferring
 
 
+def _plain(handler: Handler) -> Handler:
+    """Return `handler`, which looks at no query, with an error for whoever sends one all the same."""
+
+    async def plain(request: Request, context: Context) -> Response:
+        check_parameters(request, context)
+        return await handler(request, context)
+
+    return plain
+
+
 TYPE = "{type}"
 ID = "{id}"
 VERSION_ID = "{vid}"
 
-_READ = Route("read", read)
-_VREAD = Route("vread", vread)
+_READ = Route("read", _plain(read))
+_VREAD = Route("vread", _plain(vread))
 _HISTORY = Route("history", history)
 _CAPABILITIES = Route("capabilities", capabilities)
 _SEARCH = Route("search-type", search_type)
-_CREATE = Route("create", _preferring(create))
-_UPDATE = Route("update", _preferring(update))
-_DELETE = Route("delete", _preferring(delete))
+_CREATE = Route("create", _plain(_preferring(create)))
+_UPDATE = Route("update", _plain(_preferring(update)))
+_DELETE = Route("delete", _plain(_preferring(delete)))
 _CONDITIONAL_UPDATE = Route("conditional-update", _preferring(conditional_update))
 _CONDITIONAL_DELETE = Route("conditional-delete", _preferring(conditional_delete))
-_BUNDLE = Route("batch-or-transaction", _bundle)
+_BUNDLE = Route("batch-or-transaction", _plain(_bundle))
 
 Methods = Mapping[str, Route]
 
@@ -106,6 +117,16 @@ def match(request: Request) -> Route:
         allow = tuple(methods)
         raise NotSupported(error("not-supported", f"This address takes {', '.join(allow)} only"), allow=allow)
     return route
+
+
+def allowed_methods(path: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the methods that the address `path` takes; raise ResourceNotFound if there is nothing there."""
+    pattern = _pattern(path)
+    if pattern and pattern[-1].startswith("$"):
+        return operation_methods(path)
+    if pattern not in ROUTES:
+        raise ResourceNotFound(error("not-found", "There is nothing at this address"))
+    return tuple(ROUTES[pattern])
 
 
 def _pattern(path: tuple[str, ...]) -> tuple[str, ...]:

@@ -2,11 +2,13 @@
 
 from fhir_server.capabilities import capability_statement
 from fhir_server.context import Context, Request, Response
+from fhir_server.query_parameters import check_parameters
 from resources.operation_outcome import InvalidSearch, error
 
 
 async def capabilities(request: Request, context: Context) -> Response:
     """Answer 200 with what this server can do; `mode=full`, the default, is the only one offered."""
+    check_parameters(request, context, ("mode",))
     modes = {value for name, value in request.query if name == "mode"}
     if modes - {"full"}:
         raise InvalidSearch(error("not-supported", "Only mode=full is offered"))

@@ -20,7 +20,7 @@ _STATUS = {"POST": "201 Created", "DELETE": "204 No Content"}
 
 async def history(request: Request, context: Context) -> Response:
     """Answer with a Bundle of type history; 404 for a resource that never was."""
-    parameters = parse_history_parameters(request.query, context)
+    parameters = parse_history_parameters(request, context)
     resource_type, resource_id = (*request.path[:-1], None, None)[:2]
     listed = None if parameters.list_id is None else await listed_versions(parameters.list_id, context)
     scope = HistoryScope(resource_type, resource_id, parameters.since, parameters.at, listed)

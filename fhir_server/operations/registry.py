@@ -25,12 +25,22 @@ def operation_route(method: str, path: tuple[str, ...]) -> Route:
     Raises ResourceNotFound where there is no such operation, and NotSupported for a method that it does not
     take.
     """
+    operation = _operation_at(path)
+    if method not in operation.methods:
+        message = f"This operation is called by {' or '.join(operation.methods)}"
+        raise NotSupported(error("not-supported", message), allow=operation.methods)
+    return Route("operation", operation.handler)
+
+
+def operation_methods(path: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the methods that call the operation at `path`; raise ResourceNotFound if there is none."""
+    return _operation_at(path).methods
+
+
+def _operation_at(path: tuple[str, ...]) -> Operation:
     code = path[-1].removeprefix("$")
     found = (one for one in OPERATIONS.values() if one.code == code and one.is_offered(path))
     operation = next(found, None)
     if operation is None:
         raise ResourceNotFound(error("not-supported", "There is no such operation at this address"))
-    if method not in operation.methods:
-        message = f"This operation is called by {' or '.join(operation.methods)}"
-        raise NotSupported(error("not-supported", message), allow=operation.methods)
-    return Route("operation", operation.handler)
+    return operation

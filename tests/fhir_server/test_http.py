@@ -7,6 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
+from fhir_server.routes import ROUTES
+from resources import xml_format
+
 PATIENT = b'{"resourceType":"Patient","id":"http","multipleBirthInteger":2}'
 
 
@@ -20,6 +23,8 @@ JSON = "application/fhir+json"
 XML = "application/fhir+xml"
 
 
+@pytest.mark.feature("http.format.accept")
+@pytest.mark.feature("http.format.parameter")
 @pytest.mark.parametrize(
     ("accept", "query", "status", "format_"),
     [
@@ -30,7 +35,15 @@ XML = "application/fhir+xml"
         ("*/*", "", 200, JSON),
         ("application/fhir+xml;q=0.5, application/fhir+json;q=0.4", "", 200, XML),
         ("application/fhir+xml;q=0.5, */*", "", 200, JSON),
-        ("text/html, application/xml;q=0.9, */*;q=0.8", "", 200, XML),
+        ("application/xml;q=0.9, */*;q=0.8", "", 200, XML),
+        ("text/html, application/xhtml+xml, application/xml;q=0.9, */*;q=0.8", "", 200, JSON),
+        ("text/html, application/fhir+xml, */*;q=0.8", "", 200, XML),
+        ("text/html", "", 406, JSON),
+        ("application/fhir+xml; charset=utf-8", "", 200, XML),
+        ("APPLICATION/FHIR+XML", "", 200, XML),
+        ("application/xml+fhir", "", 200, XML),
+        ("application/fhir+xml; fhirVersion=4.0; q=0.1, application/fhir+json; q=0.2", "", 200, JSON),
+        ("application/fhir+json; q=nonsense", "", 406, JSON),
         ("application/fhir+json; fhirVersion=4.0", "", 200, JSON),
         ("application/fhir+json; fhirVersion=3.0", "", 406, JSON),
         ("text/csv", "", 406, JSON),
@@ -43,6 +56,16 @@ XML = "application/fhir+xml"
         ("application/xml", "_format=application/fhir%2Bjson", 200, JSON),
         ("application/xml", "_format=application/fhir+json", 200, JSON),
         ("application/json", "_format=ttl", 406, JSON),
+        ("application/json", "_format=html", 406, JSON),
+        ("application/json", "_format=text/html", 406, JSON),
+        ("application/xml", "_format=text/json", 200, JSON),
+        ("application/json", "_format=XML", 200, XML),
+        ("application/json", "_format=application/xml", 200, XML),
+        ("application/json", "_format=application/fhir+xml", 200, XML),
+        ("application/json", "_format=application/xml+fhir", 200, XML),
+        ("application/json", "_format=application/fhir%2Bxml;fhirVersion=4.0", 200, XML),
+        ("application/json", "_format=application/fhir+xml;fhirVersion=3.0", 406, JSON),
+        ("application/xml", "_format=", 200, XML),
     ],
 )
 def test_the_answer_is_in_a_format_the_client_takes(
@@ -54,6 +77,7 @@ def test_the_answer_is_in_a_format_the_client_takes(
     assert answer.headers["content-type"] == f"{format_}; charset=utf-8"
 
 
+@pytest.mark.feature("http.format.content-type")
 @pytest.mark.parametrize(
     ("content_type", "status"),
     [
@@ -81,11 +105,69 @@ def test_compressed_bodies_are_refused(client: httpx.Client) -> None:
     assert answer.status_code == 415
 
 
+@pytest.mark.feature("http.format.accept")
+@pytest.mark.parametrize("path", ["/Patient/none", "/Nonsense", "/Patient?nonsense=1", "/Patient?_x=%ff"])
+def test_errors_are_told_in_the_format_that_is_accepted(client: httpx.Client, path: str) -> None:
+    """An OperationOutcome is a resource like any other, also where the query cannot be read."""
+    answer = client.get(path, headers={"accept": XML})
+    assert 400 <= answer.status_code < 500
+    assert answer.headers["content-type"] == f"{XML}; charset=utf-8"
+    assert xml_format.parse(answer.content)["resourceType"] == "OperationOutcome"
+
+
+@pytest.mark.feature("http.pretty")
 def test_pretty(client: httpx.Client) -> None:
     """_pretty=true indents."""
     pretty = client.get("/Patient/http?_pretty=true")
     assert pretty.text.startswith('{\n  "resourceType"')
     assert pretty.json() == client.get("/Patient/http").json()
+
+
+@pytest.mark.feature("http.pretty")
+@pytest.mark.parametrize(("value", "status"), [("false", 200), ("", 200), ("1", 400), ("True", 400)])
+def test_pretty_is_true_or_false(client: httpx.Client, value: str, status: int) -> None:
+    """Another value is an error that says so."""
+    answer = client.get(f"/Patient/http?_pretty={value}")
+    assert answer.status_code == status
+    assert status == 200 or "_pretty" in answer.json()["issue"][0]["diagnostics"]
+
+
+@pytest.mark.feature("http.options")
+def test_options_says_what_each_address_takes(client: httpx.Client) -> None:
+    """OPTIONS answers with the methods of the route table, and is none of them itself."""
+    for pattern, methods in ROUTES.items():
+        path = "/".join(pattern).format(type="Patient", id="1", vid="1", compartment="Patient", job="1")
+        answer = client.options(f"/{path}")
+        assert (answer.status_code, answer.content) == (204, b"")
+        assert answer.headers["allow"] == ", ".join(methods)
+    assert client.options("/Nonsense").status_code == 404
+
+
+@pytest.mark.feature("http.head")
+def test_head_is_everywhere_where_get_is() -> None:
+    """https://hl7.org/fhir/R4/http.html#head: any GET may be asked for its headers alone."""
+    assert all(("GET" in methods) == ("HEAD" in methods) for methods in ROUTES.values())
+
+
+@pytest.mark.feature("http.parameters.unknown")
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        *(("GET", path) for path in ("/Patient/http", "/Patient/http/_history/1", "/metadata")),
+        *(("GET", path) for path in ("/Patient", "/Patient/http/_history", "/_history")),
+        *(("PUT", "/Patient/http"), ("POST", "/Patient"), ("DELETE", "/Patient/unknown")),
+    ],
+)
+def test_unknown_parameters_are_refused_unless_lenience_is_asked_for(
+    client: httpx.Client, method: str, path: str
+) -> None:
+    """On every interaction, as in a search: a misspelt parameter would change what the answer means."""
+    content = PATIENT if method in ("PUT", "POST") else None
+    strict = client.request(method, f"{path}?nonsense=1", content=content)
+    assert (strict.status_code, strict.json()["issue"][0]["code"]) == (400, "not-supported")
+    lenient = {"prefer": "handling=lenient"}
+    answer = client.request(method, f"{path}?nonsense=1", content=content, headers=lenient)
+    assert answer.status_code in (200, 201, 204)
 
 
 @pytest.mark.parametrize(
