@@ -81,8 +81,12 @@ def _of_field(kept: Field) -> Iterable[IndexSpecification]:
         # The unit comes last, so that the index alone tells a length of 5 cm from one of 5 km.
         if any(quantity.may_be_range(element) for element in paths):
             yield index(".range", f"{path}.lo", f"{path}.hi", "seq")
-        if not all(quantity.may_be_range(element) for element in paths):
+        if any(quantity.may_be_number(element) for element in paths):
             yield index("", f"{path}.v", "seq", f"{path}.code", f"{path}.unit")
+            if any(quantity.may_be_ucum(element) for element in paths):
+                keys = [f"{path}.ucum.unit", f"{path}.ucum.v", "seq"]
+                # Of ranges there are few; they are looked up by their own index.
+                yield _index(f"{_code(path)}.ucum", keys, [keys[1] if kept.is_bare else path])
         return
     yield index("", path, "seq")
 

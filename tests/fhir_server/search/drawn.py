@@ -106,10 +106,19 @@ TIMING = _record(
 _DECIMALS = st.sampled_from([Decimal(number) for number in NUMBERS if "e" not in number])
 QUANTITY = st.builds(
     lambda value, unit: {**value, **unit},
-    st.one_of(_DECIMALS.map(lambda number: {"value": number}), st.just({"comparator": "<"})),
+    st.one_of(
+        _DECIMALS.map(lambda number: {"value": number}),
+        st.builds(
+            lambda number, comparator: {"value": number, "comparator": comparator},
+            _DECIMALS,
+            st.sampled_from(["<", "<=", ">=", ">"]),
+        ),
+        st.just({"comparator": "<"}),
+    ),
     st.sampled_from(UNITS),
 )
-RANGE = _record(low=QUANTITY, high=QUANTITY)
+_END = QUANTITY.map(lambda end: {key: part for key, part in end.items() if key != "comparator"})
+RANGE = _record(low=_END, high=_END)
 SAMPLED = st.builds(
     lambda origin, factor, data: {
         "origin": {"value": origin, **UNITS[0]},
@@ -259,7 +268,7 @@ _NUMBER = st.builds("{}{}".format, _PREFIX, st.sampled_from(NUMBERS))
 _QUANTITY = st.one_of(
     _NUMBER,
     st.builds("{}||{}".format, _NUMBER, st.sampled_from(["mg", "milligram", "g"])),
-    st.builds("{}|http://unitsofmeasure.org|{}".format, _NUMBER, st.sampled_from(["mg", "milligram"])),
+    st.builds("{}|http://unitsofmeasure.org|{}".format, _NUMBER, st.sampled_from(["mg", "g", "milligram"])),
 )
 _STARTS = st.sampled_from(sorted({_escaped(word[:end]) for word in WORDS for end in (1, 3, 5, 99)}))
 VALUES: dict[str, Strategy] = {

@@ -353,30 +353,61 @@ def _half_of_last_digit(digits: str) -> Fraction:
     return Fraction(10) ** power / 2
 
 
+# How many grams are in the units of UCUM that are drawn.
+_GRAMS = {"mg": Fraction(1, 1000), "g": Fraction(1), "kg": Fraction(1000)}
+_UCUM = "http://unitsofmeasure.org"
+_HAIR = Fraction(1, 10**60)
+"""What is below 5 is at most a hair less than 5."""
+
+
 def _quantity(element: Element, text: str, _asked: tuple[str, str, datetime]) -> bool:
-    fhir_type, value = element
     number, *unit = [_plain(part) for part in _split(text, "|")]
-    target, quantity = _quantity_range(fhir_type, value)
-    if target is None or (unit and not _same_unit(quantity, *unit)):
+    ends = _ends(*element)
+    if ends is None:
         return False
-    return _compare_numbers(target, number)
+    if not unit:
+        return _compare_numbers((ends[0][0], ends[1][0]), number)
+    system, code = unit
+    if code in _GRAMS and system in ("", _UCUM):
+        scales = [_GRAMS.get(q.get("code", "")) if q.get("system") == _UCUM else None for _, q in ends]
+        moved = [
+            end if end is None or scale is None else end * scale / _GRAMS[code]
+            for (end, _), scale in zip(ends, scales, strict=True)
+        ]
+        if None not in scales and _compare_numbers((moved[0], moved[1]), number):
+            return True
+        if system:
+            return False
+    return _same_unit(ends[0][1], *unit) and _compare_numbers((ends[0][0], ends[1][0]), number)
 
 
-def _quantity_range(fhir_type: str, value: Any) -> tuple[Any, Any]:
+End = tuple[Fraction | None, Resource]
+"""One end of a range (None: open), and the quantity that says its unit."""
+
+
+def _ends(fhir_type: str, value: Any) -> tuple[End, End] | None:
+    """Return the two ends of a value, None if it has no number."""
     if fhir_type == "Range":
         low, high = value.get("low", {}), value.get("high", {})
         if "value" not in low and "value" not in high:
-            return None, None
+            return None
         ends = [Fraction(end["value"]) if "value" in end else None for end in (low, high)]
-        return tuple(ends), low or high
+        return (ends[0], low or high), (ends[1], high or low)
     if fhir_type == "SampledData":
         origin = Fraction(value["origin"]["value"])
         factor = Fraction(value.get("factor", 1))
         samples = [origin + Fraction(s) * factor for s in value["data"].split() if s not in "EUL"]
-        return ((min(samples), max(samples)) if samples else None), value["origin"]
+        return ((min(samples), value["origin"]), (max(samples), value["origin"])) if samples else None
     if "value" not in value:
-        return None, None
-    return (Fraction(value["value"]), Fraction(value["value"])), value
+        return None
+    number = Fraction(value["value"])
+    low, high = {
+        "<": (None, number - _HAIR),
+        "<=": (None, number),
+        ">=": (number, None),
+        ">": (number + _HAIR, None),
+    }.get(value.get("comparator"), (number, number))
+    return (low, value), (high, value)
 
 
 def _same_unit(quantity: Resource, system: str, code: str) -> bool:

@@ -120,9 +120,32 @@ TABLE: list[tuple[str, dict[str, Any], str, Any]] = [
     # quantity: https://hl7.org/fhir/R4/search.html#quantity
     (
         "Observation",
-        {"valueQuantity": {"value": Decimal("5.40"), "unit": "mg", "comparator": "<"}},
+        {"valueQuantity": {"value": Decimal("5.40"), "unit": "mg"}},
         "value-quantity",
         {"v": Decimal("5.40"), "unit": "mg"},
+    ),
+    (
+        "Observation",
+        {"valueQuantity": {"value": 5, "system": "http://unitsofmeasure.org", "code": "mg"}},
+        "value-quantity",
+        {
+            "v": 5,
+            "system": "http://unitsofmeasure.org",
+            "code": "mg",
+            "ucum": {"v": Decimal("0.005"), "unit": "g"},
+        },
+    ),
+    (
+        "Observation",
+        {"valueQuantity": {"value": 5, "unit": "mg", "comparator": ">="}},
+        "value-quantity",
+        {"lo": 5, "hi": Decimal("Infinity"), "unit": "mg"},
+    ),
+    (
+        "Observation",
+        {"valueQuantity": {"value": 5, "unit": "mg", "comparator": "<"}},
+        "value-quantity",
+        {"lo": Decimal("-Infinity"), "hi": Decimal("4." + "9" * 33), "unit": "mg"},
     ),
     ("Observation", {"valueQuantity": {"unit": "mg"}}, "value-quantity", None),
     (

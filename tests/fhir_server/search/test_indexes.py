@@ -32,7 +32,9 @@ def test_each_parameter() -> None:
         for index in found:
             if index.keys[0][0].startswith("search."):
                 assert index.partial is not None
-                assert any(f"{index.keys[0][0]}.".startswith(f"{path}.") for path in index.partial)
+                assert any(
+                    f"{key}.".startswith(f"{path}.") for key, _ in index.keys for path in index.partial
+                )
 
 
 def test_no_two_arrays() -> None:

@@ -60,12 +60,12 @@ RESOURCES = [
 
 TABLE: list[Row] = [
     # the examples of the specification
-    ("quantity", f"Observation?value-quantity=5.4|{UCUM}|mg", "mg mg-low"),
-    ("quantity", f"Observation?value-quantity=5.40e-3|{UCUM}|g", "g"),
-    ("quantity", "Observation?value-quantity=5.4||mg", "mg mg-low mg-local mg-written"),
+    ("quantity", f"Observation?value-quantity=5.4|{UCUM}|mg", "mg mg-low g"),
+    ("quantity", f"Observation?value-quantity=5.40e-3|{UCUM}|g", "mg g"),
+    ("quantity", "Observation?value-quantity=5.4||mg", "mg mg-low g mg-local mg-written"),
     ("quantity", "Observation?value-quantity=5.4", "mg mg-low mg-local mg-written upper bare"),
-    ("quantity", f"Observation?value-quantity=le5.4|{UCUM}|mg", "mg mg-low"),
-    ("quantity", f"Observation?value-quantity=ap5.4|{UCUM}|mg", "mg mg-low mg-high"),
+    ("quantity", f"Observation?value-quantity=le5.4|{UCUM}|mg", "mg mg-low g"),
+    ("quantity", f"Observation?value-quantity=ap5.4|{UCUM}|mg", "mg mg-low mg-high g"),
     # the unit as it is written, in any language; units have cases
     ("quantity", "Observation?value-quantity=5.4||milligram", "mg mg-low mg-local"),
     ("quantity", "Observation?value-quantity=5.4||MG", "upper"),
@@ -80,7 +80,7 @@ TABLE: list[Row] = [
     # number and unit are of the same element
     ("combining", f"Observation?component-value-quantity=5|{UCUM}|mg", "components"),
     ("combining", f"Observation?component-value-quantity=5|{UCUM}|g", ""),
-    ("combining", f"Observation?component-value-quantity=gt6|{UCUM}|mg", ""),
+    ("combining", f"Observation?component-value-quantity=gt6|{UCUM}|mg", "components"),
     ("combining", "Observation?component-value-quantity=7", ""),
     ("combining", "Observation?combo-value-quantity=9", "components"),
     ("combining", "Observation?combo-value-quantity=6||mg", "mg-6"),
@@ -112,6 +112,7 @@ def _stored(client: httpx.Client) -> None:
     store(client, RESOURCES)
 
 
+@pytest.mark.feature("search.quantity")
 @pytest.mark.parametrize("row", TABLE, ids=row_id)
 def test_quantity(client: httpx.Client, row: Row) -> None:
     """Each search of the table finds what its rule says."""
