@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from urllib.parse import unquote
 
 from fhir_server.context import Context, Request
+from fhir_server.patches import entry_patch
 from fhir_server.query_string import parse_pairs
 from resources.bundle import Entry
 from resources.operation_outcome import InvalidContent, error
@@ -28,11 +29,13 @@ def entry_request(entry: Entry, context: Context) -> Request:
             error("value", "The URL is not one of this server", f"{entry.expression}.request.url")
         )
     path = tuple(unquote(segment) for segment in address.strip("/").split("/") if segment)
+    is_patch = entry.method == "PATCH"
+    body = entry_patch(entry.resource, f"{entry.expression}.resource") if is_patch else entry.resource
     return Request(
         entry.method,
         path,
         parse_pairs(query),
-        entry.resource,
+        body,
         if_match=entry.if_match,
         if_none_match=entry.if_none_match,
         if_modified_since=entry.if_modified_since,

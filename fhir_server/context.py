@@ -43,8 +43,8 @@ class Request:
     """One FHIR interaction as asked for, by HTTP or by an entry of a batch or transaction.
 
     `path` are the segments after the base; `query` the decoded pairs in their order; `body` the parsed JSON,
-    or None where there is none. The conditions are the header values, or the elements of
-    `Bundle.entry.request` of the same meaning.
+    a Patch where it is one, or None where there is none. The conditions are the header values, or the
+    elements of `Bundle.entry.request` of the same meaning.
     """
 
     method: str
@@ -61,7 +61,8 @@ class Request:
 class Response:
     """What an interaction answers, before it is rendered as HTTP or as `Bundle.entry.response`.
 
-    `version` and `last_modified` give `ETag` and `Last-Modified`; `location` is relative to the base.
+    `version` and `last_modified` give `ETag` and `Last-Modified`; `location` is relative to the base. `allow`
+    are the methods, and `accept_patch` the media types of patches, that would have been taken.
     """
 
     status: int
@@ -70,6 +71,7 @@ class Response:
     last_modified: datetime | None = None
     location: str | None = None
     allow: tuple[str, ...] = ()
+    accept_patch: tuple[str, ...] = ()
 
 
 Handler = Callable[[Request, Context], Awaitable[Response]]

@@ -19,6 +19,7 @@ from fhir_server.errors import error_response
 from fhir_server.formats import JSON, accepted_format, best_format, sent_format
 from fhir_server.identifiers import new_id
 from fhir_server.negotiation import check_host, is_pretty, parse_prefer
+from fhir_server.patches import sent_patch
 from fhir_server.query_string import Pairs, as_utf8, parse_pairs
 from fhir_server.responses import HttpAnswer, as_file, as_http
 from fhir_server.routes import allowed_methods, match
@@ -127,7 +128,7 @@ class _Exchange:
         self.interaction = route.code
         if request.path:
             self.resource_type = request.path[0]
-        if request.method in ("POST", "PUT"):
+        if request.method in ("POST", "PUT", "PATCH"):
             request = self._with_body(request, await self._body(receive))
         response = await route.handler(request, self._context)
         if is_file:
@@ -172,6 +173,8 @@ class _Exchange:
             if (content_type or "").partition(";")[0].strip().lower() != _FORM:
                 raise UnsupportedMediaType(error("not-supported", f"A search is posted as {_FORM}"))
             return replace(request, query=(*request.query, *parse_pairs(body)))
+        if request.method == "PATCH":
+            return replace(request, body=sent_patch(content_type, body))
         if not body and request.path and request.path[-1].startswith("$"):
             return request  # an operation without parameters, or with all of them in the address
         if is_write_of_binary(request):

@@ -45,7 +45,9 @@ def error_response(failure: FhirError) -> Response:
     """Return the answer that tells a client of `failure`."""
     version = failure.version if isinstance(failure, ResourceDeleted) else None
     allow = failure.allow if isinstance(failure, NotSupported) else ()
-    return Response(status_of(failure), operation_outcome(failure.issues), version, allow=allow)
+    accept_patch = failure.accept_patch if isinstance(failure, UnsupportedMediaType) else ()
+    outcome = operation_outcome(failure.issues)
+    return Response(status_of(failure), outcome, version, allow=allow, accept_patch=accept_patch)
 
 
 def status_of(failure: FhirError) -> int:

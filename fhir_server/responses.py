@@ -67,6 +67,8 @@ def _headers(response: Response, context: Context) -> Headers:
         headers.append((b"location", f"{context.base_url}/{response.location}".encode()))
     if response.allow:
         headers.append((b"allow", ", ".join(response.allow).encode()))
+    if response.accept_patch:
+        headers.append((b"accept-patch", ", ".join(response.accept_patch).encode()))
     if response.status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
         headers.append(_RETRY_AFTER)
     return headers

@@ -9,10 +9,12 @@ from fhir_server.context import Context, Handler, Request, Response, Route
 from fhir_server.interactions.batch import batch
 from fhir_server.interactions.capabilities import capabilities
 from fhir_server.interactions.conditional_delete import conditional_delete
+from fhir_server.interactions.conditional_patch import conditional_patch
 from fhir_server.interactions.conditional_update import conditional_update
 from fhir_server.interactions.create import create
 from fhir_server.interactions.delete import delete
 from fhir_server.interactions.history import history
+from fhir_server.interactions.patch import patch
 from fhir_server.interactions.read import read
 from fhir_server.interactions.search_type import search_type
 from fhir_server.interactions.transaction import transaction
@@ -70,8 +72,10 @@ _CAPABILITIES = Route("capabilities", capabilities)
 _SEARCH = Route("search-type", search_type)
 _CREATE = Route("create", _plain(_preferring(create)))
 _UPDATE = Route("update", _plain(_preferring(update)))
+_PATCH = Route("patch", _plain(_preferring(patch)))
 _DELETE = Route("delete", _plain(_preferring(delete)))
 _CONDITIONAL_UPDATE = Route("conditional-update", _preferring(conditional_update))
+_CONDITIONAL_PATCH = Route("conditional-patch", _preferring(conditional_patch))
 _CONDITIONAL_DELETE = Route("conditional-delete", _preferring(conditional_delete))
 _BUNDLE = Route("batch-or-transaction", _plain(_bundle))
 
@@ -86,11 +90,12 @@ ROUTES: Mapping[tuple[str, ...], Methods] = {
         "HEAD": _SEARCH,
         "POST": _CREATE,
         "PUT": _CONDITIONAL_UPDATE,
+        "PATCH": _CONDITIONAL_PATCH,
         "DELETE": _CONDITIONAL_DELETE,
     },
     (TYPE, "_search"): {"POST": _SEARCH},
     (TYPE, "_history"): {"GET": _HISTORY, "HEAD": _HISTORY},
-    (TYPE, ID): {"GET": _READ, "HEAD": _READ, "PUT": _UPDATE, "DELETE": _DELETE},
+    (TYPE, ID): {"GET": _READ, "HEAD": _READ, "PUT": _UPDATE, "PATCH": _PATCH, "DELETE": _DELETE},
     (TYPE, ID, "_history"): {"GET": _HISTORY, "HEAD": _HISTORY},
     (TYPE, ID, "_history", VERSION_ID): {"GET": _VREAD, "HEAD": _VREAD},
 }

@@ -31,6 +31,7 @@ def replacement(
     at: str | None = None,
     if_match: int | None = None,
     must_be_new: bool = False,
+    number: int | None = None,
 ) -> Write:
     """Return the write that makes `body` the current version of `resource_id`, which may not exist yet.
 
@@ -41,7 +42,16 @@ def replacement(
         raise InvalidContent(
             error("value", "The id of the resource is not the one in the URL", f"{at or resource_type}.id")
         )
-    return _write("PUT", resource_type, resource_id, resource, at, if_match, must_be_new=must_be_new)
+    return _write(
+        "PUT",
+        resource_type,
+        resource_id,
+        resource,
+        at,
+        if_match,
+        must_be_new=must_be_new,
+        number=number,
+    )
 
 
 def _write(
@@ -53,6 +63,7 @@ def _write(
     if_match: int | None = None,
     *,
     must_be_new: bool = False,
+    number: int | None = None,
 ) -> Write:
     issues = validate(resource)
     if issues:
@@ -65,6 +76,7 @@ def _write(
         search_values(resource),
         if_match,
         must_be_new=must_be_new,
+        number=number,
     )
 
 

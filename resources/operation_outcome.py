@@ -135,7 +135,12 @@ class NotAcceptable(FhirError):
 
 
 class UnsupportedMediaType(FhirError):
-    """The request's body is in a format that this server does not read."""
+    """The request's body is in a format that is not read here; `accept_patch` are those of patches."""
+
+    def __init__(self, *issues: Issue, accept_patch: tuple[str, ...] = ()) -> None:
+        """Carry `issues`, and for a patch the media types that it may have."""
+        super().__init__(*issues)
+        self.accept_patch = accept_patch
 
 
 class ContentTooLarge(FhirError):

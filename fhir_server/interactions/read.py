@@ -11,10 +11,15 @@ from resources.operation_outcome import ResourceDeleted, ResourceNotFound, error
 async def read(request: Request, context: Context) -> Response:
     """Answer 200 with the resource, 304 if the client has it, 404 if unknown, 410 if deleted."""
     resource_type, resource_id = request.path
+    return found(await current(resource_type, resource_id, context), request)
+
+
+async def current(resource_type: str, resource_id: str, context: Context) -> Version:
+    """Return the newest version, which may be a deletion; raise ResourceNotFound if there never was one."""
     version = await context.store.read(resource_type, resource_id)
     if version is None:
         raise ResourceNotFound(error("not-found", f"There is no {resource_type}/{resource_id}"))
-    return found(version, request)
+    return version
 
 
 def found(version: Version, request: Request) -> Response:

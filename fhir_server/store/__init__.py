@@ -1,6 +1,6 @@
 """The only room that speaks to MongoDB: what is stored, how it is found again, and how it is kept whole."""
 
-from fhir_server.store.commit import Absence, AbsenceBroken
+from fhir_server.store.commit import Absence, AbsenceBroken, VersionReplaced
 from fhir_server.store.documents import Version, Write, Written, instant
 from fhir_server.store.history import HistoryPosition, HistoryScope, Listed
 from fhir_server.store.store import Store, open_store
@@ -13,6 +13,7 @@ __all__ = [
     "Listed",
     "Store",
     "Version",
+    "VersionReplaced",
     "Write",
     "Written",
     "instant",

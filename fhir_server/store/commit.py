@@ -57,6 +57,10 @@ class AbsenceBroken(Exception):
     """Somebody else created a match since the transaction was planned; plan again."""
 
 
+class VersionReplaced(Exception):
+    """Somebody else changed a resource since the transaction was planned; plan again from the new version."""
+
+
 class Committer:
     """Commits writes to one database, a few transactions at a time.
 
@@ -82,7 +86,8 @@ class Committer:
         """Store all of `writes` or nothing, and return what became of each, in the same order.
 
         Raises PreconditionFailed if a write's condition does not hold, AbsenceBroken if one of `absences`
-        does not, and Conflict if other writers keep winning.
+        does not, VersionReplaced if a version would have another number than its write says, and Conflict if
+        other writers keep winning.
         """
         if not writes:
             return []
@@ -184,6 +189,8 @@ class _Changes:
         if write.method == "DELETE":
             return self._delete(write, live, updated)
         number = previous.document["version"] + 1 if previous else 1
+        if write.number not in (None, number):
+            raise VersionReplaced
         sequence = previous.document["seq"] if previous else self._numbers.next()
         document = live_document(write, number, updated, sequence)
         if live is None:
@@ -219,4 +226,4 @@ def _is_duplicate(failure: PyMongoError) -> bool:
     return isinstance(failure, DuplicateKeyError)
 
 
-__all__ = ["Absence", "AbsenceBroken", "Committer", "Version", "Write", "Written"]
+__all__ = ["Absence", "AbsenceBroken", "Committer", "Version", "VersionReplaced", "Write", "Written"]

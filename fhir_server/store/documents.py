@@ -45,6 +45,8 @@ class Write:
     """One change to one resource; `resource` and `search` (its index values) are None for a deletion.
 
     `if_match` is the version that must be the current one; `must_be_new` refuses to replace anything.
+    `number` is what the new version will be, where something relies on it: a patch was applied to the one
+    before it, or a reference names it.
     """
 
     method: Method
@@ -54,6 +56,7 @@ class Write:
     search: dict[str, Any] | None = None
     if_match: int | None = None
     must_be_new: bool = False
+    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,62 @@
+"""patch: changes to the current version, whoever else is writing. https://hl7.org/fhir/R4/http.html#patch
+
+A patch is applied to the version that was read, and the result stored only if that is still the current one;
+else it is applied to the new one. With `If-Match` there is one version that it may be applied to.
+"""
+
+from fhir_server.context import Context, Request, Response
+from fhir_server.interactions.read import current
+from fhir_server.interactions.update import updated, version_to_match
+from fhir_server.patches import Patch
+from fhir_server.store import VersionReplaced, Write
+from fhir_server.write_path import replacement
+from resources.operation_outcome import Conflict, PreconditionFailed, ResourceDeleted, error
+
+MOST_ATTEMPTS = 100
+"""How often a patch is applied anew; each time another request has changed the resource."""
+
+
+async def patch(request: Request, context: Context) -> Response:
+    """Answer 200 with the new version, 412 if `If-Match` does not hold, 404 or 410 if there is no resource.
+
+    400 or 422 if the patch does not apply, or what it leaves is no valid resource of that type and id.
+    """
+    for _ in range(MOST_ATTEMPTS):
+        try:
+            (written,) = await context.store.commit([await plan(request, context)])
+        except VersionReplaced:
+            continue
+        return updated(written)
+    raise overtaken()
+
+
+async def plan(request: Request, context: Context, at: str | None = None) -> Write:
+    """Return the write of what the patch makes of the current version.
+
+    `at` is the FHIRPath of the patch within a bundle, which issues of the patched resource are told at.
+    """
+    resource_type, resource_id = request.path
+    version = await current(resource_type, resource_id, context)
+    if version.resource is None:
+        raise ResourceDeleted(
+            error("deleted", f"{resource_type}/{resource_id} is deleted"), version=version.number
+        )
+    if_match = version_to_match(request)
+    if if_match is not None and if_match != version.number:
+        message = f"{resource_type}/{resource_id} is not at version {if_match} any more (If-Match)"
+        raise PreconditionFailed(error("conflict", message))
+    assert isinstance(request.body, Patch)  # noqa: S101 - whoever makes the request of a PATCH sees to it
+    return replacement(
+        resource_type,
+        resource_id,
+        request.body.patched(version.resource),
+        at=at,
+        if_match=if_match,
+        must_be_new=request.if_none_match == "*",
+        number=version.number + 1,
+    )
+
+
+def overtaken() -> Conflict:
+    """Return the error that says that others kept changing the resource."""
+    return Conflict(error("conflict", "Too many others write the same resource now; try again"))
