@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from fhir_server import __version__
+from fhir_server.patches import PATCH_FORMATS
 from fhir_server.search.criteria import supported_codes
 from resources.definitions import resource_types
 from resources.search_parameters import search_parameters
@@ -17,6 +18,7 @@ _TYPE_INTERACTIONS = (
     "read",
     "vread",
     "update",
+    "patch",
     "delete",
     "history-instance",
     "history-type",
@@ -41,6 +43,7 @@ def capability_statement(base_url: str, conditional_delete: str) -> dict[str, An
         "implementation": {"description": "FHIR R4 server on MongoDB", "url": base_url},
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "json", "application/fhir+xml", "xml"],
+        "patchFormat": list(PATCH_FORMATS),
         "rest": [
             {
                 "mode": "server",

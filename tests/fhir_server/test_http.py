@@ -219,7 +219,7 @@ def test_capabilities(client: httpx.Client) -> None:
     resources: list[dict[str, Any]] = statement["rest"][0]["resource"]
     assert statement["fhirVersion"] == "4.0.1"
     assert len(resources) == 146
-    assert all(len(resource["interaction"]) == 8 for resource in resources)
+    assert all(len(resource["interaction"]) == 9 for resource in resources)
 
 
 def test_every_search_parameter_that_is_promised_is_understood(client: httpx.Client) -> None:
