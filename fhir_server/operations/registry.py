@@ -7,13 +7,21 @@ from collections.abc import Mapping
 
 from fhir_server.context import Route
 from fhir_server.operations.convert import CONVERT
+from fhir_server.operations.everything import ENCOUNTER_EVERYTHING, PATIENT_EVERYTHING
 from fhir_server.operations.meta import META
 from fhir_server.operations.meta_add import META_ADD
 from fhir_server.operations.meta_delete import META_DELETE
 from fhir_server.operations.operation import Operation
 from resources.operation_outcome import NotSupported, ResourceNotFound, error
 
-_OFFERED: tuple[Operation, ...] = (CONVERT, META, META_ADD, META_DELETE)
+_OFFERED: tuple[Operation, ...] = (
+    CONVERT,
+    ENCOUNTER_EVERYTHING,
+    META,
+    META_ADD,
+    META_DELETE,
+    PATIENT_EVERYTHING,
+)
 
 OPERATIONS: Mapping[str, Operation] = {operation.definition: operation for operation in _OFFERED}
 """The operations by the canonical URL of their definition; several may have the same code."""
