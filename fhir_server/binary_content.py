@@ -10,6 +10,7 @@ from typing import Any
 
 from fhir_server.context import Request, Response
 from fhir_server.formats import accepts_content, format_named, is_fhir_type, media_type_of, sent_format
+from fhir_server.query_parameters import SUBSETTING_PARAMETERS
 from resources.operation_outcome import FhirError, UnsupportedMediaType, error
 
 _BINARY = "Binary"
@@ -21,8 +22,13 @@ _SAFETY = (("content-disposition", "attachment"), ("content-security-policy", "s
 
 
 def is_read_of_binary(request: Request) -> bool:
-    """Tell whether `request` reads a Binary or a version of one: its content may be what is wanted."""
+    """Tell whether `request` reads a Binary or a version of one: its content may be what is wanted.
+
+    Who says how the resource is to come wants the resource.
+    """
     path = request.path
+    if any(name in ("_format", *SUBSETTING_PARAMETERS) and text for name, text in request.query):
+        return False
     is_read = len(path) == 2 or (len(path) == 4 and path[2] == "_history")
     return request.method in ("GET", "HEAD") and is_read and path[0] == _BINARY
 

@@ -139,7 +139,7 @@ class _Exchange:
         """Choose how to answer; return whether that may be a file, whose type is not known yet."""
         accept, formats = self._headers.get(b"accept"), _values("_format", request.query)
         self._pretty = is_pretty(_values("_pretty", request.query))
-        if not formats and is_read_of_binary(request):
+        if is_read_of_binary(request):
             return True
         self._format = accepted_format(accept, formats[0] if formats else None)
         return False

@@ -1,4 +1,4 @@
-"""The parameters of a history: _since, _at, _count and _list.
+"""The parameters of a history: _since, _at, _count and _list, and what is wanted of each resource.
 
 R4 gives a history no `_sort`: the newest version always comes first. A deletion is current at its own moment
 alone, so that `_at` shows it in a period in which it happened, and not after.
@@ -10,9 +10,11 @@ from datetime import datetime
 
 from fhir_server.context import Context, Request
 from fhir_server.paging import page_size
-from fhir_server.query_parameters import check_parameters
+from fhir_server.query_parameters import SUBSETTING_PARAMETERS, check_parameters, subsetting_of
 from fhir_server.query_string import Pairs
 from fhir_server.search.intervals import Interval, interval
+from fhir_server.search.subsetting import Subsetting
+from resources.definitions import resource_types
 from resources.operation_outcome import InvalidSearch, error
 from resources.references import is_id
 
@@ -29,15 +31,18 @@ class HistoryParameters:
     at: Interval | None
     list_id: str | None
     page: str | None
+    subsetting: Subsetting
     used: Pairs
 
 
 def parse_history_parameters(request: Request, context: Context) -> HistoryParameters:
     """Return what the query of `request` asks for; raise InvalidSearch for what is not understood."""
-    check_parameters(request, context, (*_KNOWN, "_page"))
+    known = (*_KNOWN, *SUBSETTING_PARAMETERS, "_page")
+    check_parameters(request, context, known)
+    types = request.path[:1] if len(request.path) > 1 else resource_types()
     given: dict[str, str] = {}
     for name, text in request.query:
-        if name in (*_KNOWN, "_page") and text and given.setdefault(name, text) != text:
+        if name in known and text and given.setdefault(name, text) != text:
             raise InvalidSearch(error("invalid", f"{name} is given twice"))
     since = _interval("_since", given)
     return HistoryParameters(
@@ -46,6 +51,7 @@ def parse_history_parameters(request: Request, context: Context) -> HistoryParam
         _interval("_at", given),
         _list_id(given.get("_list"), context.base_url),
         given.pop("_page", None),
+        subsetting_of(request, types),
         tuple(given.items()),
     )
 

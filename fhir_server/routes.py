@@ -65,8 +65,8 @@ TYPE = "{type}"
 ID = "{id}"
 VERSION_ID = "{vid}"
 
-_READ = Route("read", _plain(read))
-_VREAD = Route("vread", _plain(vread))
+_READ = Route("read", read)
+_VREAD = Route("vread", vread)
 _HISTORY = Route("history", history)
 _CAPABILITIES = Route("capabilities", capabilities)
 _SEARCH = Route("search-type", search_type)

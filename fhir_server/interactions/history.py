@@ -11,6 +11,7 @@ from fhir_server.history_parameters import HistoryParameters, parse_history_para
 from fhir_server.list_versions import listed_versions
 from fhir_server.negotiation import entity_tag
 from fhir_server.paging import decode_position, encode_position
+from fhir_server.search.subsetting import Subsetting, subset
 from fhir_server.store import HistoryPosition, HistoryScope, Version, instant
 from resources.bundle import bundle
 from resources.operation_outcome import ResourceNotFound, error
@@ -35,7 +36,7 @@ async def history(request: Request, context: Context) -> Response:
         position = encode_position(page[-1].updated, page[-1].sequence)
         links.append(("next", _url(request, context, parameters, position)))
     total = len(page) if after is None and len(versions) <= size else await _total(scope, parameters, context)
-    entries = [_entry(version, context.base_url) for version in page]
+    entries = [_entry(version, context.base_url, parameters.subsetting) for version in page]
     return Response(200, bundle("history", entries, links=links, total=total))
 
 
@@ -56,12 +57,12 @@ def _url(request: Request, context: Context, parameters: HistoryParameters, page
     return f"{context.base_url}/{'/'.join(request.path)}{query}"
 
 
-def _entry(version: Version, base_url: str) -> dict[str, Any]:
+def _entry(version: Version, base_url: str, wanted: Subsetting) -> dict[str, Any]:
     address = f"{version.resource_type}/{version.id}"
     is_create = version.method == "POST"
     entry: dict[str, Any] = {"fullUrl": f"{base_url}/{address}"}
     if version.resource is not None:
-        entry["resource"] = version.resource
+        entry["resource"] = subset(version.resource, wanted)
     entry["request"] = {
         "method": version.method,
         "url": version.resource_type if is_create else address,

@@ -4,12 +4,15 @@ from datetime import timedelta
 
 from fhir_server.context import Context, Request, Response
 from fhir_server.negotiation import matches_entity_tag, parse_http_date
+from fhir_server.query_parameters import SUBSETTING_PARAMETERS, check_parameters, subsetting_of
+from fhir_server.search.subsetting import subset
 from fhir_server.store import Version
 from resources.operation_outcome import ResourceDeleted, ResourceNotFound, error
 
 
 async def read(request: Request, context: Context) -> Response:
     """Answer 200 with the resource, 304 if the client has it, 404 if unknown, 410 if deleted."""
+    check_parameters(request, context, SUBSETTING_PARAMETERS)
     resource_type, resource_id = request.path
     return found(await current(resource_type, resource_id, context), request)
 
@@ -23,14 +26,15 @@ async def current(resource_type: str, resource_id: str, context: Context) -> Ver
 
 
 def found(version: Version, request: Request) -> Response:
-    """Return the answer that carries `version`, or says that it is deleted or not modified."""
+    """Return the answer that carries what is wanted of `version`, or says that it is deleted or unmodified."""
     if version.resource is None:
         raise ResourceDeleted(
             error("deleted", f"{version.resource_type}/{version.id} is deleted"), version=version.number
         )
     if _is_unmodified(version, request):
         return Response(304, version=version.number, last_modified=version.updated)
-    return Response(200, version.resource, version.number, version.updated)
+    resource = subset(version.resource, subsetting_of(request, [version.resource_type]))
+    return Response(200, resource, version.number, version.updated)
 
 
 def _is_unmodified(version: Version, request: Request) -> bool:

@@ -91,3 +91,48 @@ def test_what_is_not_there(client: httpx.Client, path: str, status: int, code: s
     """Each wrong address is told why it is wrong."""
     answer = client.get(path)
     assert (answer.status_code, answer.json()["issue"][0]["code"]) == (status, code)
+
+
+@pytest.mark.feature("http.read.summary")
+@pytest.mark.feature("http.read.elements")
+@pytest.mark.parametrize(
+    ("query", "present"),
+    [
+        ("", {"name", "text", "active", "contact", "gender"}),
+        ("_summary=false", {"name", "text", "active", "contact", "gender"}),
+        ("_summary=true", {"name", "active", "gender"}),
+        ("_summary=text", {"text"}),
+        ("_summary=data", {"name", "active", "contact", "gender"}),
+        ("_elements=name", {"name", "active"}),
+        ("_elements=gender,contact", {"gender", "active", "contact"}),
+    ],
+)
+@pytest.mark.parametrize("path", ["/Patient/part", "/Patient/part/_history/1", "/Patient/part/_history"])
+def test_a_part_of_the_resource(client: httpx.Client, path: str, query: str, present: set[str]) -> None:
+    """https://hl7.org/fhir/R4/http.html#parameters: what a part has is tagged, and keeps modifiers."""
+    body = {
+        "resourceType": "Patient",
+        "id": "part",
+        "text": {"status": "generated", "div": '<div xmlns="http://www.w3.org/1999/xhtml">Invented</div>'},
+        "active": True,
+        "name": [{"family": "Invented"}],
+        "gender": "other",
+        "contact": [{"name": {"family": "Other"}}],
+    }
+    if client.get("/Patient/part").status_code == 404:
+        client.put("/Patient/part", json=body).raise_for_status()
+    found = client.get(f"{path}?{query}").json()
+    found = found["entry"][0]["resource"] if found["resourceType"] == "Bundle" else found
+    assert found.keys() == {"resourceType", "id", "meta"} | present
+    assert ("tag" in found["meta"]) == (query not in ("", "_summary=false"))
+
+
+@pytest.mark.parametrize("query", ["_summary=count", "_summary=x", "_elements=nonsense", "nonsense=1"])
+@pytest.mark.parametrize(
+    "path", ["/Patient/read", "/Patient/read/_history/1", "/Patient/read/_history", "/_history"]
+)
+def test_malformed_parts_are_refused(
+    client: httpx.Client, patient: dict[str, Any], path: str, query: str
+) -> None:
+    """What is not understood is an error."""
+    assert client.get(f"{path}?{query}").status_code == 400
