@@ -26,7 +26,7 @@ async def current(resource_type: str, resource_id: str, context: Context) -> Ver
 
 
 def found(version: Version, request: Request) -> Response:
-    """Return the answer that carries what is wanted of `version`, or says that it is deleted or unmodified."""
+    """Return what is wanted of `version` as an answer, or that it is not modified; raise if it is deleted."""
     if version.resource is None:
         raise ResourceDeleted(
             error("deleted", f"{version.resource_type}/{version.id} is deleted"), version=version.number
