@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     conditional_delete: Literal["single", "multiple"] = Field(
         default="single", description="Whether `DELETE Patient?...` may delete several resources at once"
     )
+    expunge: Literal["off", "on"] = Field(
+        default="off", description="Whether `$expunge` removes records for good, which cannot be undone"
+    )
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto",
         description="Form of the log lines: `json` for machines, `console` for people; `auto` is `console` "

@@ -3,9 +3,11 @@
 https://hl7.org/fhir/R4/operationdefinition.html
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from fhir_server.context import Handler
+from fhir_server.settings import Settings
 
 ANY_TYPE = frozenset({"Resource"})
 
@@ -19,6 +21,7 @@ class Operation:
     below these, `on_system` whether on the base. `parameters` are the names of its inputs; one that
     `takes_search` has the search parameters of the type as well. One that `affects_state`, or that
     `takes_resource` and so cannot be asked by an address alone, is called by POST only.
+    `is_enabled` says whether the settings allow it; where they do not, it is refused and not promised.
     """
 
     code: str
@@ -33,6 +36,7 @@ class Operation:
     affects_state: bool = False
     takes_resource: bool = False
     takes_search: bool = False
+    is_enabled: Callable[[Settings], bool] = lambda _settings: True
 
     def is_offered(self, path: tuple[str, ...]) -> bool:
         """Tell whether `path`, whose last segment is this operation, is one of its addresses."""

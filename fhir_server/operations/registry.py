@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from fhir_server.context import Route
 from fhir_server.operations.convert import CONVERT
 from fhir_server.operations.everything import ENCOUNTER_EVERYTHING, PATIENT_EVERYTHING
+from fhir_server.operations.expunge import EXPUNGE
 from fhir_server.operations.meta import META
 from fhir_server.operations.meta_add import META_ADD
 from fhir_server.operations.meta_delete import META_DELETE
@@ -17,6 +18,7 @@ from resources.operation_outcome import NotSupported, ResourceNotFound, error
 _OFFERED: tuple[Operation, ...] = (
     CONVERT,
     ENCOUNTER_EVERYTHING,
+    EXPUNGE,
     META,
     META_ADD,
     META_DELETE,

@@ -2,12 +2,14 @@
 
 from fhir_server.store.commit import Absence, AbsenceBroken, VersionReplaced
 from fhir_server.store.documents import Version, Write, Written, instant
+from fhir_server.store.expunge import Expunging
 from fhir_server.store.history import HistoryPosition, HistoryScope, Listed
 from fhir_server.store.store import Store, open_store
 
 __all__ = [
     "Absence",
     "AbsenceBroken",
+    "Expunging",
     "HistoryPosition",
     "HistoryScope",
     "Listed",

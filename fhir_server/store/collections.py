@@ -81,6 +81,11 @@ class Collections:
                 ),
                 IndexModel([("type", ASCENDING), *_IN_ORDER], name="type"),
                 IndexModel(_IN_ORDER, name="system"),
+                IndexModel(
+                    [("type", ASCENDING), ("updated", ASCENDING)],
+                    name="deletions",
+                    partialFilterExpression={"method": "DELETE"},
+                ),
             ],
         )
         await self._database[LOCKS].create_indexes(

@@ -10,6 +10,7 @@ from fhir_server.store.collections import Collections
 from fhir_server.store.commit import Absence, Committer
 from fhir_server.store.connection import connect, database
 from fhir_server.store.documents import Document, Version, Write, Written
+from fhir_server.store.expunge import Expunging, expunge
 from fhir_server.store.failures import translated_failures
 from fhir_server.store.history import HistoryPosition, HistoryScope, count_history, history
 from fhir_server.store.meta import Change, change_meta
@@ -135,6 +136,11 @@ class Store:
         with translated_failures():
             stored_types = await self._collections.stored_types()
             return await history(self._database, stored_types, scope, after, limit)
+
+    async def expunge(self, wanted: Expunging) -> int:
+        """Remove versions for good, all of them or none; return how many."""
+        with translated_failures():
+            return await expunge(self._client, self._database, wanted)
 
     async def count_history(self, scope: HistoryScope) -> int:
         """Return the number of versions in `scope`."""
