@@ -62,7 +62,8 @@ class Response:
     """What an interaction answers, before it is rendered as HTTP or as `Bundle.entry.response`.
 
     `version` and `last_modified` give `ETag` and `Last-Modified`; `location` is relative to the base. `allow`
-    are the methods, and `accept_patch` the media types of patches, that would have been taken.
+    are the methods, and `accept_patch` the media types of patches, that would have been taken. `document` is
+    JSON that is no resource, sent by HTTP instead of one.
     """
 
     status: int
@@ -72,6 +73,7 @@ class Response:
     location: str | None = None
     allow: tuple[str, ...] = ()
     accept_patch: tuple[str, ...] = ()
+    document: Any = None
 
 
 Handler = Callable[[Request, Context], Awaitable[Response]]

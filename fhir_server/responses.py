@@ -3,6 +3,7 @@
 https://hl7.org/fhir/R4/http.html#3.1.0.1.9, https://hl7.org/fhir/R4/bundle-definitions.html#Bundle.entry.response
 """
 
+import base64
 from dataclasses import dataclass
 from functools import cache
 from http import HTTPStatus
@@ -13,6 +14,7 @@ from fhir_server.context import Context, Response
 from fhir_server.formats import Format
 from fhir_server.negotiation import entity_tag, http_date
 from fhir_server.store import instant
+from resources import json_format
 from resources.operation_outcome import Issue, operation_outcome
 
 Headers = list[tuple[bytes, bytes]]
@@ -34,8 +36,11 @@ class HttpAnswer:
 
 
 def as_http(response: Response, context: Context, format_: Format, *, pretty: bool = False) -> HttpAnswer:
-    """Return `response` as HTTP, the body in `format_`."""
+    """Return `response` as HTTP, the body in `format_`; what is no resource is JSON in any case."""
     headers = _headers(response, context)
+    if response.document is not None:
+        headers.append((b"content-type", b"application/json; charset=utf-8"))
+        return _answer(response.status, headers, json_format.dumps(response.document, pretty=pretty))
     body = b"" if response.resource is None else format_.dumps(response.resource, pretty=pretty)
     if body:
         headers.append((b"content-type", f"{format_.media_type}; charset=utf-8".encode()))
@@ -86,9 +91,17 @@ def as_entry(response: Response, base_url: str, *, with_resource: bool) -> dict[
     entry: dict[str, Any] = {"response": rendered}
     if response.status >= HTTPStatus.BAD_REQUEST:
         rendered["outcome"] = response.resource
+    elif response.document is not None:
+        entry = {"resource": _as_binary(response.document), "response": rendered}
     elif with_resource and response.resource is not None:
         entry = {"resource": response.resource, "response": rendered}
     return entry
+
+
+def _as_binary(document: Any) -> dict[str, Any]:
+    # "result ... Binary": https://hl7.org/fhir/R4/resource-operation-graphql.html
+    data = base64.b64encode(json_format.dumps(document)).decode("ascii")
+    return {"resourceType": "Binary", "contentType": "application/json", "data": data}
 
 
 @cache

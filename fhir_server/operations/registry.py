@@ -9,6 +9,7 @@ from fhir_server.context import Route
 from fhir_server.operations.convert import CONVERT
 from fhir_server.operations.everything import ENCOUNTER_EVERYTHING, PATIENT_EVERYTHING
 from fhir_server.operations.expunge import EXPUNGE
+from fhir_server.operations.graphql import GRAPHQL
 from fhir_server.operations.meta import META
 from fhir_server.operations.meta_add import META_ADD
 from fhir_server.operations.meta_delete import META_DELETE
@@ -19,6 +20,7 @@ _OFFERED: tuple[Operation, ...] = (
     CONVERT,
     ENCOUNTER_EVERYTHING,
     EXPUNGE,
+    GRAPHQL,
     META,
     META_ADD,
     META_DELETE,

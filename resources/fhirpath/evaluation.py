@@ -61,10 +61,12 @@ def evaluate_items(
     now: datetime | None = None,
     is_strict: bool = False,
     work: Work | None = None,
+    index: int | None = None,
 ) -> Collection:
     """Return what `evaluate` does with its types: elements as Nodes, which know their place, and values.
 
-    Evaluations that are given the same `work` share its limit.
+    Evaluations that are given the same `work` share its limit. `index` is what `$index` stands for, if the
+    caller goes through the elements of a list.
     """
     context = resource if isinstance(resource, Node) else root_node(resource)
     run = Run(
@@ -77,7 +79,7 @@ def evaluate_items(
     )
     try:
         with localcontext(CONTEXT):
-            return compiled(expression, is_strict)(Scope([context], run))
+            return compiled(expression, is_strict)(Scope([context], run, index))
     except RecursionError:
         raise FhirPathEvaluationError(
             "the resource or the expression is nested too deeply", "too-long"
