@@ -4,8 +4,9 @@ https://hl7.org/fhir/R4/search.html#chaining, https://hl7.org/fhir/R4/search.htm
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
-from fhir_server.search import chains, filtering, lists, reverse_chains
+from fhir_server.search import chains, filtering, full_text, lists, reverse_chains
 from fhir_server.search.asked import Condition, both
 from fhir_server.search.conditions import condition
 from fhir_server.search.known import supported_codes, unknown
@@ -13,8 +14,10 @@ from fhir_server.search.scope import Scope
 from resources.operation_outcome import InvalidSearch, Issue
 
 _WITHOUT_EXPRESSION: Mapping[str, Callable[[str, tuple[str, ...], Scope], Condition]] = {
+    "_content": partial(full_text.condition, "_content"),
     "_filter": filtering.condition,
     "_list": lists.condition,
+    "_text": partial(full_text.condition, "_text"),
 }
 """Parameters of all types that ask for something else than the value of an element."""
 

@@ -13,6 +13,7 @@ from typing import Any
 from fhir_server.search.asked import Field, Reader, as_it_is
 from fhir_server.search.composite import Combination, combinations
 from fhir_server.search.fields import kept_fields
+from fhir_server.search.full_text import words
 from fhir_server.search.types import KINDS
 from resources.fhirpath.element_paths import AtIndex, Condition, ElementIs, ElementPath, ReferenceTo, Step
 from resources.references import parse_reference
@@ -24,9 +25,9 @@ def search_values(resource: dict[str, Any]) -> dict[str, Any]:
     """Return the index values of a valid resource: parameter code -> value, or array of values.
 
     A parameter whose element is there but has nothing to be found by, such as a CodeableConcept that is text
-    alone, has the value None or []: it is not missing.
+    alone, has the value None or []: it is not missing. The words of its texts stand beside them.
     """
-    return _extractor(resource["resourceType"])(resource)
+    return _extractor(resource["resourceType"])(resource) | words(resource)
 
 
 @cache

@@ -14,6 +14,7 @@ from fhir_server.search import date, quantity
 from fhir_server.search.asked import Field
 from fhir_server.search.composite import combinations
 from fhir_server.search.fields import fields, kept_fields
+from fhir_server.search.full_text import CONTENT_PATH, TEXT_PATH
 from fhir_server.search.types import KINDS
 
 # MongoDB has at most 64 indexes on a collection, the one on _id included:
@@ -39,6 +40,7 @@ def index_specifications(resource_type: str) -> tuple[IndexSpecification, ...]:
     specifications = [
         IndexSpecification("seq", (("seq", 1),)),
         IndexSpecification("_lastUpdated", (("updated", 1), ("seq", 1))),
+        *(_index(_code(path), [path, "seq"], [path]) for path in (TEXT_PATH, CONTENT_PATH)),
     ]
     for kept in kept_fields(resource_type):
         specifications += _of_field(kept)
