@@ -247,6 +247,24 @@ RESOURCES: dict[str, Strategy] = {
 }
 
 
+CODES_ASKED: dict[str, tuple[str, ...]] = {
+    resource_type: tuple(codes.split())
+    for resource_type, codes in {
+        "Observation": """_id _tag _profile _source category code component-code combo-code date identifier
+            patient performer status subject value-concept value-date value-quantity
+            component-value-quantity combo-value-quantity value-string code-value-quantity
+            code-value-concept code-value-string component-code-value-quantity
+            combo-code-value-quantity""",
+        "Patient": """active address address-city birthdate death-date email family gender
+            general-practitioner given identifier language name organization telecom""",
+        "Encounter": "class date length location location-period",
+        "RiskAssessment": "probability",
+        "ValueSet": "context-quantity url version context-type-quantity",
+    }.items()
+}
+"""The parameters that are asked for, by resource type."""
+
+
 def _escaped(text: str) -> str:
     for character in "\\,$|":
         text = text.replace(character, f"\\{character}")

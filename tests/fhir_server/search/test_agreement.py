@@ -1,7 +1,6 @@
 """A search gives what a plain reading of the specification gives, whatever the resources and the question."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,18 +9,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo import MongoClient
 
-from tests.fhir_server.search import drawn, evaluator
+from tests.fhir_server.search import drawn
+from tests.fhir_server.search.agreement import definitions, results
+from tests.fhir_server.search.agreement.evaluator import World
 from tests.fhir_server.search.stored import NOW, Document, Documents, ask, collection, store
 
+
+def _search(parameter: definitions.Parameter) -> st.SearchStrategy[tuple[str, str]]:
+    if parameter.parts:
+        return drawn.combination(parameter.code, tuple(part.type for part in parameter.parts))
+    return drawn.search(parameter.code, parameter.type)
+
+
 _SEARCHES = {
-    resource_type: st.one_of(
-        *(drawn.search(code, kind) for code, (kind, _) in parameters.items()),
-        *(
-            drawn.combination(code, tuple(kind for kind, _ in bases[0][1]))
-            for code, bases in evaluator.COMPOSITES.get(resource_type, {}).items()
-        ),
-    )
-    for resource_type, parameters in evaluator.PARAMETERS.items()
+    resource_type: st.one_of(*(_search(definitions.parameters(resource_type)[code]) for code in codes))
+    for resource_type, codes in drawn.CODES_ASKED.items()
 }
 
 
@@ -42,14 +44,6 @@ def _cases(draw: st.DrawFn) -> tuple[list[dict[str, Any]], list[tuple[str, str]]
     return with_ids, draw(st.lists(_SEARCHES[resource_type], min_size=1, max_size=3))
 
 
-def _expected(resources: list[dict[str, Any]], pairs: list[tuple[str, str]], now: datetime) -> list[str]:
-    return [
-        resource["id"]
-        for resource in resources
-        if all(evaluator.meets(resource, name, text, now) for name, text in pairs)
-    ]
-
-
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(case=_cases())
 def test_searches_agree(
@@ -57,7 +51,9 @@ def test_searches_agree(
 ) -> None:
     """Server and plain evaluator find the same resources, in the order of their creation."""
     resources, pairs = case
-    found_in = documents[resources[0]["resourceType"]]
+    resource_type = resources[0]["resourceType"]
+    found_in = documents[resource_type]
     store(found_in, resources)
     found = list(ask(found_in, urlencode(pairs)))
-    assert found == _expected(resources, pairs, NOW), (pairs, resources)
+    world = World({resource_type: resources}, NOW)
+    assert found == results.found(world, resource_type, pairs), (pairs, resources)

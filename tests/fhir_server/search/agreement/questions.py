@@ -1,0 +1,156 @@
+"""Searches, drawn from what the resources of a world have: parameters, modifiers, chains, orders, pages."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from random import Random
+
+from tests.fhir_server.search.agreement import definitions, elements, values
+from tests.fhir_server.search.agreement.elements import Element
+from tests.fhir_server.search.agreement.evaluator import World
+from tests.fhir_server.search.agreement.results import SORTABLE, Pair
+
+MODIFIERS: Mapping[str, tuple[str, ...]] = {
+    "string": ("exact", "contains"),
+    "token": ("not",),
+}
+"""The modifiers that are drawn for each parameter type, besides `missing` and the types of references."""
+
+_LONGEST_CHAIN = 3
+
+
+@dataclass(frozen=True)
+class Question:
+    """A search: the type that is asked for, the names and values, and how many are wanted on a page."""
+
+    resource_type: str
+    pairs: tuple[Pair, ...]
+    count: int | None = None
+
+
+@dataclass(repr=False)
+class Drawing:
+    """What can be asked about a world: the parameters of each type that any of its resources has a value for.
+
+    `features` are the things that may be asked for, such as `chain`.
+    """
+
+    world: World
+    features: frozenset[str] = field(default_factory=frozenset)
+
+    def __repr__(self) -> str:
+        return "Drawing"
+
+    @cached_property
+    def askable(self) -> Mapping[str, Mapping[str, Sequence[Element]]]:
+        """The elements of all resources by type and parameter."""
+        found: dict[str, dict[str, list[Element]]] = {}
+        for resource_type, resources in self.world.resources.items():
+            by_code = found.setdefault(resource_type, {})
+            for code, parameter in definitions.parameters(resource_type).items():
+                if parameter.type in values.DRAW:
+                    listed = [one for each in resources for one in self.world.elements(each, code)]
+                    if listed:
+                        by_code[code] = listed
+        return {resource_type: by_code for resource_type, by_code in found.items() if by_code}
+
+    def question(self, random: Random) -> Question:
+        """Draw a search with one parameter to three."""
+        resource_type = random.choice(sorted(self.askable))
+        pairs = [self._pair(random, resource_type) for _ in range(random.choice((1, 1, 2, 3)))]
+        if random.choice((False, False, True)):
+            pairs.append(("_sort", self._order(random, resource_type)))
+        return Question(resource_type, tuple(pair for pair in pairs if pair[1]), random.choice((None, 1, 3)))
+
+    def _pair(self, random: Random, resource_type: str) -> Pair:
+        kinds = ["plain"] * 5 + ["composite"]
+        kinds += [kind for kind in ("chain", "has") if kind in self.features for _ in range(3)]
+        kind = random.choice(kinds)
+        if kind == "chain":
+            return self._chain(random, resource_type, _LONGEST_CHAIN)
+        if kind == "has":
+            return self._had(random, resource_type, _LONGEST_CHAIN)
+        if kind == "composite":
+            return self._composite(random, resource_type)
+        return self._plain(random, resource_type)
+
+    def _plain(self, random: Random, resource_type: str) -> Pair:
+        code = random.choice(sorted(self.askable[resource_type]))
+        listed = self.askable[resource_type][code]
+        parameter = definitions.parameters(resource_type)[code]
+        if random.choice((True, *[False] * 7)):
+            return f"{code}:missing", random.choice(("true", "false"))
+        known = [name for name in MODIFIERS.get(parameter.type, ()) if name in self.features]
+        modifier = random.choice(["", "", *known])
+        value = values.several(random, self._draw(parameter.type), listed) or ""
+        return (f"{code}:{modifier}" if modifier else code), value
+
+    def _draw(self, kind: str) -> values.Draw:
+        return values.converted if kind == "quantity" and "ucum" in self.features else values.DRAW[kind]
+
+    def _composite(self, random: Random, resource_type: str) -> Pair:
+        known = [one for one in definitions.parameters(resource_type).values() if one.type == "composite"]
+        if not known:
+            return self._plain(random, resource_type)
+        parameter = random.choice(known)
+        resource = random.choice(self.world.of_type(resource_type))
+        for base in elements.bases(resource, parameter):
+            found = [elements.within(base, part) for part in parameter.parts]
+            if all(found):
+                drawn = [
+                    values.DRAW[part.type](random, random.choice(listed))
+                    for part, listed in zip(parameter.parts, found, strict=True)
+                ]
+                return parameter.code, "$".join(value or "none" for value in drawn)
+        return self._plain(random, resource_type)
+
+    def _links(self, resource_type: str) -> list[tuple[str, str]]:
+        """Return the parameters that point to types that are there, each with the type."""
+        found = set()
+        for code in self.askable[resource_type]:
+            if definitions.parameters(resource_type)[code].type == "reference":
+                for one in self.world.of_type(resource_type):
+                    found |= {(code, target) for target, _ in self.world.targets(one, code)}
+        return sorted(link for link in found if link[1] in self.askable)
+
+    def _chain(self, random: Random, resource_type: str, longest: int) -> Pair:
+        known = self._links(resource_type)
+        if not known:
+            return self._plain(random, resource_type)
+        code, target = random.choice(known)
+        goes_on = longest > 1 and random.choice((False, False, True))
+        if goes_on:
+            name, value = self._chain(random, target, longest - 1)
+        elif "has" in self.features and random.choice((True, *[False] * 7)):
+            name, value = self._had(random, target, longest - 1)
+        else:
+            name, value = self._plain(random, target)
+        typed = random.choice((True, False)) or name.startswith("_has") or "." in name
+        return f"{code}:{target}.{name}" if typed else f"{code}.{name}", value
+
+    def _had(self, random: Random, resource_type: str, longest: int) -> Pair:
+        known = [
+            (source, code)
+            for source in sorted(self.askable)
+            for code, target in self._links(source)
+            if target == resource_type
+        ]
+        if not known:
+            return self._plain(random, resource_type)
+        source, code = random.choice(known)
+        if longest > 1 and random.choice((False, False, True)):
+            name, value = self._chain(random, source, longest - 1)
+        elif longest > 1 and random.choice((False, False, True)):
+            name, value = self._had(random, source, longest - 1)
+        else:
+            name, value = self._plain(random, source)
+        return f"_has:{source}:{code}:{name}", value
+
+    def _order(self, random: Random, resource_type: str) -> str:
+        known = [
+            code
+            for code in self.askable[resource_type]
+            if definitions.parameters(resource_type)[code].type in SORTABLE
+        ]
+        keys = random.sample([*known, "_id"], k=min(len(known) + 1, random.choice((1, 1, 2, 3))))
+        return ",".join(random.choice(("", "-")) + key for key in keys)
