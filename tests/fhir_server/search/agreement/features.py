@@ -1,4 +1,4 @@
 """What may be asked for: each entry is drawn once the server answers it."""
 
-SUPPORTED = frozenset({"exact", "contains", "not"})
+SUPPORTED = frozenset({"exact", "contains", "not", "ucum", "chain", "has"})
 """Modifiers, and the kinds of questions that the drawing knows besides plain parameters."""

@@ -15,6 +15,12 @@ UCUM = "http://unitsofmeasure.org"
 Ends = tuple[Fraction | None, Fraction | None]
 """A range; None is an open end."""
 
+End = tuple[Fraction | None, Resource]
+"""One end of a range, and the quantity that says its unit."""
+
+# What is below 5 is at most a hair less than 5.
+_HAIR = Fraction(1, 10**60)
+
 # Unit -> what it measures, and how many of the first unit of that kind it is. https://ucum.org/ucum
 UNITS: Mapping[str, tuple[str, Fraction]] = {
     code: (kind, Fraction(factor))
@@ -38,12 +44,12 @@ def meets_number(element: Element, text: str, _asked: Asked) -> bool:
     return compares((value, value), text)
 
 
-def compares(target: Ends, text: str, scale: Fraction = Fraction(1)) -> bool:
-    """Compare a range to a number with its prefix, of a unit that is `scale` times the unit of the range."""
+def compares(target: Ends, text: str) -> bool:
+    """Compare a range to a number with its prefix."""
     prefix, digits = prefixed(text)
-    number = Fraction(digits) * scale
+    number = Fraction(digits)
     low, high = target
-    half = _half_of_last_digit(digits) * scale
+    half = _half_of_last_digit(digits)
     contained = low is not None and high is not None and number - half <= low and high < number + half
     reach = max(abs(number) / 10, half)
     return {
@@ -70,42 +76,60 @@ def _half_of_last_digit(digits: str) -> Fraction:
 def meets_quantity(element: Element, text: str, _asked: Asked) -> bool:
     """Tell whether an amount is as `text` asks, in its unit or in one that can be converted to it."""
     number, *unit = [plain(part) for part in split(text, "|")]
-    target, quantity = ends(element.type, element.value)
-    if target is None:
+    found = ends(element.type, element.value)
+    if found is None:
         return False
+    (low, of_low), (high, of_high) = found
     if not unit:
-        return compares(target, number)
+        return compares((low, high), number)
     system, code = unit
-    if not system:
-        return code in (quantity.get("code"), quantity.get("unit")) and compares(target, number)
-    if quantity.get("system") != system:
-        return False
-    if quantity.get("code") == code:
-        return compares(target, number)
+    scales = [_scale(quantity, code) if system in ("", UCUM) else None for quantity in (of_low, of_high)]
+    if scales[0] is not None and scales[1] is not None:
+        moved = (None if low is None else low * scales[0], None if high is None else high * scales[1])
+        if compares(moved, number):
+            return True
+    return _is_written_so(of_low, system, code) and compares((low, high), number)
+
+
+def _scale(quantity: Resource, code: str) -> Fraction | None:
+    """Return how many of the unit `code` one of the quantity's unit is, None if there is no telling."""
     own, wanted = UNITS.get(quantity.get("code", "")), UNITS.get(code)
-    if system != UCUM or own is None or wanted is None or own[0] != wanted[0]:
-        return False
-    return compares(target, number, wanted[1] / own[1])
+    if quantity.get("system") != UCUM or own is None or wanted is None or own[0] != wanted[0]:
+        return None
+    return own[1] / wanted[1]
 
 
-def ends(fhir_type: str, value: Any) -> tuple[Ends | None, Resource]:
-    """Return the two ends of an amount, the same unless it is a range, and where its unit stands."""
+def _is_written_so(quantity: Resource, system: str, code: str) -> bool:
+    if system:
+        return quantity.get("system") == system and quantity.get("code") == code
+    return code in (quantity.get("code"), quantity.get("unit"))
+
+
+def ends(fhir_type: str, value: Any) -> tuple[End, End] | None:
+    """Return the two ends of an amount, the same unless it is a range; None if it has no number."""
     if fhir_type == "Range":
         low, high = value.get("low", {}), value.get("high", {})
         if "value" not in low and "value" not in high:
-            return None, {}
+            return None
         first, last = (Fraction(end["value"]) if "value" in end else None for end in (low, high))
-        return (first, last), low or high
+        return (first, low or high), (last, high or low)
     if fhir_type == "SampledData":
         origin = Fraction(value["origin"]["value"])
         factor = Fraction(value.get("factor", 1))
         samples = [origin + Fraction(s) * factor for s in value.get("data", "").split() if s not in "EUL"]
-        return ((min(samples), max(samples)) if samples else None), value["origin"]
+        unit = value["origin"]
+        return ((min(samples), unit), (max(samples), unit)) if samples else None
     if "value" not in value:
-        return None, {}
+        return None
     number = Fraction(value["value"])
     if fhir_type == "Money":
         currency = value.get("currency")
         unit = {"system": "urn:iso:std:iso:4217", "code": currency} if currency else {}
-        return (number, number), unit
-    return (number, number), value
+        return (number, unit), (number, unit)
+    first, last = {
+        "<": (None, number - _HAIR),
+        "<=": (None, number),
+        ">=": (number, None),
+        ">": (number + _HAIR, None),
+    }.get(value.get("comparator"), (number, number))
+    return (first, value), (last, value)

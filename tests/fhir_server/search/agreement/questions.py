@@ -83,6 +83,8 @@ class Drawing:
         known = [name for name in MODIFIERS.get(parameter.type, ()) if name in self.features]
         modifier = random.choice(["", "", *known])
         value = values.several(random, self._draw(parameter.type), listed) or ""
+        if code == "_lastUpdated" and "ap" in value:  # what is near to now changes while it is asked
+            value = value.replace("ap", "ge")
         return (f"{code}:{modifier}" if modifier else code), value
 
     def _draw(self, kind: str) -> values.Draw:

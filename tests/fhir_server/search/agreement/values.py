@@ -166,11 +166,11 @@ def converted(random: Random, element: Element) -> str | None:
 
 def _amount(random: Random, element: Element) -> tuple[Decimal, Resource] | None:
     """Return one end of an amount, and where its unit stands."""
-    ends, unit = numbers.ends(element.type, element.value)
-    known = [end for end in ends or () if end is not None]
+    found = numbers.ends(element.type, element.value)
+    known = [(end, unit) for end, unit in found or () if end is not None]
     if not known:
         return None
-    end = random.choice(known)
+    end, unit = random.choice(known)
     return Decimal(end.numerator) / Decimal(end.denominator), unit
 
 
