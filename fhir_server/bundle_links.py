@@ -6,6 +6,8 @@ https://hl7.org/fhir/R4/http.html#trules, https://hl7.org/fhir/R4/bundle.html#re
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from fhir_server.conditional import search_pairs, single_match
 from fhir_server.context import Context
@@ -21,31 +23,53 @@ from resources.operation_outcome import (
 )
 from resources.references import Link, links, parse_conditional_reference, parse_reference
 
+_VERSION = "/_history/"
 _PLACEHOLDER_SCHEMES = ("urn:uuid:", "urn:oid:")
 
 
-def link_targets(entries: Iterable[Entry], targets: Mapping[int, str]) -> dict[str, str]:
+@dataclass(slots=True)
+class VersionedLink:
+    """A link to a version of what a bundle stores; which one it is, is not known before it is stored.
+
+    `target` is the `Type/id` that it leads to. "Version-specific references should remain as
+    version-specific references after the references have been updated."
+    """
+
+    link: Link
+    target: str
+    fragment: str
+
+    def point_at(self, number: int) -> None:
+        """Let the link lead to the version of that number."""
+        self.link.replace(f"{self.target}{_VERSION}{number}{self.fragment}")
+
+
+def link_targets(stored: Iterable[tuple[Entry, str]]) -> dict[str, str]:
     """Return what each link into the bundle becomes: full URL -> `Type/id`.
 
-    `targets` has, by the index of an entry, the `Type/id` under which its resource is stored.
+    `stored` are the entries, each with the `Type/id` under which its resource will stand.
     """
     found: dict[str, str] = {}
-    for entry in entries:
-        if entry.full_url is None or entry.index not in targets:
+    for entry, target in stored:
+        if entry.full_url is None:
             continue
-        if found.setdefault(entry.full_url, targets[entry.index]) != targets[entry.index]:
+        if found.setdefault(entry.full_url, target) != target:
             raise InvalidContent(
                 error("invalid", "Two entries have the same fullUrl", f"{entry.expression}.fullUrl")
             )
         literal = parse_reference(entry.full_url)
         if literal is not None:
             # Entries may point at each other by a relative reference as well as by the full URL.
-            found.setdefault(f"{literal.resource_type}/{literal.id}", targets[entry.index])
+            found.setdefault(f"{literal.resource_type}/{literal.id}", target)
     return found
 
 
-async def resolve_links(entries: Iterable[Entry], targets: Mapping[str, str], context: Context) -> None:
-    """Rewrite the links of the entries' resources, in place: to `targets`, and where they are searches.
+async def resolve_links(
+    resources: Iterable[tuple[Entry, Any]], targets: Mapping[str, str], context: Context
+) -> list[VersionedLink]:
+    """Rewrite the links of the resources, in place: to `targets`, and where they are searches.
+
+    `resources` come with the entry that each belongs to. Links to versions of `targets` are returned.
 
     Raises InvalidContent where a reference is a placeholder that no entry stands behind, and
     PreconditionFailed where a conditional reference does not match exactly one resource.
@@ -53,14 +77,19 @@ async def resolve_links(entries: Iterable[Entry], targets: Mapping[str, str], co
     conditional: defaultdict[str, list[tuple[Entry, Link]]] = defaultdict(list)
     issues: list[Issue] = []
 
-    def may_change(text: str) -> bool:
-        return text in targets or "#" in text
+    versioned: list[VersionedLink] = []
 
-    for entry in entries:
-        for link in _links(entry, may_change):
+    def may_change(text: str) -> bool:
+        return text in targets or "#" in text or _VERSION in text
+
+    for entry, resource in resources:
+        for link in _links(resource, may_change):
             address, mark, fragment = link.text.partition("#")
-            target = targets.get(address)
-            if target is not None:
+            whole, version, _ = address.partition(_VERSION)
+            target = targets.get(whole)
+            if target is not None and version:
+                versioned.append(VersionedLink(link, target, f"{mark}{fragment}"))
+            elif target is not None:
                 link.replace(f"{target}{mark}{fragment}")
             elif link.is_reference and address.startswith(_PLACEHOLDER_SCHEMES):
                 message = "A reference is a urn: that is the fullUrl of no entry"
@@ -72,11 +101,11 @@ async def resolve_links(entries: Iterable[Entry], targets: Mapping[str, str], co
     if issues:
         raise InvalidContent(*issues)
     await _resolve_conditional(conditional, context)
+    return versioned
 
 
-def _links(entry: Entry, is_wanted: Callable[[str], bool]) -> list[Link]:
+def _links(resource: Any, is_wanted: Callable[[str], bool]) -> list[Link]:
     # Whether the resource is one at all, and not too deep, is for validation to say, which comes later.
-    resource = entry.resource
     if not isinstance(resource, dict) or resource.get("resourceType") not in resource_types():
         return []
     try:

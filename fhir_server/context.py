@@ -81,7 +81,11 @@ Handler = Callable[[Request, Context], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An interaction: its code (as CapabilityStatement has it, where it does) and what carries it out."""
+    """An interaction: its code (as CapabilityStatement has it, where it does) and what carries it out.
+
+    One that `is_safe` changes nothing, whatever the method.
+    """
 
     code: str
     handler: Handler
+    is_safe: bool = False

@@ -31,7 +31,6 @@ def replacement(
     at: str | None = None,
     if_match: int | None = None,
     must_be_new: bool = False,
-    number: int | None = None,
 ) -> Write:
     """Return the write that makes `body` the current version of `resource_id`, which may not exist yet.
 
@@ -42,16 +41,7 @@ def replacement(
         raise InvalidContent(
             error("value", "The id of the resource is not the one in the URL", f"{at or resource_type}.id")
         )
-    return _write(
-        "PUT",
-        resource_type,
-        resource_id,
-        resource,
-        at,
-        if_match,
-        must_be_new=must_be_new,
-        number=number,
-    )
+    return _write("PUT", resource_type, resource_id, resource, at, if_match, must_be_new=must_be_new)
 
 
 def _write(
@@ -63,7 +53,6 @@ def _write(
     if_match: int | None = None,
     *,
     must_be_new: bool = False,
-    number: int | None = None,
 ) -> Write:
     issues = validate(resource)
     if issues:
@@ -76,7 +65,6 @@ def _write(
         search_values(resource),
         if_match,
         must_be_new=must_be_new,
-        number=number,
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fhir_server.bundle_links import resolve_links
-from fhir_server.bundle_requests import entry_request, in_processing_order
+from fhir_server.bundle_requests import entry_request, in_processing_order, is_reading
 from fhir_server.context import Context, Response
 from fhir_server.errors import error_response
 from fhir_server.responses import as_entry
@@ -32,18 +32,17 @@ async def batch(body: dict[str, Any], context: Context) -> Response:
 
 
 async def _answer(entry: Entry, context: Context) -> dict[str, Any]:
-    code = None
+    is_read = False
     try:
-        await resolve_links([entry], {}, context)
+        await resolve_links([(entry, entry.resource)], {}, context)
         request = entry_request(entry, context)
         route = context.match(request)
         if route.code == "batch-or-transaction":
             message = "A batch or transaction cannot be part of another one"
             raise InvalidContent(error("not-supported", message, f"{entry.expression}.request"))
-        code = route.code
+        is_read = is_reading(request, route) or route.code == "operation"
         response = await route.handler(request, context)
     except FhirError as failure:
         response = error_response(failure)
-    is_read = entry.method in ("GET", "HEAD") or code == "operation"
-    with_resource = is_read or context.preferences.returns == "representation"
+    with_resource = entry.method != "HEAD" and (is_read or context.preferences.returns == "representation")
     return as_entry(response, context.base_url, with_resource=with_resource)

@@ -19,11 +19,17 @@ async def conditional_delete(request: Request, context: Context) -> Response:
 
 async def plan(request: Request, context: Context) -> list[Write]:
     """Return the deletions that the request asks for: one, or several where the settings allow it."""
+    ids = await matching_ids(request, context)
+    if_match = version_to_match(request)
+    return [Write("DELETE", request.path[0], resource_id, if_match=if_match) for resource_id in ids]
+
+
+async def matching_ids(request: Request, context: Context) -> list[str]:
+    """Return the ids of what matches; raise PreconditionFailed if more do than may be deleted at once."""
     resource_type = request.path[0]
     most = _MOST_DELETIONS if context.settings.conditional_delete == "multiple" else 1
     ids = await matches(context, resource_type, criteria_of(request.query), most + 1)
     if len(ids) > most:
         message = f"More than {most} {resource_type} match the condition; nothing is deleted"
         raise PreconditionFailed(error("multiple-matches", message))
-    if_match = version_to_match(request)
-    return [Write("DELETE", resource_type, resource_id, if_match=if_match) for resource_id in ids]
+    return ids

@@ -4,12 +4,15 @@ A patch is applied to the version that was read, and the result stored only if t
 else it is applied to the new one. With `If-Match` there is one version that it may be applied to.
 """
 
+from dataclasses import dataclass, replace
+from typing import Any
+
 from fhir_server.context import Context, Request, Response
+from fhir_server.interactions import update
 from fhir_server.interactions.read import current
 from fhir_server.interactions.update import updated, version_to_match
 from fhir_server.patches import Patch
 from fhir_server.store import VersionReplaced, Write
-from fhir_server.write_path import replacement
 from resources.operation_outcome import Conflict, PreconditionFailed, ResourceDeleted, error
 
 MOST_ATTEMPTS = 100
@@ -30,11 +33,24 @@ async def patch(request: Request, context: Context) -> Response:
     raise overtaken()
 
 
-async def plan(request: Request, context: Context, at: str | None = None) -> Write:
-    """Return the write of what the patch makes of the current version.
+async def plan(request: Request, context: Context) -> Write:
+    """Return the write of what the patch makes of the current version."""
+    patched = await apply(request, context)
+    write = update.plan(replace(request, body=patched.resource))
+    return replace(write, number=patched.number, previous_meta=patched.previous_meta)
 
-    `at` is the FHIRPath of the patch within a bundle, which issues of the patched resource are told at.
-    """
+
+@dataclass(frozen=True, slots=True)
+class Patched:
+    """What a patch makes: the resource, the number that its version will have, and `meta` as it was."""
+
+    resource: dict[str, Any]
+    number: int
+    previous_meta: dict[str, Any]
+
+
+async def apply(request: Request, context: Context) -> Patched:
+    """Return what the patch makes of the current version."""
     resource_type, resource_id = request.path
     version = await current(resource_type, resource_id, context)
     if version.resource is None:
@@ -46,15 +62,8 @@ async def plan(request: Request, context: Context, at: str | None = None) -> Wri
         message = f"{resource_type}/{resource_id} is not at version {if_match} any more (If-Match)"
         raise PreconditionFailed(error("conflict", message))
     assert isinstance(request.body, Patch)  # noqa: S101 - whoever makes the request of a PATCH sees to it
-    return replacement(
-        resource_type,
-        resource_id,
-        request.body.patched(version.resource),
-        at=at,
-        if_match=if_match,
-        must_be_new=request.if_none_match == "*",
-        number=version.number + 1,
-    )
+    patched = request.body.patched(version.resource)
+    return Patched(patched, version.number + 1, version.resource["meta"])
 
 
 def overtaken() -> Conflict:

@@ -41,7 +41,7 @@ def operation_route(method: str, path: tuple[str, ...]) -> Route:
     if method not in operation.methods:
         message = f"This operation is called by {' or '.join(operation.methods)}"
         raise NotSupported(error("not-supported", message), allow=operation.methods)
-    return Route("operation", operation.handler)
+    return Route("operation", operation.handler, is_safe=not operation.affects_state)
 
 
 def operation_methods(path: tuple[str, ...]) -> tuple[str, ...]:

@@ -94,7 +94,9 @@ class Collections:
 
     async def stored_types(self) -> list[str]:
         """Return the resource types of which something is or was stored."""
-        names = await self._database.list_collection_names()
+        # In a session of its own: MongoDB does not list collections within a transaction.
+        async with self._database.client.start_session() as session:
+            names = await self._database.list_collection_names(session=session)
         return sorted(name for name in names if name[0].isupper())
 
 

@@ -8,7 +8,7 @@ import asyncio
 import random
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -39,6 +39,10 @@ from resources.operation_outcome import Conflict, PreconditionFailed, error
 # How long one request goes on trying against other writers of the same resources.
 _PATIENCE_SECONDS = 20.0
 _DUPLICATE_KEY = 11000
+
+
+Reads = Callable[[], Awaitable[None]]
+"""What a transaction reads before it ends; it may be called again if the transaction is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +86,27 @@ class Committer:
         self._now = now
         self._numbers = SequenceNumbers()
 
-    async def commit(self, writes: Sequence[Write], absences: Sequence[Absence] = ()) -> list[Written]:
+    async def commit(
+        self, writes: Sequence[Write], absences: Sequence[Absence] = (), reads: Reads | None = None
+    ) -> list[Written]:
         """Store all of `writes` or nothing, and return what became of each, in the same order.
+
+        `reads` see what is stored as the transaction leaves it; if they raise an error, nothing is stored.
 
         Raises PreconditionFailed if a write's condition does not hold, AbsenceBroken if one of `absences`
         does not, VersionReplaced if a version would have another number than its write says, and Conflict if
         other writers keep winning.
         """
         if not writes:
+            if reads is not None:
+                await reads()
             return []
         give_up = time.monotonic() + _PATIENCE_SECONDS
         attempt = 0
         while True:
             try:
                 async with self._gate:
-                    return await self._attempt(writes, absences)
+                    return await self._attempt(writes, absences, reads)
             except PyMongoError as failure:
                 if not (_is_duplicate(failure) or is_write_conflict(failure)):
                     raise
@@ -106,13 +116,20 @@ class Committer:
             attempt += 1
             await asyncio.sleep(random.uniform(0.001, 0.005 * min(attempt, 20)))  # noqa: S311 - jitter
 
-    async def _attempt(self, writes: Sequence[Write], absences: Sequence[Absence]) -> list[Written]:
-        if len(writes) == 1 and not absences and writes[0].method == "POST":
+    async def _attempt(
+        self, writes: Sequence[Write], absences: Sequence[Absence], reads: Reads | None
+    ) -> list[Written]:
+        if len(writes) == 1 and not absences and not reads and writes[0].method == "POST":
             return [await self._insert_one(writes[0])]
         async with self._client.start_session() as session, await session.start_transaction():
             for absence in absences:
                 await self._check_absence(absence, session)
-            return await self._write_all(writes, session)
+            written = await self._write_all(writes, session)
+            if reads is not None:
+                # Whatever reads from the database in here does so within the transaction.
+                async with session.bind(end_session=False):
+                    await reads()
+            return written
 
     async def _insert_one(self, write: Write) -> Written:
         # One document is atomic by itself: a transaction around it would only cost a round trip.
@@ -189,7 +206,7 @@ class _Changes:
         if write.method == "DELETE":
             return self._delete(write, live, updated)
         number = previous.document["version"] + 1 if previous else 1
-        if write.number not in (None, number):
+        if write.number not in (None, number) or _is_relabelled(write, live):
             raise VersionReplaced
         sequence = previous.document["seq"] if previous else self._numbers.next()
         document = live_document(write, number, updated, sequence)
@@ -217,6 +234,13 @@ def _check_preconditions(write: Write, live: Document | None) -> None:
         )
     if write.must_be_new and live is not None:
         raise PreconditionFailed(error("conflict", f"{where} exists already (If-None-Match: *)"))
+
+
+def _is_relabelled(write: Write, live: Document | None) -> bool:
+    """Tell whether `meta` is another one than the write was made from."""
+    if write.previous_meta is None or live is None:
+        return False
+    return bool(live["resource"]["meta"] != write.previous_meta)
 
 
 def _is_duplicate(failure: PyMongoError) -> bool:

@@ -46,7 +46,8 @@ class Write:
 
     `if_match` is the version that must be the current one; `must_be_new` refuses to replace anything.
     `number` is what the new version will be, where something relies on it: a patch was applied to the one
-    before it, or a reference names it.
+    before it, or a reference names it. `previous_meta` is what `meta` was in what the patch was applied to,
+    as labels may change without a new version.
     """
 
     method: Method
@@ -57,6 +58,7 @@ class Write:
     if_match: int | None = None
     must_be_new: bool = False
     number: int | None = None
+    previous_meta: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

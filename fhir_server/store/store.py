@@ -7,7 +7,7 @@ from typing import Any
 from fhir_server.settings import Settings
 from fhir_server.store import reading
 from fhir_server.store.collections import Collections
-from fhir_server.store.commit import Absence, Committer
+from fhir_server.store.commit import Absence, Committer, Reads
 from fhir_server.store.connection import connect, database
 from fhir_server.store.documents import Document, Version, Write, Written
 from fhir_server.store.expunge import Expunging, expunge
@@ -45,11 +45,13 @@ class Store:
         with translated_failures():
             await self._collections.prepare_new_database()
 
-    async def commit(self, writes: Sequence[Write], absences: Sequence[Absence] = ()) -> list[Written]:
+    async def commit(
+        self, writes: Sequence[Write], absences: Sequence[Absence] = (), reads: Reads | None = None
+    ) -> list[Written]:
         """Store all of `writes` or nothing (see `Committer.commit`)."""
         with translated_failures():
             await self._collections.prepare({write.resource_type for write in writes})
-            return await self._committer.commit(writes, absences)
+            return await self._committer.commit(writes, absences, reads)
 
     async def read(self, resource_type: str, resource_id: str) -> Version | None:
         """Return the newest version, which may be a deletion, or None if there never was one."""
