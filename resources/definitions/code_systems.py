@@ -31,7 +31,8 @@ class CodeSystem:
     """A code system and its concepts by code, in the order of its definition, parents before their children.
 
     `content` says how many of the system's codes are here. `case_sensitive` is true unless the definition
-    says otherwise. `value_set` is the canonical URL of the value set of all its codes, if there is one.
+    says otherwise. `properties` are the codes of those that concepts may have. `value_set` is the canonical
+    URL of the value set of all its codes, if there is one.
     """
 
     url: str
@@ -43,6 +44,7 @@ class CodeSystem:
     version: str | None
     value_set: str | None
     supplements: str | None
+    properties: tuple[str, ...] = ()
 
     def descendants(self, code: str) -> frozenset[str]:
         """Return all codes below `code`, without itself."""
@@ -69,6 +71,7 @@ def code_system(url: str) -> CodeSystem:
         version=facts.get("version"),
         value_set=facts.get("valueSet"),
         supplements=facts.get("supplements"),
+        properties=tuple(defined["code"] for defined in facts.get("property", ())),
     )
 
 
