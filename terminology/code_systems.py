@@ -60,13 +60,16 @@ def _reached(code: str, next_to: Any) -> frozenset[str]:
 
 
 async def code_system(canonical: str, source: Source) -> CodeSystem | None:
-    """Return the code system that `canonical` (`url` or `url|version`) means, None if its codes are unknown."""
+    """Return the code system that `canonical` (`url` or `url|version`) means, None if it is unknown here."""
     facts = await stored("CodeSystem", canonical, source)
-    url, _, version = canonical.partition("|")
-    found = of_specification(url) if facts is None else of_resource(facts)
-    if found is None or found.content == "not-present" or version not in ("", found.version):
-        return None
-    return found
+    # Some tables of HL7 v2 have a bar in their very address.
+    found = of_specification(canonical) if facts is None else of_resource(facts)
+    if found is None:
+        url, _, version = canonical.partition("|")
+        found = of_specification(url)
+        if found is not None and version != found.version:
+            return None
+    return None if found is None or found.content == "not-present" else found
 
 
 @lru_cache(maxsize=64)

@@ -9,6 +9,7 @@ https://hl7.org/fhir/R4/valueset.html#compositions, https://hl7.org/fhir/R4/valu
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from resources.definitions import value_sets
 from terminology import source as sources
 from terminology.code_systems import CodeSystem, code_system
 from terminology.errors import NotExpandableError, refusal
@@ -78,7 +79,7 @@ class _Expansion:
 
     async def of_facts(self, facts: Facts, within: tuple[str, ...]) -> Codes:
         """Return the codes of a value set."""
-        compose, told = facts.get("compose"), _told(facts.get("expansion", {}))
+        compose, told = _definition(facts), _told(facts.get("expansion", {}))
         if compose is None:
             if told is None:
                 raise NotExpandableError("not-supported", "it has neither a definition nor a whole expansion")
@@ -133,6 +134,22 @@ class _Expansion:
                 found[url, code] = Member(concept.display, system.version)
                 _check_size(len(found))
         return found
+
+
+def _definition(facts: Facts) -> Facts | None:
+    """Return what a value set is made of, None if it does not say.
+
+    Two value sets of the specification name versions of its code systems that it did not publish; these mean
+    the ones that it did.
+    """
+    compose = facts.get("compose")
+    if compose is None or facts is not value_sets().get(facts.get("url", "")):
+        return compose
+    return {
+        key: [{name: value for name, value in part.items() if name != "version"} for part in parts]
+        for key, parts in compose.items()
+        if isinstance(parts, list)
+    }
 
 
 def _check_size(number: int) -> None:
