@@ -17,8 +17,9 @@ from pymongo import MongoClient
 
 from fhir_server.settings import Settings
 from fhir_server.store.embedded import running_mongo
-from tests.bench.loading import Bundles, insert_many_rate, load, synthea
+from tests.bench.loading import Bundles, insert_many_rate, load, renamed, synthea
 from tests.bench.machine import machine
+from tests.bench.searching import Latency, measure, table
 from tests.bench.servers import Running, bare_server, fhir_server, resident_bytes
 from tests.bench.traffic import get, repeat
 
@@ -104,7 +105,8 @@ def growth_rows(server: Running, bundles: Bundles, stored: int, resources: int) 
     """Go on loading until `resources` are stored; compare the rates at the start and at the end."""
     rates: list[float] = []
     while stored < resources:
-        rates.append(bundles.entries / load(server.port, bundles, _LOADERS))
+        people = renamed(bundles, len(rates) + 1)
+        rates.append(bundles.entries / load(server.port, people, _LOADERS))
         stored += bundles.entries
     first, last = max(rates[:2]), sum(rates[-2:]) / 2
     name = f"load rate at {stored:,} resources, beside that at the start"
@@ -139,27 +141,37 @@ def main() -> None:
     options = parser.parse_args()
     bundles = synthea(options.synthea)
     rows: list[Row] = []
+    latencies: list[list[Latency]] = []
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(data_dir=Path(folder), mongo_url=None)
         with running_mongo(settings) as mongo, fhir_server(settings.data_dir, _WORKERS, mongo.url) as server:
             rows += loading_rows(server, bundles, mongo.url)
             with bare_server(mongo.url, _WORKERS) as bare:
                 rows += reading_rows(server, bare, mongo.url)
+            latencies.append(measure(server.port, mongo.url))
             rows += growth_rows(server, bundles, bundles.entries, options.resources)
+            latencies.append(measure(server.port, mongo.url))
         rows += startup_rows(settings)
-    _report(rows)
+    _report(rows, latencies, (bundles.entries, options.resources))
 
 
-def _report(rows: list[Row]) -> None:
-    table = ["| work | figure | floor | share | target | reached |", "|---|---|---|---|---|---|"]
+def _report(rows: list[Row], latencies: list[list[Latency]], sizes: tuple[int, int]) -> None:
+    lines = ["| work | figure | floor | share | target | reached |", "|---|---|---|---|---|---|"]
     for row in rows:
         floor = f"{row.floor:,.1f} {row.unit}" if row.floor else ""
         cells = (row.work, f"{row.figure:,.1f} {row.unit}", floor, row.share, row.target)
-        table.append(f"| {' | '.join(cells)} | {'yes' if row.reached else 'no'} |")
-    text = f"{machine()}\n\n" + "\n".join(table) + "\n"
+        lines.append(f"| {' | '.join(cells)} | {'yes' if row.reached else 'no'} |")
+    searches = table(latencies[0], latencies[-1], sizes)
+    text = (
+        f"{machine()}\n\n" + "\n".join(lines) + f"\n\nMilliseconds, one question at a time:\n\n{searches}\n"
+    )
     _RESULTS.mkdir(exist_ok=True)
     (_RESULTS / "results.md").write_text(text)
-    results = {"machine": machine(), "rows": [asdict(row) for row in rows]}
+    results = {
+        "machine": machine(),
+        "rows": [asdict(row) for row in rows],
+        "searches": [[asdict(one) for one in measured] for measured in latencies],
+    }
     (_RESULTS / "results.json").write_text(json.dumps(results, indent=2))
     print(text)  # noqa: T201 - the command's output
 

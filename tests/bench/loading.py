@@ -59,6 +59,27 @@ def _compact(bundle: dict[str, Any]) -> bytes:
     return json.dumps(bundle, separators=(",", ":"), ensure_ascii=False).encode()
 
 
+def renamed(bundles: Bundles, copy: int) -> Bundles:
+    """Return the bundles with other people in them: each patient with names and identifiers of their own.
+
+    Loaded again as they are they would make 20 patients of one name; a hospital of 20 times the size has 20
+    times as many names.
+    """
+    return Bundles(bundles.first, tuple(_renamed(body, copy) for body in bundles.rest), bundles.entries)
+
+
+def _renamed(body: bytes, copy: int) -> bytes:
+    bundle = json.loads(body, parse_float=_Literal)
+    for entry in bundle["entry"]:
+        resource = entry["resource"]
+        if resource["resourceType"] == "Patient":
+            for name in resource["name"]:
+                name["family"] += f"x{copy}"
+            for identifier in resource["identifier"]:
+                identifier["value"] += f"-{copy}"
+    return _compact(bundle)
+
+
 def load(port: int, bundles: Bundles, connections: int) -> float:
     """Post all bundles, those referred to first; return the seconds it took."""
     total = 0.0
