@@ -56,6 +56,7 @@ NOT_PASSED = {
 class Case:
     """One test: what it evaluates, and the texts that it expects, None where it expects an error."""
 
+    group: str
     name: str
     expression: str
     file: str
@@ -70,20 +71,27 @@ def cases() -> Iterator[Case]:
     if not SUITE.exists():
         return
     # The suite is HL7's own file, so its XML may be trusted.
-    for test in ElementTree.parse(SUITE).getroot().iter("test"):
-        expression = test.find("expression")
-        assert expression is not None
-        invalid = expression.get("invalid")
-        outputs = tuple(output_text(output) for output in test.findall("output"))
-        yield Case(
-            name=test.get("name", ""),
-            expression=expression.text or "",
-            file=test.get("inputfile", ""),
-            expected=None if invalid else outputs,
-            is_strict=test.get("mode") == "strict" or invalid == "semantic",
-            is_predicate=test.get("predicate") == "true",
-            is_ordered=test.get("ordered") != "false",
-        )
+    for group in ElementTree.parse(SUITE).getroot().iter("group"):
+        for test in group.iter("test"):
+            yield case_of(group.get("name", ""), test)
+
+
+def case_of(group: str, test: ElementTree.Element) -> Case:
+    """Return one test of a group."""
+    expression = test.find("expression")
+    assert expression is not None
+    invalid = expression.get("invalid")
+    outputs = tuple(output_text(output) for output in test.findall("output"))
+    return Case(
+        group=group,
+        name=test.get("name", ""),
+        expression=expression.text or "",
+        file=test.get("inputfile", ""),
+        expected=None if invalid else outputs,
+        is_strict=test.get("mode") == "strict" or invalid == "semantic",
+        is_predicate=test.get("predicate") == "true",
+        is_ordered=test.get("ordered") != "false",
+    )
 
 
 def output_text(output: ElementTree.Element) -> str:
