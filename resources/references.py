@@ -165,8 +165,7 @@ class _Plans:
                 continue
             key = path[len(prefix) :]
             if element.content_reference is not None:
-                target = element.content_reference.partition(".")[2]
-                plan.steps[key] = done[target] if target in done else self._backbone(name, target, done)
+                plan.steps[key] = self._backbone(name, element.content_reference, done)
                 continue
             for reference in element.types:
                 json_key = (
