@@ -5,16 +5,15 @@ https://hl7.org/fhir/R4/encounter-operation-everything.html
 """
 
 from dataclasses import replace
-from typing import Any
-from urllib.parse import urlencode
 
 from fhir_server.context import Context, Request, Response
 from fhir_server.interactions.read import read
 from fhir_server.operations.everything_pages import Everything, everything_page
 from fhir_server.operations.inputs import Inputs, inputs
 from fhir_server.operations.operation import Operation
+from fhir_server.operations.outputs import entry, page_url
 from fhir_server.operations.supporting import Whose, references
-from fhir_server.search.positions import Position, decode_position, encode_position
+from fhir_server.search.positions import Position, decode_position
 from resources.bundle import bundle
 from resources.definitions import resource_types
 from resources.operation_outcome import InvalidContent, InvalidSearch, error
@@ -40,12 +39,13 @@ async def everything(request: Request, context: Context) -> Response:
         _types(given),
     )
     found, position = await everything_page(wanted, after, _size(given, context), context)
-    links = [("self", _url(request, given, after, context))]
+    pairs = [(name, str(value)) for name, values in given.given.items() for value in values]
+    links = [("self", page_url(request, pairs, after, context))]
     if position is not None:
-        links.append(("next", _url(request, given, position, context)))
+        links.append(("next", page_url(request, pairs, position, context)))
     is_whole = after is None and position is None
     total = sum(mode == "match" for mode, _ in found) if is_whole else None
-    entries = [_entry(mode, resource, context.base_url) for mode, resource in found]
+    entries = [entry(mode, resource, context.base_url) for mode, resource in found]
     return Response(200, bundle("searchset", entries, links=links, total=total))
 
 
@@ -80,21 +80,6 @@ def _size(given: Inputs, context: Context) -> int:
         raise InvalidContent(error("value", "The parameter _count is a whole number, 1 at least"))
     most = context.settings.max_page_size
     return most if count is None else min(count, most)
-
-
-def _url(request: Request, given: Inputs, after: Position | None, context: Context) -> str:
-    pairs = [(name, str(value)) for name, values in given.given.items() for value in values]
-    pairs += [("_page", encode_position(after))] if after else []
-    text = urlencode(pairs, safe=":,")
-    return f"{context.base_url}/{'/'.join(request.path)}" + (f"?{text}" if text else "")
-
-
-def _entry(mode: str, resource: dict[str, Any], base_url: str) -> dict[str, Any]:
-    return {
-        "fullUrl": f"{base_url}/{resource['resourceType']}/{resource['id']}",
-        "resource": resource,
-        "search": {"mode": mode},
-    }
 
 
 PATIENT_EVERYTHING = Operation(

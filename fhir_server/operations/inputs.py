@@ -127,10 +127,14 @@ def inputs(
 
 
 def _unknown(name: str, known: tuple[str, ...]) -> Issue:
-    is_name = len(name) < _LONGEST_NAME and name.replace("-", "").replace("_", "").isalnum()
     listed = f"the parameters {', '.join(known)}" if known else "no parameters"
-    called = f"'{name}'" if is_name else "of such a name"
-    return error("not-supported", f"There is no parameter {called} here; this operation has {listed}")
+    return error("not-supported", f"There is no parameter {quoted(name)} here; this operation has {listed}")
+
+
+def quoted(name: str) -> str:
+    """Return the name of a parameter as an error message may repeat it."""
+    is_name = len(name) < _LONGEST_NAME and name.replace("-", "").replace("_", "").isalnum()
+    return f"'{name}'" if is_name else "of such a name"
 
 
 def given_parameters(request: Request, *, resource_name: str | None = None) -> dict[str, tuple[Any, ...]]:

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 
 from fhir_server.context import Route
 from fhir_server.operations.convert import CONVERT
+from fhir_server.operations.document import DOCUMENT
 from fhir_server.operations.everything import ENCOUNTER_EVERYTHING, PATIENT_EVERYTHING
 from fhir_server.operations.expunge import EXPUNGE
 from fhir_server.operations.graphql import GRAPHQL
+from fhir_server.operations.lastn import LASTN
 from fhir_server.operations.meta import META
 from fhir_server.operations.meta_add import META_ADD
 from fhir_server.operations.meta_delete import META_DELETE
@@ -18,9 +20,11 @@ from resources.operation_outcome import NotSupported, ResourceNotFound, error
 
 _OFFERED: tuple[Operation, ...] = (
     CONVERT,
+    DOCUMENT,
     ENCOUNTER_EVERYTHING,
     EXPUNGE,
     GRAPHQL,
+    LASTN,
     META,
     META_ADD,
     META_DELETE,
