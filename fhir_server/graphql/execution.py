@@ -109,7 +109,8 @@ class Execution:
                 continue
             value = await carried_out(pick.source, pick.arguments, self._reads)
             inner = self._schema.types.object(get_named_type(pick.field.type).name)
-            place = None if "resourceType" not in value else Place(value, value, is_stored=True, depth=1)
+            is_stored = "resourceType" in value
+            place = Place(value, value, is_stored=is_stored, depth=1)
             found.add(self._chosen(value, inner, pick.selections, place))
             await self._look_up()
         return chosen

@@ -3,6 +3,7 @@
 https://hl7.org/fhir/R4/graphql.html#list
 """
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -15,6 +16,8 @@ from resources.fhirpath.items import as_json
 from resources.fhirpath.nodes import Shape, root_node, type_shape
 from resources.fhirpath.work import Work
 from resources.operation_outcome import InvalidContent, error
+
+_LONGEST_SUFFIX = 200
 
 
 def wanted(
@@ -71,9 +74,16 @@ def slice_name(
     found = _evaluated(shaping.slice, item, shape, resource, work, index)
     if not found:
         return ""
-    if len(found) > 1 or isinstance(found[0], (dict, list)):
-        raise InvalidContent(error("invalid", "The path of @slice gives one value that is no structure"))
-    return f".{as_text(found[0])}"
+    text = as_text(found[0])
+    if len(found) > 1 or isinstance(found[0], (dict, list)) or not _is_name(text):
+        message = f"The path of @slice gives one value, of at most {_LONGEST_SUFFIX} characters"
+        raise InvalidContent(error("invalid", message))
+    return f".{text}"
+
+
+def _is_name(text: str) -> bool:
+    """Tell whether a text may be part of a name: half of a surrogate pair, for one, cannot be sent."""
+    return len(text) <= _LONGEST_SUFFIX and not any(unicodedata.category(one)[0] == "C" for one in text)
 
 
 def check_syntax(expression: str) -> None:

@@ -6,9 +6,10 @@ https://hl7.org/fhir/R4/http.html#read, https://hl7.org/fhir/R4/http.html#search
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from fhir_server.context import Context, Request
+from fhir_server.context import Context, Preferences, Request
 from fhir_server.graphql.limits import Work
 from resources.operation_outcome import ResourceDeleted, ResourceNotFound
 from resources.references import LiteralReference
@@ -39,7 +40,8 @@ class Reads:
 
     def __init__(self, context: Context, work: Work) -> None:
         """Read with the rights of `context`, as long as there is `work` left."""
-        self._context = context
+        # `Prefer` is about what REST answers; here the query says what is wanted.
+        self._context = replace(context, preferences=Preferences())
         self._work = work
         self._gate = asyncio.Semaphore(_MOST_AT_ONCE)
         self._known: dict[LiteralReference, Resource | None] = {}

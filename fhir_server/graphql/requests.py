@@ -74,7 +74,9 @@ def _document(given: Mapping[str, Any]) -> str:
 
 
 def _variables(given: Mapping[str, Any]) -> dict[str, Any]:
-    variables = given.get("variables") or {}
+    variables = given.get("variables")
+    if variables is None:
+        return {}
     if not isinstance(variables, dict):
         raise InvalidContent(error("structure", "The parameter variables is a JSON object"))
     return variables

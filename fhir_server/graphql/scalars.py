@@ -24,6 +24,9 @@ from graphql import (
     ValueNode,
 )
 
+from resources import json_format
+from resources.operation_outcome import InvalidContent
+
 _WORDS = (StringValueNode, EnumValueNode, IntValueNode, FloatValueNode)
 
 
@@ -52,20 +55,41 @@ def _scalar(name: str) -> GraphQLScalarType:
     return GraphQLScalarType(name, coerce_input_value=_input_value, coerce_input_literal=_input_literal)
 
 
-_OWN = (
-    "base64Binary canonical code date dateTime decimal instant markdown oid positiveInt time unsignedInt uri "
-    "url uuid xhtml number token reference composite quantity special"
+def _number(value: Any) -> int | Decimal:
+    if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
+        raise GraphQLError("It is a number")
+    return value
+
+
+def _number_literal(node: ValueNode) -> int | Decimal:
+    if not isinstance(node, (IntValueNode, FloatValueNode)):
+        raise GraphQLError("It is a number")
+    try:
+        return _number(json_format.parse(node.value.encode()))
+    except InvalidContent:
+        raise GraphQLError("It has more digits than a number may have") from None
+
+
+def _numeric(name: str) -> GraphQLScalarType:
+    return GraphQLScalarType(name, coerce_input_value=_number, coerce_input_literal=_number_literal)
+
+
+_TEXTS = (
+    "base64Binary canonical code date dateTime instant markdown oid time uri url uuid xhtml "
+    "number token reference composite quantity special"
 )
+_NUMBERS = "decimal positiveInt unsignedInt"
 
 SCALARS: Mapping[str, GraphQLScalarType] = {
-    **{name: _scalar(name) for name in _OWN.split()},
+    **{name: _scalar(name) for name in _TEXTS.split()},
+    **{name: _numeric(name) for name in _NUMBERS.split()},
     "Boolean": GraphQLBoolean,
     "Float": GraphQLFloat,
     "ID": GraphQLID,
     "Int": GraphQLInt,
     "String": GraphQLString,
 }
-"""All scalar types by name. The input of those of FHIR is text; search parameters have theirs too."""
+"""All scalar types by name. The input of FHIR's is text or a number; search parameters have text."""
 
 _OTHER_NAMES = {"boolean": "Boolean", "integer": "Int", "string": "String", "id": "ID"}
 

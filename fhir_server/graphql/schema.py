@@ -30,15 +30,18 @@ from graphql import (
 from graphql.type.schema import InterfaceImplementations
 
 from fhir_server.graphql.arguments import list_arguments, search_arguments
-from fhir_server.graphql.fields import Field, Source, elements, has_twin, referrers
+from fhir_server.graphql.fields import Field, Kind, Source, elements, has_twin, referrers
+from fhir_server.graphql.input_types import ANY_RESOURCE, input_name, input_type
 from fhir_server.graphql.names import RESOURCE, all_shapes, shape_named, type_name
 from fhir_server.graphql.scalars import SCALARS, scalar
 from resources.definitions import resource_types
 from resources.fhirpath.nodes import Shape, type_shape
 
 QUERY = "Query"
+MUTATION = "Mutation"
 _CONNECTION = "Connection"
 _EDGE = "Edge"
+_DELETE = "Delete"
 
 FLATTEN, FIRST, SINGLETON, SLICE = (
     GraphQLDirective("flatten", [DirectiveLocation.FIELD]),
@@ -51,6 +54,9 @@ FLATTEN, FIRST, SINGLETON, SLICE = (
 """The directives that re-arrange the answer: https://hl7.org/fhir/R4/graphql.html#flattening."""
 
 
+Arguments = Callable[[], Mapping[str, GraphQLArgument]]
+
+
 class Types(Mapping[str, GraphQLNamedType]):
     """All types of the schema by name, each made when it is first asked for."""
 
@@ -59,6 +65,8 @@ class Types(Mapping[str, GraphQLNamedType]):
         self._made: dict[str, GraphQLNamedType] = {**SCALARS, **introspection_types}
         self._made[RESOURCE] = GraphQLInterfaceType(RESOURCE, self._resource_fields)
         self._made[QUERY] = GraphQLObjectType(QUERY, self._query_fields)
+        self._made[MUTATION] = GraphQLObjectType(MUTATION, self._mutation_fields)
+        self._made[ANY_RESOURCE.name] = ANY_RESOURCE
 
     def __getitem__(self, name: str) -> GraphQLNamedType:
         """Return the type of that name; raise KeyError if there is none."""
@@ -68,11 +76,12 @@ class Types(Mapping[str, GraphQLNamedType]):
 
     def __iter__(self) -> Iterator[str]:
         """Yield the names of all types, for introspection."""
-        yield from (*SCALARS, *introspection_types, RESOURCE, QUERY)
+        yield from (*SCALARS, *introspection_types, RESOURCE, ANY_RESOURCE.name, QUERY, MUTATION)
         for shape in all_shapes():
-            yield type_name(shape)
+            name = type_name(shape)
+            yield from (name, input_name(name))
         for name in resource_types():
-            yield from (name + _CONNECTION, name + _EDGE)
+            yield from (name + _CONNECTION, name + _EDGE, name + _DELETE)
 
     def __len__(self) -> int:
         """Return the number of all types."""
@@ -91,7 +100,15 @@ class Types(Mapping[str, GraphQLNamedType]):
             is_resource = name in resource_types()
             interfaces: Callable[[], list[GraphQLInterfaceType]] = self._interfaces if is_resource else list
             return GraphQLObjectType(name, partial(self._fields, shape), interfaces)
-        for ending, fields in ((_CONNECTION, self._connection_fields), (_EDGE, self._edge_fields)):
+        made = input_type(name, self)
+        if made is not None:
+            return made
+        makers = {
+            _CONNECTION: self._connection_fields,
+            _EDGE: self._edge_fields,
+            _DELETE: self._deletion_fields,
+        }
+        for ending, fields in makers.items():
             resource_type = name.removesuffix(ending)
             if resource_type in resource_types() and resource_type != name:
                 return GraphQLObjectType(name, partial(fields, resource_type))
@@ -169,6 +186,29 @@ class Types(Mapping[str, GraphQLNamedType]):
             "resource": Field(self._output(resource_type), match),
         }
 
+    def _mutation_fields(self) -> dict[str, GraphQLField]:
+        fields: dict[str, GraphQLField] = {}
+        for name in resource_types():
+            resource = partial(self._resource_argument, name)
+            types: Mapping[Kind, tuple[str, Arguments]] = {
+                "create": (name, resource),
+                "update": (name, partial(_update_arguments, resource)),
+                "delete": (name + _DELETE, _id_argument),
+            }
+            for kind, (type_, arguments) in types.items():
+                source = Source(kind, resource_type=name)
+                fields[name + kind.capitalize()] = Field(self._output(type_), source, arguments)
+        return fields
+
+    def _resource_argument(self, resource_type: str) -> dict[str, GraphQLArgument]:
+        type_: Any = self[input_name(resource_type)]
+        return {"res": GraphQLArgument(GraphQLNonNull(type_))}
+
+    def _deletion_fields(self, resource_type: str) -> dict[str, GraphQLField]:
+        del resource_type  # one type for each, as the specification has it
+        outcome = Source("element", "information", type_shape("OperationOutcome"))
+        return {"information": Field(self._output("OperationOutcome"), outcome)}
+
 
 def _listed(type_: Any, *, is_list: bool) -> GraphQLOutputType:
     listed: GraphQLOutputType = GraphQLList(type_) if is_list else type_
@@ -182,6 +222,10 @@ def _target_arguments() -> dict[str, GraphQLArgument]:
     }
 
 
+def _update_arguments(resource: Arguments) -> dict[str, GraphQLArgument]:
+    return {**_id_argument(), **resource()}
+
+
 def _id_argument() -> dict[str, GraphQLArgument]:
     return {"id": GraphQLArgument(GraphQLNonNull(SCALARS["ID"]))}
 
@@ -189,14 +233,15 @@ def _id_argument() -> dict[str, GraphQLArgument]:
 class Schema(GraphQLSchema):
     """A schema whose types are made when they are asked for, instead of all at its start."""
 
-    def __init__(self, types: Types, query: GraphQLObjectType) -> None:
-        """Make the schema in which queries begin with the fields of `query`."""
+    def __init__(self, types: Types, query: GraphQLObjectType, mutation: GraphQLObjectType | None) -> None:
+        """Make the schema in which queries and mutations begin with the fields of these types."""
         # It is valid by the way in which it is made; to look would make all types.
         super().__init__(
             directives=(*specified_directives, FLATTEN, FIRST, SINGLETON, SLICE), assume_valid=True
         )
         self.types = types
         self.query_type = query
+        self.mutation_type = mutation
         self.type_map = types  # type: ignore[assignment] # it is only read
 
     def get_possible_types(self, abstract_type: GraphQLAbstractType) -> list[GraphQLObjectType]:
@@ -220,6 +265,8 @@ def _types() -> Types:
 
 @cache
 def schema(resource_type: str | None = None) -> Schema:
-    """Return the schema of the whole system, or the one whose queries are about one resource of a type."""
+    """Return the schema of the whole system, or the one for queries about one resource of a type."""
     types = _types()
-    return Schema(types, types.object(QUERY if resource_type is None else resource_type))
+    if resource_type is None:
+        return Schema(types, types.object(QUERY), types.object(MUTATION))
+    return Schema(types, types.object(resource_type), None)
