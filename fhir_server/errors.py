@@ -18,6 +18,7 @@ from resources.operation_outcome import (
     ResourceDeleted,
     ResourceNotFound,
     StoreUnavailable,
+    TooBusy,
     TooCostly,
     UnprocessableContent,
     UnsupportedMediaType,
@@ -37,6 +38,7 @@ _STATUS: Mapping[type[FhirError], int] = {
     ContentTooLarge: 413,
     UnsupportedMediaType: 415,
     UnprocessableContent: 422,
+    TooBusy: 429,
     StoreUnavailable: 503,
 }
 

@@ -16,6 +16,7 @@ a batch, an ERR segment) is decided by the renderer from the class alone.
     ├── UnsupportedMediaType   a request format that this server does not read
     ├── ContentTooLarge        more than the server or its database takes in one piece
     ├── TooCostly              the work would take longer than the server grants one request
+    ├── TooBusy                too much work of this kind is going on now; trying again later may help
     └── StoreUnavailable       the database cannot be reached now; trying again later may help
 
 Source: https://hl7.org/fhir/R4/operationoutcome.html, https://hl7.org/fhir/R4/http.html#Status-Codes
@@ -149,6 +150,10 @@ class ContentTooLarge(FhirError):
 
 class TooCostly(FhirError):
     """The server gave up on the request, because it takes longer than one request may."""
+
+
+class TooBusy(FhirError):
+    """The server does as much of this kind of work as it will at a time; trying again later may help."""
 
 
 class StoreUnavailable(FhirError):
