@@ -9,6 +9,7 @@ from typing import Any
 from fhir_server import __version__
 from fhir_server.patches import PATCH_FORMATS
 from fhir_server.search.criteria import supported_codes
+from fhir_server.settings import Settings
 from resources.definitions import resource_types
 from resources.search_parameters import search_parameters
 
@@ -28,12 +29,12 @@ _TYPE_INTERACTIONS = (
 _SYSTEM_INTERACTIONS = ("transaction", "batch", "history-system")
 
 
-@lru_cache(maxsize=16)
-def capability_statement(base_url: str, conditional_delete: str) -> dict[str, Any]:
-    """Return the CapabilityStatement of the server at `base_url`; callers must not change it.
+_ENFORCED = {"off": (), "enforce": ("enforced",)}
 
-    `conditional_delete` is `single` or `multiple`, as the settings have it.
-    """
+
+@lru_cache(maxsize=16)
+def capability_statement(base_url: str, settings: Settings) -> dict[str, Any]:
+    """Return the CapabilityStatement of the server at `base_url`; callers must not change it."""
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -47,7 +48,7 @@ def capability_statement(base_url: str, conditional_delete: str) -> dict[str, An
         "rest": [
             {
                 "mode": "server",
-                "resource": [_resource(name, conditional_delete) for name in resource_types()],
+                "resource": [_resource(name, settings) for name in resource_types()],
                 "interaction": _interactions(_SYSTEM_INTERACTIONS),
             }
         ],
@@ -58,20 +59,20 @@ def _interactions(codes: tuple[str, ...]) -> list[dict[str, str]]:
     return [{"code": code} for code in codes]
 
 
-def _resource(resource_type: str, conditional_delete: str) -> dict[str, Any]:
+def _resource(resource_type: str, settings: Settings) -> dict[str, Any]:
     parameters = search_parameters(resource_type)
     return {
         "type": resource_type,
         "profile": f"http://hl7.org/fhir/StructureDefinition/{resource_type}",
         "interaction": _interactions(_TYPE_INTERACTIONS),
-        "versioning": "versioned-update",
+        "versioning": "versioned-update" if settings.require_if_match == "on" else "versioned",
         "readHistory": True,
         "updateCreate": True,
         "conditionalCreate": True,
         "conditionalRead": "full-support",
         "conditionalUpdate": True,
-        "conditionalDelete": conditional_delete,
-        "referencePolicy": ["literal", "logical"],
+        "conditionalDelete": settings.conditional_delete,
+        "referencePolicy": ["literal", "logical", *_ENFORCED[settings.referential_integrity]],
         "searchParam": [
             {"name": code, "definition": parameters[code].url, "type": parameters[code].type}
             for code in supported_codes(resource_type)

@@ -15,6 +15,7 @@ from resources.operation_outcome import (
     NotAcceptable,
     NotSupported,
     PreconditionFailed,
+    PreconditionRequired,
     ResourceDeleted,
     ResourceNotFound,
     StoreUnavailable,
@@ -28,6 +29,8 @@ from resources.operation_outcome import (
 _STATUS: Mapping[type[FhirError], int] = {
     InvalidContent: 400,
     InvalidSearch: 400,
+    # "by returning 400 Client Error status codes when no If-Match header is found" (#concurrency)
+    PreconditionRequired: 400,
     ResourceNotFound: 404,
     NotSupported: 405,
     NotAcceptable: 406,

@@ -68,6 +68,13 @@ class Settings(BaseSettings):
     expunge: Literal["off", "on"] = Field(
         default="off", description="Whether `$expunge` removes records for good, which cannot be undone"
     )
+    require_if_match: Literal["off", "on"] = Field(
+        default="off", description="Whether what exists is changed and deleted with `If-Match` only"
+    )
+    referential_integrity: Literal["off", "enforce"] = Field(
+        default="off",
+        description="Whether references must lead to something, and what is referred to cannot be deleted",
+    )
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto",
         description="Form of the log lines: `json` for machines, `console` for people; `auto` is `console` "

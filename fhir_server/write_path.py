@@ -3,10 +3,14 @@
 https://hl7.org/fhir/R4/http.html#create, https://hl7.org/fhir/R4/http.html#update
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+from fhir_server.context import Context
+from fhir_server.integrity import addresses, targets
 from fhir_server.search.extraction import search_values
-from fhir_server.store import Write
+from fhir_server.store import Absence, Reads, Write, Written
 from resources.bundle import refusal
 from resources.operation_outcome import InvalidContent, Issue, error
 from resources.references import is_id
@@ -65,6 +69,28 @@ def _write(
         search_values(resource),
         if_match,
         must_be_new=must_be_new,
+        at=at,
+    )
+
+
+async def commit(
+    context: Context, writes: Sequence[Write], absences: Sequence[Absence] = (), reads: Reads | None = None
+) -> list[Written]:
+    """Store all of `writes` or nothing, as strictly as the settings say (see `Committer.commit`)."""
+    return await context.store.commit([_as_set(write, context) for write in writes], absences, reads)
+
+
+def _as_set(write: Write, context: Context) -> Write:
+    """Return `write` with what the settings want to be checked when it is stored."""
+    settings = context.settings
+    if settings.require_if_match == "on":
+        write = replace(write, needs_if_match=True)
+    if settings.referential_integrity == "off":
+        return write
+    if write.resource is None:
+        return replace(write, referred_as=addresses(write.resource_type, write.id, context.base_url))
+    return replace(
+        write, refers_to=targets(write.resource, write.at or write.resource_type, context.base_url)
     )
 
 

@@ -11,6 +11,7 @@ a batch, an ERR segment) is decided by the renderer from the class alone.
     ├── ResourceDeleted        the resource was there and is deleted
     ├── Conflict               the write collides with another one
     ├── PreconditionFailed     If-Match or a conditional interaction does not hold
+    ├── PreconditionRequired   a version has to be named (If-Match), and none is
     ├── NotSupported           an interaction that this server does not offer for this target
     ├── NotAcceptable          a response format that this server does not write
     ├── UnsupportedMediaType   a request format that this server does not read
@@ -120,6 +121,10 @@ class Conflict(FhirError):
 
 class PreconditionFailed(FhirError):
     """`If-Match` does not hold, or a conditional interaction matches more than one resource."""
+
+
+class PreconditionRequired(FhirError):
+    """What exists is to be changed without `If-Match`, which this server was told to insist on."""
 
 
 class NotSupported(FhirError):

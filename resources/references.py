@@ -4,8 +4,8 @@ https://hl7.org/fhir/R4/references.html#literal, https://hl7.org/fhir/R4/http.ht
 """
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -86,6 +86,25 @@ def links(resource: dict[str, Any], is_wanted: Callable[[str], bool]) -> list[Li
     return found
 
 
+def literal_references(resource: dict[str, Any], at: str) -> Iterator[tuple[str, str]]:
+    """Yield each `Reference.reference` of a valid resource and its FHIRPath; `at` is that of the resource."""
+    yield from _located(resource, _plan(resource["resourceType"]), at)
+
+
+def _located(node: dict[str, Any], plan: "_Plan", at: str) -> Iterator[tuple[str, str]]:
+    for key, value in node.items():
+        step = plan.steps.get(key)
+        if step is _REFERENCE:
+            if isinstance(value, str):
+                yield f"{at}.{key}", value
+        elif step is not None and step is not _LINK:
+            place = f"{at}.{plan.names.get(key, key)}"
+            for index, item in enumerate(value if isinstance(value, list) else (value,)):
+                inner = step if isinstance(step, _Plan) else _resource_plan(item)
+                if isinstance(item, dict) and inner is not None:
+                    yield from _located(item, inner, f"{place}[{index}]" if item is not value else place)
+
+
 _LINK = "link"
 _REFERENCE = "reference"
 _RESOURCE = "resource"
@@ -96,6 +115,8 @@ class _Plan:
     """Per JSON key: the element is a link, a `Reference.reference`, a resource, or a structure to go into."""
 
     steps: dict[str, "str | _Plan"]
+    # Of keys that are not the name of their element: those of a choice of types, and `_name`.
+    names: dict[str, str] = field(default_factory=dict)
 
 
 def _collect(node: dict[str, Any], plan: _Plan, is_wanted: Callable[[str], bool], found: list[Link]) -> None:
@@ -174,6 +195,7 @@ class _Plans:
                 step = self._step(name, path, reference.code, done)
                 if step is not None:
                     plan.steps[json_key] = step
+                    plan.names[json_key] = key.removesuffix("[x]")
             if key == "reference" and name == "Reference":
                 plan.steps[key] = _REFERENCE
         self._add_primitive_siblings(plan, name, prefix)
@@ -187,7 +209,9 @@ class _Plans:
                 for reference in element.types:
                     if reference.code[0].islower():
                         choice = key.removesuffix("[x]") + _capitalised(reference.code)
-                        plan.steps["_" + (choice if key.endswith("[x]") else key)] = element_plan
+                        twin = "_" + (choice if key.endswith("[x]") else key)
+                        plan.steps[twin] = element_plan
+                        plan.names[twin] = key.removesuffix("[x]")
 
     def _backbone(self, name: str, path: str, done: dict[str, _Plan]) -> _Plan:
         if path not in done:

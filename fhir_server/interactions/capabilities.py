@@ -12,4 +12,4 @@ async def capabilities(request: Request, context: Context) -> Response:
     modes = {value for name, value in request.query if name == "mode"}
     if modes - {"full"}:
         raise InvalidSearch(error("not-supported", "Only mode=full is offered"))
-    return Response(200, capability_statement(context.base_url, context.settings.conditional_delete))
+    return Response(200, capability_statement(context.base_url, context.settings))

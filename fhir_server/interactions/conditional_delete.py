@@ -5,6 +5,7 @@ from fhir_server.context import Context, Request, Response
 from fhir_server.interactions.delete import deleted
 from fhir_server.interactions.update import version_to_match
 from fhir_server.store import Write, Written
+from fhir_server.write_path import commit
 from resources.operation_outcome import PreconditionFailed, error
 
 # What one request deletes at most: a slip of the pen should not empty a hospital.
@@ -13,7 +14,7 @@ _MOST_DELETIONS = 1_000
 
 async def conditional_delete(request: Request, context: Context) -> Response:
     """Answer 204, also if nothing matches; 412 if more match than may be deleted at once."""
-    written = await context.store.commit(await plan(request, context))
+    written = await commit(context, await plan(request, context))
     return deleted(written[0] if len(written) == 1 else Written(None))
 
 

@@ -8,6 +8,7 @@ from fhir_server.interactions.patch import MOST_ATTEMPTS, overtaken, plan
 from fhir_server.interactions.update import updated
 from fhir_server.query_string import Pairs
 from fhir_server.store import VersionReplaced
+from fhir_server.write_path import commit
 from resources.operation_outcome import ResourceNotFound, error
 
 
@@ -17,7 +18,7 @@ async def conditional_patch(request: Request, context: Context) -> Response:
     for _ in range(MOST_ATTEMPTS):
         try:
             addressed_request = await addressed(request, criteria, context)
-            (written,) = await context.store.commit([await plan(addressed_request, context)])
+            (written,) = await commit(context, [await plan(addressed_request, context)])
         except VersionReplaced:
             continue
         return updated(written)

@@ -6,6 +6,7 @@ from fhir_server.conditional import absence, criteria_of, single_match
 from fhir_server.context import Context, Request, Response
 from fhir_server.interactions.update import plan, updated
 from fhir_server.store import AbsenceBroken
+from fhir_server.write_path import commit
 from resources.operation_outcome import InvalidContent, error
 
 
@@ -21,7 +22,7 @@ async def conditional_update(request: Request, context: Context) -> Response:
         write = plan(addressed(request, match, context.new_id()))
         conditions = [await absence(context, resource_type, criteria)] if match is None else []
         try:
-            (written,) = await context.store.commit([write], conditions)
+            (written,) = await commit(context, [write], conditions)
         except AbsenceBroken:
             continue
         return updated(written)

@@ -4,7 +4,7 @@ from fhir_server.conditional import absence, search_pairs, single_match
 from fhir_server.context import Context, Request, Response
 from fhir_server.interactions.read import read
 from fhir_server.store import AbsenceBroken, Version, Write
-from fhir_server.write_path import new_resource
+from fhir_server.write_path import commit, new_resource
 
 
 async def create(request: Request, context: Context) -> Response:
@@ -13,7 +13,7 @@ async def create(request: Request, context: Context) -> Response:
     write = new_resource(resource_type, context.new_id(), request.body)
     if request.if_none_exist is not None:
         return await _create_if_none_exists(request.if_none_exist, write, context)
-    (written,) = await context.store.commit([write])
+    (written,) = await commit(context, [write])
     return created(written.version)
 
 
@@ -25,7 +25,7 @@ async def _create_if_none_exists(criteria: str, write: Write, context: Context) 
         if existing is not None:
             return await read(Request("GET", (write.resource_type, existing)), context)
         try:
-            (written,) = await context.store.commit([write], [condition])
+            (written,) = await commit(context, [write], [condition])
         except AbsenceBroken:
             continue
         return created(written.version)

@@ -3,11 +3,12 @@
 from fhir_server.context import Context, Request, Response
 from fhir_server.interactions.update import version_to_match
 from fhir_server.store import Write, Written
+from fhir_server.write_path import commit
 
 
 async def delete(request: Request, context: Context) -> Response:
     """Answer 204, also if there was nothing to delete; 412 if `If-Match` does not hold."""
-    (written,) = await context.store.commit([plan(request)])
+    (written,) = await commit(context, [plan(request)])
     return deleted(written)
 
 

@@ -13,6 +13,7 @@ from fhir_server.interactions.read import current
 from fhir_server.interactions.update import updated, version_to_match
 from fhir_server.patches import Patch
 from fhir_server.store import VersionReplaced, Write
+from fhir_server.write_path import commit
 from resources.operation_outcome import Conflict, PreconditionFailed, ResourceDeleted, error
 
 MOST_ATTEMPTS = 100
@@ -26,7 +27,7 @@ async def patch(request: Request, context: Context) -> Response:
     """
     for _ in range(MOST_ATTEMPTS):
         try:
-            (written,) = await context.store.commit([await plan(request, context)])
+            (written,) = await commit(context, [await plan(request, context)])
         except VersionReplaced:
             continue
         return updated(written)

@@ -27,6 +27,7 @@ from fhir_server.transaction_steps import (
     steps_of,
     told_at,
 )
+from fhir_server.write_path import commit
 from resources.bundle import bundle, request_entries
 from resources.operation_outcome import FhirError
 
@@ -76,7 +77,7 @@ class _Plan:
         writes = await planned_writes(writing)
         absences = await self._absences(writing)
         reads = self._read if any(step.reads for step in self._steps) else None
-        written = iter(await self._context.store.commit(list(chain(*writes)), absences, reads))
+        written = iter(await commit(self._context, list(chain(*writes)), absences, reads))
         return {
             step.entry.index: [next(written) for _ in made]
             for step, made in zip(writing, writes, strict=True)

@@ -3,13 +3,13 @@
 from fhir_server.context import Context, Request, Response
 from fhir_server.negotiation import parse_entity_tag
 from fhir_server.store import Write, Written
-from fhir_server.write_path import check_id, replacement
+from fhir_server.write_path import check_id, commit, replacement
 from resources.operation_outcome import PreconditionFailed, error
 
 
 async def update(request: Request, context: Context) -> Response:
     """Answer 200 with the new version, 201 if there was none before, 412 if `If-Match` does not hold."""
-    (written,) = await context.store.commit([plan(request)])
+    (written,) = await commit(context, [plan(request)])
     return updated(written)
 
 

@@ -1,7 +1,7 @@
 """The only room that speaks to MongoDB: what is stored, how it is found again, and how it is kept whole."""
 
-from fhir_server.store.commit import Absence, AbsenceBroken, VersionReplaced
-from fhir_server.store.documents import Version, Write, Written, instant
+from fhir_server.store.commit import Absence, AbsenceBroken, Reads, VersionReplaced
+from fhir_server.store.documents import Target, Version, Write, Written, instant
 from fhir_server.store.expunge import Expunging
 from fhir_server.store.history import HistoryPosition, HistoryScope, Listed
 from fhir_server.store.store import Store, open_store
@@ -13,7 +13,9 @@ __all__ = [
     "HistoryPosition",
     "HistoryScope",
     "Listed",
+    "Reads",
     "Store",
+    "Target",
     "Version",
     "VersionReplaced",
     "Write",

@@ -12,7 +12,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import OperationFailure
 
 from fhir_server.search.indexes import index_specifications
-from fhir_server.store.documents import HISTORY, Document
+from fhir_server.store.documents import HISTORY, REFERENCES, Document
 
 LOCKS = "locks"
 # A lock document only has to outlive the transaction that wrote it.
@@ -36,8 +36,12 @@ _INDEX_CONFLICTS = {85, 86}  # IndexOptionsConflict, IndexKeySpecsConflict
 class Collections:
     """Knows which collections are ready; one instance a process, safe beside those of other processes."""
 
-    def __init__(self, database: AsyncDatabase[Document]) -> None:
-        """Start without knowing any; `database` is where they are made."""
+    def __init__(self, database: AsyncDatabase[Document], *, keeps_references: bool = False) -> None:
+        """Start without knowing any; `database` is where they are made.
+
+        With `keeps_references` there is an index on what resources refer to.
+        """
+        self._keeps_references = keeps_references
         self._database = database
         self._ready: set[str] = set()
         self._making = asyncio.Lock()
@@ -50,7 +54,8 @@ class Collections:
             if not self._ready:
                 await self._prepare_common()
             for resource_type in sorted(resource_types - self._ready):
-                await self._make_indexes(resource_type, _models(resource_type))
+                models = _models(resource_type) + ([_REFERENCES] if self._keeps_references else [])
+                await self._make_indexes(resource_type, models)
                 self._ready.add(resource_type)
 
     async def prepare_new_database(self) -> None:
@@ -98,6 +103,11 @@ class Collections:
         async with self._database.client.start_session() as session:
             names = await self._database.list_collection_names(session=session)
         return sorted(name for name in names if name[0].isupper())
+
+
+_REFERENCES = IndexModel(
+    [(REFERENCES, ASCENDING)], name=REFERENCES, partialFilterExpression={REFERENCES: {"$exists": True}}
+)
 
 
 def _models(resource_type: str) -> list[IndexModel]:

@@ -5,18 +5,21 @@ is ever lost. https://www.mongodb.com/docs/manual/core/transactions/
 """
 
 import asyncio
+import os
 import random
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from typing import Any
 
 from pymongo import AsyncMongoClient, DeleteOne, ReplaceOne
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
+from fhir_server.store import integrity
 from fhir_server.store.collections import LOCKS
 from fhir_server.store.connection import Database
 from fhir_server.store.documents import (
@@ -34,7 +37,7 @@ from fhir_server.store.documents import (
     version_of_past,
 )
 from fhir_server.store.failures import is_write_conflict
-from resources.operation_outcome import Conflict, PreconditionFailed, error
+from resources.operation_outcome import Conflict, PreconditionFailed, PreconditionRequired, error
 
 # How long one request goes on trying against other writers of the same resources.
 _PATIENCE_SECONDS = 20.0
@@ -65,6 +68,27 @@ class VersionReplaced(Exception):
     """Somebody else changed a resource since the transaction was planned; plan again from the new version."""
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What one transaction does.
+
+    `reads` see what is stored as the transaction leaves it; if they raise an error, nothing is stored.
+    `stored_types` are those that may refer to what is deleted, if that matters.
+    """
+
+    writes: Sequence[Write]
+    absences: Sequence[Absence] = ()
+    reads: Reads | None = None
+    stored_types: Sequence[str] = ()
+
+    @property
+    def is_single_insert(self) -> bool:
+        """Whether it only adds a document, about which there is nothing to check."""
+        if len(self.writes) > 1 or self.absences or self.reads:
+            return False
+        return self.writes[0].method == "POST" and not self.writes[0].refers_to
+
+
 class Committer:
     """Commits writes to one database, a few transactions at a time.
 
@@ -85,28 +109,27 @@ class Committer:
         self._gate = asyncio.Semaphore(max_open)
         self._now = now
         self._numbers = SequenceNumbers()
+        # Transactions that are open at the same time take different shares of a lock, as far as there are.
+        self._shares = count(os.getpid() * max_open)
 
-    async def commit(
-        self, writes: Sequence[Write], absences: Sequence[Absence] = (), reads: Reads | None = None
-    ) -> list[Written]:
-        """Store all of `writes` or nothing, and return what became of each, in the same order.
+    async def commit(self, work: Work) -> list[Written]:
+        """Store all of it or nothing, and return what became of each write, in the same order.
 
-        `reads` see what is stored as the transaction leaves it; if they raise an error, nothing is stored.
-
-        Raises PreconditionFailed if a write's condition does not hold, AbsenceBroken if one of `absences`
+        Raises PreconditionFailed if a write's condition does not hold, AbsenceBroken if one of the absences
         does not, VersionReplaced if a version would have another number than its write says, and Conflict if
-        other writers keep winning.
+        other writers keep winning, or others refer to what is deleted; UnprocessableContent if a reference
+        leads nowhere.
         """
-        if not writes:
-            if reads is not None:
-                await reads()
+        if not work.writes:
+            if work.reads is not None:
+                await work.reads()
             return []
         give_up = time.monotonic() + _PATIENCE_SECONDS
         attempt = 0
         while True:
             try:
                 async with self._gate:
-                    return await self._attempt(writes, absences, reads)
+                    return await self._attempt(work, next(self._shares))
             except PyMongoError as failure:
                 if not (_is_duplicate(failure) or is_write_conflict(failure)):
                     raise
@@ -116,19 +139,19 @@ class Committer:
             attempt += 1
             await asyncio.sleep(random.uniform(0.001, 0.005 * min(attempt, 20)))  # noqa: S311 - jitter
 
-    async def _attempt(
-        self, writes: Sequence[Write], absences: Sequence[Absence], reads: Reads | None
-    ) -> list[Written]:
-        if len(writes) == 1 and not absences and not reads and writes[0].method == "POST":
-            return [await self._insert_one(writes[0])]
+    async def _attempt(self, work: Work, share: int) -> list[Written]:
+        if work.is_single_insert:
+            return [await self._insert_one(work.writes[0])]
         async with self._client.start_session() as session, await session.start_transaction():
-            for absence in absences:
+            for absence in work.absences:
                 await self._check_absence(absence, session)
-            written = await self._write_all(writes, session)
-            if reads is not None:
+            await integrity.lock(self._database, work.writes, share, self._now(), session)
+            written = await self._write_all(work.writes, session)
+            await integrity.check(self._database, work.stored_types, work.writes, written, session)
+            if work.reads is not None:
                 # Whatever reads from the database in here does so within the transaction.
                 async with session.bind(end_session=False):
-                    await reads()
+                    await work.reads()
             return written
 
     async def _insert_one(self, write: Write) -> Written:
@@ -231,6 +254,10 @@ def _check_preconditions(write: Write, live: Document | None) -> None:
     if write.if_match is not None and (live is None or live["version"] != write.if_match):
         raise PreconditionFailed(
             error("conflict", f"{where} is not at version {write.if_match} any more (If-Match)")
+        )
+    if write.needs_if_match and write.if_match is None and live is not None:
+        raise PreconditionRequired(
+            error("required", f"{where} exists, and is changed with If-Match only: quote its ETag")
         )
     if write.must_be_new and live is not None:
         raise PreconditionFailed(error("conflict", f"{where} exists already (If-None-Match: *)"))

@@ -12,6 +12,9 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 HISTORY = "history"
+REFERENCES = "references"
+"""The field of a live document with what it refers to, kept if referential integrity is enforced."""
+
 _MILLISECOND = timedelta(milliseconds=1)
 
 Method = Literal["POST", "PUT", "DELETE"]
@@ -41,6 +44,24 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """What a resource refers to: the current version, or the one that is named, of a resource on this server.
+
+    `expression` is the FHIRPath of the reference, in what was sent.
+    """
+
+    resource_type: str
+    id: str
+    version: int | None
+    expression: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The resource, whatever the version."""
+        return self.resource_type, self.id
+
+
+@dataclass(frozen=True, slots=True)
 class Write:
     """One change to one resource; `resource` and `search` (its index values) are None for a deletion.
 
@@ -48,6 +69,10 @@ class Write:
     `number` is what the new version will be, where something relies on it: a patch was applied to the one
     before it, or a reference names it. `previous_meta` is what `meta` was in what the patch was applied to,
     as labels may change without a new version.
+
+    `needs_if_match` refuses to change what exists without `if_match`. Where referential integrity is
+    enforced, `refers_to` is what the resource refers to, and `referred_as` how others may refer to what is
+    deleted. `at` is the FHIRPath of the resource in what was sent, if it is not the root.
     """
 
     method: Method
@@ -59,6 +84,10 @@ class Write:
     must_be_new: bool = False
     number: int | None = None
     previous_meta: dict[str, Any] | None = None
+    needs_if_match: bool = False
+    refers_to: tuple[Target, ...] | None = None
+    referred_as: tuple[str, ...] = ()
+    at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +118,7 @@ def live_document(write: Write, number: int, updated: datetime, sequence: int) -
     resource = dict(write.resource or {})
     stamp = {"versionId": str(number), "lastUpdated": instant(updated)}
     resource["meta"] = {**stamp, **resource.get("meta", {}), **stamp}
-    return {
+    document = {
         "_id": write.id,
         "seq": sequence,
         "version": number,
@@ -98,6 +127,11 @@ def live_document(write: Write, number: int, updated: datetime, sequence: int) -
         "resource": _id_first(resource, write.id),
         "search": write.search or {},
     }
+    if write.refers_to is not None:
+        # Versions stay when their resource is deleted, so that these references do.
+        current = {f"{to.resource_type}/{to.id}" for to in write.refers_to if to.version is None}
+        document[REFERENCES] = sorted(current)
+    return document
 
 
 def _id_first(resource: dict[str, Any], resource_id: str) -> dict[str, Any]:

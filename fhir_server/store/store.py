@@ -7,7 +7,7 @@ from typing import Any
 from fhir_server.settings import Settings
 from fhir_server.store import reading
 from fhir_server.store.collections import Collections
-from fhir_server.store.commit import Absence, Committer, Reads
+from fhir_server.store.commit import Absence, Committer, Reads, Work
 from fhir_server.store.connection import connect, database
 from fhir_server.store.documents import Document, Version, Write, Written
 from fhir_server.store.expunge import Expunging, expunge
@@ -23,12 +23,21 @@ class Store:
     """One process's connection to the resources; made at start, closed at the end."""
 
     def __init__(
-        self, url: str, name: str, *, max_open_transactions: int, now: Callable[[], datetime]
+        self,
+        url: str,
+        name: str,
+        *,
+        max_open_transactions: int,
+        now: Callable[[], datetime],
+        keeps_references: bool = False,
     ) -> None:
-        """Connect (lazily) to database `name` at `url`; `now` is the clock that stamps versions."""
+        """Connect (lazily) to database `name` at `url`; `now` is the clock that stamps versions.
+
+        If it `keeps_references`, there are indexes by which it is known who refers to a resource.
+        """
         self._client = connect(url)
         self._database = database(self._client, name)
-        self._collections = Collections(self._database)
+        self._collections = Collections(self._database, keeps_references=keeps_references)
         self._committer = Committer(self._client, self._database, max_open_transactions, now)
 
     async def close(self) -> None:
@@ -51,7 +60,11 @@ class Store:
         """Store all of `writes` or nothing (see `Committer.commit`)."""
         with translated_failures():
             await self._collections.prepare({write.resource_type for write in writes})
-            return await self._committer.commit(writes, absences, reads)
+            stored_types: list[str] = []
+            if any(write.referred_as for write in writes):
+                stored_types = await self._collections.stored_types()
+                await self._collections.prepare(set(stored_types))
+            return await self._committer.commit(Work(writes, absences, reads, stored_types))
 
     async def read(self, resource_type: str, resource_id: str) -> Version | None:
         """Return the newest version, which may be a deletion, or None if there never was one."""
@@ -158,4 +171,5 @@ def open_store(settings: Settings, mongo_url: str) -> Store:
         settings.database,
         max_open_transactions=settings.max_open_transactions,
         now=lambda: datetime.now(UTC),
+        keeps_references=settings.referential_integrity == "enforce",
     )

@@ -315,7 +315,7 @@ VERSIONED: dict[str, tuple[str, str, str]] = {
 def test_versioned_references(
     base_url: str, client: httpx.Client, sent: str, expected: str, method: str
 ) -> None:
-    """ "Version-specific references should remain as version-specific references after" (#trules)."""
+    """A link to a version stays one, to the version that the transaction makes (#trules)."""
     client.delete("/Patient/vr")
     client.delete("/Patient/vr-9")
     if method == "PUT":
