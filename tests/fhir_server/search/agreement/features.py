@@ -1,4 +1,4 @@
 """What may be asked for: each entry is drawn once the server answers it."""
 
-SUPPORTED = frozenset({"exact", "contains", "not", "ucum", "chain", "has"})
+SUPPORTED = frozenset({"exact", "contains", "not", "ucum", "chain", "has", "filter", "list"})
 """Modifiers, and the kinds of questions that the drawing knows besides plain parameters."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from random import Random
 
-from tests.fhir_server.search.agreement import definitions, elements, values
+from tests.fhir_server.search.agreement import definitions, elements, filter_questions, values
 from tests.fhir_server.search.agreement.elements import Element
 from tests.fhir_server.search.agreement.evaluator import World
 from tests.fhir_server.search.agreement.results import SORTABLE, Pair
@@ -64,7 +64,8 @@ class Drawing:
 
     def _pair(self, random: Random, resource_type: str) -> Pair:
         kinds = ["plain"] * 5 + ["composite"]
-        kinds += [kind for kind in ("chain", "has") if kind in self.features for _ in range(3)]
+        kinds += [kind for kind in ("chain", "has", "filter") if kind in self.features for _ in range(3)]
+        kinds += ["list"] if "list" in self.features and self.world.of_type("List") else []
         kind = random.choice(kinds)
         if kind == "chain":
             return self._chain(random, resource_type, _LONGEST_CHAIN)
@@ -72,6 +73,11 @@ class Drawing:
             return self._had(random, resource_type, _LONGEST_CHAIN)
         if kind == "composite":
             return self._composite(random, resource_type)
+        if kind == "filter":
+            return "_filter", self._filter(random, resource_type)
+        if kind == "list":
+            lists = random.choices([one["id"] for one in self.world.of_type("List")], k=2)
+            return "_list", random.choice((lists[0], ",".join(lists)))
         return self._plain(random, resource_type)
 
     def _plain(self, random: Random, resource_type: str) -> Pair:
@@ -147,6 +153,23 @@ class Drawing:
         else:
             name, value = self._plain(random, source)
         return f"_has:{source}:{code}:{name}", value
+
+    def _filter(self, random: Random, resource_type: str) -> str:
+        tests = [self._test(random, resource_type) for _ in range(random.choice((1, 1, 2, 3)))]
+        return filter_questions.joined(random, [test for test in tests if test])
+
+    def _test(self, random: Random, resource_type: str) -> str:
+        links = self._links(resource_type)
+        if links and "chain" in self.features and random.choice((True, False, False)):
+            code, target = random.choice(links)
+            test = self._test(random, target)
+            inner = self._test(random, target) if random.choice((True, False, False)) else ""
+            # Of the other types that it might lead to, not all have the parameters of the inner filter.
+            typed = f"{code}:{target}" if inner else random.choice((f"{code}:{target}", code))
+            return f"{typed}{f'[{inner}]' if inner else ''}.{test}" if test else ""
+        code = random.choice(sorted(self.askable[resource_type]))
+        kind = definitions.parameters(resource_type)[code].type
+        return filter_questions.test_of(random, code, kind, self.askable[resource_type][code])
 
     def _order(self, random: Random, resource_type: str) -> str:
         known = [
