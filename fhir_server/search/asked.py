@@ -56,8 +56,8 @@ class Asked:
 
     `texts` are the values of a parameter that is given once or several times: a resource meets all of them,
     and of each one part between commas. `base_url` is the address of this server, without a slash at the
-    end; `now` is the present (aware, UTC); `type_name` is what a modifier such as `:Patient` says of a
-    reference.
+    end; `now` is the present (aware, UTC); `modifier` is what stands after a colon, such as the type of a
+    reference. `code` is the parameter that the client named, where the field is one of another parameter.
     """
 
     field: Field
@@ -65,10 +65,11 @@ class Asked:
     base_url: str
     now: datetime
     modifier: str | None = None
+    code: str = ""
 
     def refusal(self, what_is_right: str) -> InvalidSearch:
         """Return the error that says what a value of this parameter looks like."""
-        return InvalidSearch(error("value", f"{self.field.parameter.code}: {what_is_right}"))
+        return InvalidSearch(error("value", f"{self.code or self.field.parameter.code}: {what_is_right}"))
 
     def on_values(self, test: Condition) -> Condition:
         """Return the condition that one of the field's values meets all of `test`, such as two bounds."""

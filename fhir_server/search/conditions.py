@@ -31,7 +31,7 @@ def condition(
     code, _, modifier = name.partition(":")
     parameter = search_parameters(resource_type)[code]
     _check_modifier(parameter, modifier)
-    whole = Asked(Field("", parameter, is_bare=False), texts, base_url, now, modifier or None)
+    whole = Asked(Field("", parameter, is_bare=False), texts, base_url, now, modifier or None, code)
     _check_texts(whole)
     if parameter.type == "composite":
         return composite.condition(whole)
