@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Mount, Route
 
 from fhir_server import __version__
+from fhir_server.asynchronous.jobs import Jobs
 from fhir_server.endpoint import FhirEndpoint
 from fhir_server.formats import JSON
 from fhir_server.logs import configure_logs
@@ -33,11 +34,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         raise ValueError("FHIR_MONGO_URL is not set; start the server with `fhir-server serve`")
     configure_logs(settings)
     store = open_store(settings, settings.mongo_url)
+    jobs = Jobs(store.jobs)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         _collect_garbage_less_often()
         yield
+        await jobs.stop()
         await store.close()
 
     app = FastAPI(
@@ -50,7 +53,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.add_exception_handler(HTTPException, _outcome_of_framework)
     _add_health(app, store)
-    endpoint = FhirEndpoint(store, settings, prefix=_FHIR_PATH)
+    endpoint = FhirEndpoint(store, settings, jobs, prefix=_FHIR_PATH)
     app.router.routes += [Route(_FHIR_PATH, endpoint), Mount(_FHIR_PATH, endpoint)]
     return app
 

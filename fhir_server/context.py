@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from fhir_server.asynchronous.jobs import Jobs
     from fhir_server.settings import Settings
     from fhir_server.store import Store
 
@@ -18,6 +19,7 @@ class Preferences:
 
     returns: ReturnPreference | None = None
     lenient: bool = False
+    respond_async: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class Context:
     `base_url` is the address of the FHIR interface as the client sees it, without a slash at the end; `now`
     is the clock (aware, UTC) and `new_id` makes logical ids, both handed in so that tests can fix them.
     `match` asks the route table, through which the entries of a batch go like any other request.
+    `jobs` are the requests that nobody waits for, and `client` is the network address that this one is from.
     """
 
     base_url: str
@@ -35,6 +38,8 @@ class Context:
     now: Callable[[], datetime]
     new_id: Callable[[], str]
     match: Callable[["Request"], "Route"]
+    jobs: "Jobs"
+    client: str = ""
     preferences: Preferences = field(default=Preferences())
 
 
@@ -74,6 +79,7 @@ class Response:
     allow: tuple[str, ...] = ()
     accept_patch: tuple[str, ...] = ()
     document: Any = None
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 Handler = Callable[[Request, Context], Awaitable[Response]]
@@ -84,8 +90,10 @@ class Route:
     """An interaction: its code (as CapabilityStatement has it, where it does) and what carries it out.
 
     One that `is_safe` changes nothing, whatever the method.
+    One that `may_wait` only reads, and is carried out without the client waiting if it prefers that.
     """
 
     code: str
     handler: Handler
     is_safe: bool = False
+    may_wait: bool = False

@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 
+from fhir_server.asynchronous.jobs import Jobs
 from fhir_server.binary_content import is_read_of_binary, is_write_of_binary, sent_binary, wants_content
 from fhir_server.context import Context, Request, Response
 from fhir_server.errors import error_response
@@ -49,9 +50,13 @@ class ClientDisconnectedError(Exception):
 class FhirEndpoint:
     """Serves the FHIR interface under one path of the server."""
 
-    def __init__(self, store: Store, settings: Settings, *, prefix: str) -> None:
-        """Answer from `store`, within the bounds of `settings`; `prefix` is the path of the base."""
+    def __init__(self, store: Store, settings: Settings, jobs: Jobs, *, prefix: str) -> None:
+        """Answer from `store`, within the bounds of `settings`; `prefix` is the path of the base.
+
+        `jobs` takes the requests that the client does not wait for.
+        """
         self._prefix = prefix
+        self._jobs = jobs
         self._store = store
         self._settings = settings
         self._log = structlog.get_logger("fhir_server.requests")
@@ -99,6 +104,8 @@ class FhirEndpoint:
             now=lambda: datetime.now(UTC),
             new_id=new_id,
             match=match,
+            jobs=self._jobs,
+            client=(scope.get("client") or ("",))[0],
             preferences=parse_prefer(headers.get(b"prefer")),
         )
 
@@ -131,6 +138,8 @@ class _Exchange:
             self.resource_type = request.path[0]
         if request.method in ("POST", "PUT", "PATCH"):
             request = self._with_body(request, await self._body(receive))
+        if route.may_wait and self._context.preferences.respond_async and request.method != "HEAD":
+            return self.render(await self._context.jobs.start(request, route, self._context))
         response = await route.handler(request, self._context)
         if is_file:
             return self._file_or_resource(response)

@@ -38,7 +38,9 @@ def parse_prefer(prefer: str | None) -> Preferences:
     tokens = [token.strip() for token in re.split(r"[,;]", prefer or "")]
     pairs = {name.strip().lower(): value.strip(' "').lower() for name, _, value in _partitions(tokens)}
     return Preferences(
-        returns=_RETURNS.get(pairs.get("return", "")), lenient=pairs.get("handling") == "lenient"
+        returns=_RETURNS.get(pairs.get("return", "")),
+        lenient=pairs.get("handling") == "lenient",
+        respond_async="respond-async" in pairs,
     )
 
 

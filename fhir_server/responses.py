@@ -76,7 +76,7 @@ def _headers(response: Response, context: Context) -> Headers:
         headers.append((b"accept-patch", ", ".join(response.accept_patch).encode()))
     if response.status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
         headers.append(_RETRY_AFTER)
-    return headers
+    return headers + [(name.encode(), value.encode()) for name, value in response.headers]
 
 
 def as_entry(response: Response, base_url: str, *, with_resource: bool) -> dict[str, Any]:

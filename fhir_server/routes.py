@@ -5,7 +5,9 @@ https://hl7.org/fhir/R4/http.html#summary
 
 from collections.abc import Mapping
 
+from fhir_server.asynchronous.jobs import STATUS_PATH
 from fhir_server.context import Context, Handler, Request, Response, Route
+from fhir_server.interactions.async_status import async_cancel, async_status
 from fhir_server.interactions.batch import batch
 from fhir_server.interactions.capabilities import capabilities
 from fhir_server.interactions.conditional_delete import conditional_delete
@@ -63,13 +65,14 @@ def _plain(handler: Handler) -> Handler:
 
 TYPE = "{type}"
 ID = "{id}"
+JOB = "{job}"
 VERSION_ID = "{vid}"
 
 _READ = Route("read", read)
 _VREAD = Route("vread", vread)
 _HISTORY = Route("history", history)
 _CAPABILITIES = Route("capabilities", capabilities)
-_SEARCH = Route("search-type", search_type)
+_SEARCH = Route("search-type", search_type, may_wait=True)
 _CREATE = Route("create", _plain(_preferring(create)))
 _UPDATE = Route("update", _plain(_preferring(update)))
 _PATCH = Route("patch", _plain(_preferring(patch)))
@@ -77,6 +80,8 @@ _DELETE = Route("delete", _plain(_preferring(delete)))
 _CONDITIONAL_UPDATE = Route("conditional-update", _preferring(conditional_update))
 _CONDITIONAL_PATCH = Route("conditional-patch", _preferring(conditional_patch))
 _CONDITIONAL_DELETE = Route("conditional-delete", _preferring(conditional_delete))
+_ASYNC_STATUS = Route("async-status", async_status)
+_ASYNC_CANCEL = Route("async-cancel", async_cancel)
 _BUNDLE = Route("batch-or-transaction", _plain(_bundle))
 
 Methods = Mapping[str, Route]
@@ -85,6 +90,7 @@ ROUTES: Mapping[tuple[str, ...], Methods] = {
     (): {"POST": _BUNDLE},
     ("metadata",): {"GET": _CAPABILITIES, "HEAD": _CAPABILITIES},
     ("_history",): {"GET": _HISTORY, "HEAD": _HISTORY},
+    (STATUS_PATH, JOB): {"GET": _ASYNC_STATUS, "HEAD": _ASYNC_STATUS, "DELETE": _ASYNC_CANCEL},
     (TYPE,): {
         "GET": _SEARCH,
         "HEAD": _SEARCH,
@@ -101,7 +107,7 @@ ROUTES: Mapping[tuple[str, ...], Methods] = {
 }
 
 
-_FIXED = frozenset(pattern for pattern in ROUTES if TYPE not in pattern)
+_FIXED = frozenset(pattern for pattern in ROUTES if not {TYPE, JOB} & set(pattern))
 """The addresses without a placeholder: nobody gets anywhere by sending `{type}` itself."""
 
 
@@ -137,6 +143,8 @@ def allowed_methods(path: tuple[str, ...]) -> tuple[str, ...]:
 def _pattern(path: tuple[str, ...]) -> tuple[str, ...]:
     if path in _FIXED or (len(path) == 1 and path[0].startswith("$")):
         return path
+    if path[0] == STATUS_PATH and len(path) > 1:
+        return (STATUS_PATH, JOB, *path[2:])
     if path[0] not in resource_types():
         raise ResourceNotFound(error("not-supported", "This is not a resource type of FHIR R4"))
     if len(path) == 1:

@@ -65,6 +65,13 @@ class Settings(BaseSettings):
     conditional_delete: Literal["single", "multiple"] = Field(
         default="single", description="Whether `DELETE Patient?...` may delete several resources at once"
     )
+    max_async_jobs: int = Field(
+        default=8,
+        ge=1,
+        le=100,
+        description="Requests with `Prefer: respond-async` that one client (a network address) has under way "
+        "at most",
+    )
     expunge: Literal["off", "on"] = Field(
         default="off", description="Whether `$expunge` removes records for good, which cannot be undone"
     )

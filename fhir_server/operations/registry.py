@@ -45,7 +45,8 @@ def operation_route(method: str, path: tuple[str, ...]) -> Route:
     if method not in operation.methods:
         message = f"This operation is called by {' or '.join(operation.methods)}"
         raise NotSupported(error("not-supported", message), allow=operation.methods)
-    return Route("operation", operation.handler, is_safe=not operation.affects_state)
+    is_safe = not operation.affects_state
+    return Route("operation", operation.handler, is_safe, may_wait=is_safe)
 
 
 def operation_methods(path: tuple[str, ...]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from fhir_server.store.commit import Absence, AbsenceBroken, Reads, VersionRepla
 from fhir_server.store.documents import Target, Version, Write, Written, instant
 from fhir_server.store.expunge import Expunging
 from fhir_server.store.history import HistoryPosition, HistoryScope, Listed
+from fhir_server.store.jobs import Job, JobStore
 from fhir_server.store.store import Store, open_store
 
 __all__ = [
@@ -12,6 +13,8 @@ __all__ = [
     "Expunging",
     "HistoryPosition",
     "HistoryScope",
+    "Job",
+    "JobStore",
     "Listed",
     "Reads",
     "Store",
