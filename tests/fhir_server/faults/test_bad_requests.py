@@ -64,7 +64,7 @@ TARGETS = (
     "/fhir/Patient/_search/bad",
     "/fhir/_history/bad",
     "/fhir/metadata/bad",
-    "/fhir/$meta",
+    "/fhir/$nonsense",
     "/fhirx/Patient/bad",
     "/FHIR/Patient/bad",
     "/",
