@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from fhir_server.search import composite, date, reference
+from fhir_server.search import composite, date, reference, token
 from fhir_server.search.asked import Asked, Condition, Field, both, either
 from fhir_server.search.fields import fields, narrowed_fields
 from fhir_server.search.types import KINDS
@@ -38,7 +38,7 @@ def condition(
     asked = [replace(whole, field=found) for found in fields(resource_type)[code]]
     if modifier == "missing":
         return both(_missing(asked, text) for text in texts)
-    if modifier == "not":
+    if modifier in token.NEGATIONS:
         return both({"$nor": [_of_fields(asked, text)]} for text in texts)
     if len(asked) == 1:
         return _of_field(_narrowed(asked[0]))
@@ -73,7 +73,7 @@ def _check_texts(asked: Asked) -> None:
 def _narrowed(asked: Asked) -> Asked:
     """Return a question about one type of references as asked of the parameter for them, if there is one."""
     parameter = asked.field.parameter
-    if parameter.type != "reference":
+    if parameter.type != "reference" or asked.modifier in reference.MODIFIERS:
         return asked
     known = narrowed_fields(parameter.resource_type)
     narrow = known.get((parameter.code, reference.only_type(asked) or ""))

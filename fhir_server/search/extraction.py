@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from fhir_server.search import modified
 from fhir_server.search.asked import Field, Reader, as_it_is
 from fhir_server.search.composite import Combination, combinations
 from fhir_server.search.fields import kept_fields
 from fhir_server.search.full_text import words
+from fhir_server.search.modified import modified_readers
 from fhir_server.search.types import KINDS
 from resources.fhirpath.element_paths import AtIndex, Condition, ElementIs, ElementPath, ReferenceTo, Step
 from resources.references import parse_reference
@@ -109,6 +111,9 @@ class _Writer:
             gathers = not kept.is_bare and not (len(paths) == 1 and paths[0].single)
             variable = gathered.setdefault(kept.path, self._variable()) if gathers else None
             root.add(kept, paths, variable or _value_of(kept.path), gathers=gathers)
+            for element, reader in modified_readers(kept):
+                target = gathered.setdefault(modified.PATH, self._variable())
+                root.at(element.steps).sinks.append(_Sink(target, reader, gathers=True))
         for combination in combinations(resource_type):
             variable = gathered.setdefault(combination.path, self._variable())
             root.at(combination.steps).combinations.append((variable, combination))

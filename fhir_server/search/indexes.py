@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from fhir_server.search import date, quantity
+from fhir_server.search import date, modified, quantity
 from fhir_server.search.asked import Field
 from fhir_server.search.composite import combinations
 from fhir_server.search.fields import fields, kept_fields
@@ -40,7 +40,7 @@ def index_specifications(resource_type: str) -> tuple[IndexSpecification, ...]:
     specifications = [
         IndexSpecification("seq", (("seq", 1),)),
         IndexSpecification("_lastUpdated", (("updated", 1), ("seq", 1))),
-        *(_index(_code(path), [path, "seq"], [path]) for path in (TEXT_PATH, CONTENT_PATH)),
+        *(_index(_code(path), [path, "seq"], [path]) for path in (TEXT_PATH, CONTENT_PATH, modified.PATH)),
     ]
     for kept in kept_fields(resource_type):
         specifications += _of_field(kept)

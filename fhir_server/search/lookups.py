@@ -10,6 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from fhir_server.context import Context
+from resources.operation_outcome import TooCostly, error
+
+MOST_LOOKED_UP = 100_000
+"""How many values all lookups of a filter give at most; the database takes no filter of more than 16 MB."""
 
 # One search shall not take all connections to the database.
 _MOST_AT_ONCE = 8
@@ -35,10 +39,17 @@ async def looked_up(filter_: Any, context: Context) -> Any:
     if not questions:
         return filter_
     turns = asyncio.Semaphore(_MOST_AT_ONCE)
+    room = MOST_LOOKED_UP
 
     async def answer(question: Lookup) -> Any:
+        nonlocal room
         async with turns:
-            return await question.lookup(context)
+            found = await question.lookup(context) if room >= 0 else []
+        room -= len(found) if isinstance(found, list) else 1
+        if room < 0:
+            message = f"A search may lead to {MOST_LOOKED_UP} codes and resources on its way at most"
+            raise TooCostly(error("too-costly", message))
+        return found
 
     answers = await asyncio.gather(*map(answer, questions), return_exceptions=True)
     for found in answers:

@@ -6,15 +6,32 @@ A canonical is indexed with its version and without. References to contained res
 
 from typing import Any
 
-from fhir_server.search.asked import Asked, Condition, Reader, as_it_is, both, either, one_of
+from fhir_server.search import modified
+from fhir_server.search.asked import (
+    Asked,
+    Condition,
+    Reader,
+    as_it_is,
+    both,
+    either,
+    one_of,
+)
 from fhir_server.search.escaping import split, unescape
+from fhir_server.search.hierarchies import Hierarchy, is_hierarchical, part_of, uri_tests
+from fhir_server.search.token_values import folded
 from fhir_server.search.written import written
 from resources.definitions import resource_types
 from resources.fhirpath.element_paths import ElementPath
 from resources.references import LiteralReference, is_id, parse_reference
 from resources.search_parameters import SearchParameter
 
+MODIFIERS = frozenset({"identifier", "above", "below"})
+"""The modifiers that are not a type."""
+
 _VERSION = "/_history/"
+_CANONICALS = frozenset({"canonical", "uri"})
+# How many types an error names.
+_MOST_FORMS = 5
 
 
 def reader(path: ElementPath) -> Reader:
@@ -23,8 +40,13 @@ def reader(path: ElementPath) -> Reader:
 
 
 def modifiers(parameter: SearchParameter) -> tuple[str, ...]:
-    """Return the modifiers of `parameter`: the types that it may refer to."""
-    return parameter.targets or resource_types()
+    """Return the modifiers of `parameter`: its own, and the types that it may refer to."""
+    targets = parameter.targets or resource_types()
+    types = {path.type for path in parameter.paths}
+    own = ["identifier"] if "Reference" in types else []
+    if types & _CANONICALS or any(map(part_of, targets)):
+        own += ["above", "below"]
+    return (*own, *targets)
 
 
 def _address(reference: dict[str, Any]) -> str | None:
@@ -67,7 +89,56 @@ def only_type(asked: Asked) -> str | None:
 
 def condition(asked: Asked) -> Condition:
     """Return the condition on the document for `id`, `Type/id` or an absolute address."""
+    if asked.modifier == "identifier":
+        return both(_of_identifier(asked, text) for text in asked.texts)
+    if asked.modifier in MODIFIERS:
+        return both(_levels(asked, text) for text in asked.texts)
     return both(_one(asked, text) for text in asked.texts)
+
+
+def _of_identifier(asked: Asked, text: str) -> Condition:
+    """Return the condition that a reference has one of some identifiers; tokens, as Identifiers are."""
+    beginning = modified.prefix(asked.field, "identifier")
+    wanted: list[str] = []
+    conditions: list[Condition] = []
+    for alternative in split(text, ","):
+        parts = [unescape(part) for part in split(alternative, "|")]
+        if len(parts) > 2 or not any(parts):
+            raise asked.refusal("with :identifier a reference is value, system|value, |value or system|")
+        if not parts[-1]:
+            conditions.append(modified.starting_with(f"{beginning}{parts[0]}|"))
+        else:
+            system = f"{parts[0]}|" if len(parts) == 2 else ""
+            wanted.append(f"{beginning}{system}{folded(parts[-1])}")
+    if wanted:
+        conditions.append(one_of(modified.PATH, wanted))
+    return either(conditions)
+
+
+def _levels(asked: Asked, text: str) -> Condition:
+    """Return the condition that a reference is to a resource, or to one above or below it."""
+    is_below = asked.modifier == "below"
+    local: dict[str, list[str]] = {}
+    conditions: list[Condition] = []
+    parameter = asked.field.parameter
+    hierarchical = [name for name in parameter.targets or resource_types() if part_of(name)]
+    for alternative in split(text, ","):
+        wanted = unescape(alternative)
+        parsed = parse_reference(wanted.removeprefix(f"{asked.base_url}/"))
+        if parsed is not None and not parsed.base and parsed.resource_type in hierarchical:
+            local.setdefault(parsed.resource_type, []).append(parsed.id)
+        elif is_id(wanted) and hierarchical:
+            for name in hierarchical:
+                local.setdefault(name, []).append(wanted)
+        elif is_hierarchical(wanted) and any(path.type in _CANONICALS for path in parameter.paths):
+            conditions += [asked.on_values(test) for test in uri_tests(wanted, is_below=is_below)]
+        else:
+            forms = [*(f"{name}/id" for name in hierarchical[:_MOST_FORMS]), "a canonical URL"]
+            raise asked.refusal(f"with :{asked.modifier} a reference is {' or '.join(forms)}")
+    for name, ids in local.items():
+        lookup = Hierarchy(name, tuple(dict.fromkeys(ids)), is_below, asked.base_url)
+        conditions.append({asked.field.path: {"$in": lookup}})
+    return either(conditions)
 
 
 def _one(asked: Asked, text: str) -> Condition:

@@ -31,6 +31,6 @@ KINDS: Mapping[str, ParameterKind] = {
     "quantity": ParameterKind(quantity.reader, quantity.condition, key=".v"),
     "reference": ParameterKind(reference.reader, reference.condition, reference.modifiers),
     "string": ParameterKind(string.reader, string.condition, lambda _parameter: string.MODIFIERS),
-    "token": ParameterKind(token.reader, token.condition, lambda _parameter: token.MODIFIERS),
-    "uri": ParameterKind(uri.reader, uri.condition),
+    "token": ParameterKind(token.reader, token.condition, token.modifiers),
+    "uri": ParameterKind(uri.reader, uri.condition, lambda _parameter: uri.MODIFIERS),
 }

@@ -239,7 +239,29 @@ def test_each_value_once() -> None:
 def test_asked_of_others() -> None:
     """What only repeats other parameters has no values of its own: no document grows by it."""
     observation = {"resourceType": "Observation", "code": {"coding": [LOINC]}, "valueQuantity": {"value": 1}}
-    assert set(search_values(observation)) == {"code", "value-quantity"}
+    assert set(search_values(observation)) == {"code", "value-quantity", ":modifiers"}
+
+
+def test_modifiers() -> None:
+    """What only modifiers ask for stands in one array, under the parameter's code and the modifier."""
+    patient = {
+        "resourceType": "Patient",
+        "identifier": [
+            {
+                "type": {"text": "Case Number", "coding": [{"system": "urn:types", "code": "MR"}]},
+                "value": "A|1",
+            },
+            {"type": {"coding": [{"display": "no code"}]}, "value": "2"},
+        ],
+        "managingOrganization": {"identifier": {"system": "urn:o", "value": "X"}},
+        "maritalStatus": {"text": "not searched by any parameter"},
+    }
+    assert search_values(patient)[":modifiers"] == [
+        "identifier:text=case number",
+        r"identifier:of-type=urn:types|mr|a\|1",
+        "organization:identifier=urn:o|x",
+        "organization:identifier=x",
+    ]
 
 
 @pytest.fixture(scope="module")
