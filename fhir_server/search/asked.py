@@ -32,6 +32,11 @@ def as_it_is(element: Any) -> Any:
     return element
 
 
+def kind(parameter: SearchParameter) -> str:
+    """Return what the values of a parameter compare by: its type, or its usage (`phonetic`, `nearby`)."""
+    return parameter.type if parameter.usage == "normal" else parameter.usage
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """Where the values of a search parameter are kept: `path` is from the document, or from a combination.
@@ -46,8 +51,8 @@ class Field:
 
     @property
     def type(self) -> str:
-        """The parameter's type: `token`, `date` and so on."""
-        return self.parameter.type
+        """What the values compare by: `token`, `date` and so on."""
+        return kind(self.parameter)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from fhir_server.search import composite, date, reference, token
-from fhir_server.search.asked import Asked, Condition, Field, both, either
+from fhir_server.search.asked import Asked, Condition, Field, both, either, kind
 from fhir_server.search.fields import fields, narrowed_fields
 from fhir_server.search.types import KINDS
 from resources.operation_outcome import InvalidSearch, error
@@ -54,7 +54,7 @@ def _check_modifier(parameter: SearchParameter, modifier: str) -> None:
         return
     if parameter.type == "composite":
         raise InvalidSearch(error("not-supported", f"{parameter.code} takes no modifiers"))
-    allowed = ("missing", *KINDS[parameter.type].modifiers(parameter))
+    allowed = ("missing", *KINDS[kind(parameter)].modifiers(parameter))
     if modifier not in allowed:
         listed = ", ".join(f":{name}" for name in allowed[:_MOST_LISTED])
         more = " and so on" if len(allowed) > _MOST_LISTED else ""

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 
-from fhir_server.search.asked import Field
+from fhir_server.search.asked import Field, kind
 from fhir_server.search.types import KINDS
 from resources.fhirpath.element_paths import ElementPath, ReferenceTo, Step
 from resources.search_parameters import SearchParameter, search_parameters
@@ -71,11 +71,11 @@ def _steps(field: Field) -> set[tuple[Step, ...]]:
 
 
 def is_searchable(parameter: SearchParameter) -> bool:
-    """Tell whether the parameter can be searched: not if it has no expression, or compares in its own way."""
-    return bool(parameter.paths) and parameter.usage == "normal" and parameter.type != "special"
+    """Tell whether the parameter can be searched: it has an expression, and a known way to compare."""
+    return bool(parameter.paths) and (parameter.type == "composite" or kind(parameter) in KINDS)
 
 
-def is_bare(kind: str, paths: Iterable[ElementPath]) -> bool:
+def is_bare(type_: str, paths: Iterable[ElementPath]) -> bool:
     """Tell whether `paths` lead to one index value at most.
 
     That holds on a path to an element that does not repeat, and for the alternatives of a choice of types, of
@@ -83,7 +83,7 @@ def is_bare(kind: str, paths: Iterable[ElementPath]) -> bool:
     """
     listed = tuple(paths)
     return (
-        all(path.single and not KINDS[kind].reader(path).several for path in listed)
+        all(path.single and not KINDS[type_].reader(path).several for path in listed)
         and len({_element(path) for path in listed}) == 1
     )
 
@@ -100,7 +100,9 @@ def _element(path: ElementPath) -> tuple[str, ...]:
 def _kept(resource_type: str) -> Mapping[str, Field]:
     candidates = _candidates(resource_type)
     return {
-        parameter.code: Field(f"search.{parameter.code}", parameter, is_bare(parameter.type, parameter.paths))
+        parameter.code: Field(
+            f"search.{parameter.code}", parameter, is_bare(kind(parameter), parameter.paths)
+        )
         for parameter in candidates
         if not _parts(parameter, candidates)
     }
@@ -126,7 +128,7 @@ def _parts(parameter: SearchParameter, candidates: list[SearchParameter]) -> lis
     parts = [
         other
         for index, other in enumerate(candidates)
-        if other.type == parameter.type
+        if kind(other) == kind(parameter)
         and (set(other.paths) < wanted or (index < position and set(other.paths) == wanted))
         and (parameter.type != "reference" or other.targets == parameter.targets)
     ]

@@ -30,7 +30,7 @@ class IndexSpecification:
     """One index: its name, its keys with their direction, and the filter on what it holds (None: all)."""
 
     name: str
-    keys: tuple[tuple[str, int], ...]
+    keys: tuple[tuple[str, int | str], ...]
     partial: dict[str, Any] | None = None
 
 
@@ -89,6 +89,10 @@ def _of_field(kept: Field) -> Iterable[IndexSpecification]:
                 keys = [f"{path}.ucum.unit", f"{path}.ucum.v", "seq"]
                 # Of ranges there are few; they are looked up by their own index.
                 yield _index(f"{_code(path)}.ucum", keys, [keys[1] if kept.is_bare else path])
+        return
+    if kept.type == "nearby":
+        # https://www.mongodb.com/docs/manual/core/indexes/index-types/geospatial/2dsphere/
+        yield IndexSpecification(_code(path), ((path, "2dsphere"),), {path: {"$exists": True}})
         return
     yield index("", path, "seq")
 

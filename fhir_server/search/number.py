@@ -56,10 +56,15 @@ def condition(asked: Asked) -> Condition:
     )
 
 
+def is_number(text: str) -> bool:
+    """Tell whether `text` is a number of no more digits than are compared here."""
+    return _NUMBER.fullmatch(text) is not None and sum(map(str.isdigit, text)) <= _MOST_DIGITS
+
+
 def parse_number(asked: Asked, text: str) -> tuple[Prefix, Decimal]:
     """Return prefix and number of a search value; raise InvalidSearch if it is none."""
     prefix, digits = split_prefix(text)
-    if _NUMBER.fullmatch(digits) is None or sum(map(str.isdigit, digits)) > _MOST_DIGITS:
+    if not is_number(digits):
         raise asked.refusal("a number is like 5, -5.40 or 5.4e-3")
     return prefix, Decimal(digits)
 

@@ -46,8 +46,8 @@ def parse_sort(resource_type: str, text: str) -> tuple[SortKey, ...]:
 
 def _key(resource_type: str, name: str) -> SortKey:
     found = fields(resource_type).get(name.removeprefix("-"))
-    if found is None:
-        message = f"_sort takes the search parameters of {resource_type}, composites excepted"
+    if found is None or found[0].type == "nearby":
+        message = f"_sort takes the search parameters of {resource_type}, composites and places excepted"
         raise InvalidSearch(error("not-supported", message))
     paths = tuple(_path(field) for field in found)
     is_bare = len(found) == 1 and found[0].is_bare

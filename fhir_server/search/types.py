@@ -6,7 +6,7 @@ https://hl7.org/fhir/R4/search.html#ptypes
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from fhir_server.search import date, number, quantity, reference, string, token, uri
+from fhir_server.search import date, near, number, phonetic, quantity, reference, string, token, uri
 from fhir_server.search.asked import Asked, Condition, Reader
 from resources.fhirpath.element_paths import ElementPath
 from resources.search_parameters import SearchParameter
@@ -27,7 +27,9 @@ class ParameterKind:
 
 KINDS: Mapping[str, ParameterKind] = {
     "date": ParameterKind(date.reader, date.condition, key=".lo"),
+    "nearby": ParameterKind(near.reader, near.condition),
     "number": ParameterKind(number.reader, number.condition),
+    "phonetic": ParameterKind(phonetic.reader, phonetic.condition),
     "quantity": ParameterKind(quantity.reader, quantity.condition, key=".v"),
     "reference": ParameterKind(reference.reader, reference.condition, reference.modifiers),
     "string": ParameterKind(string.reader, string.condition, lambda _parameter: string.MODIFIERS),

@@ -142,6 +142,7 @@ def _stored(client: httpx.Client) -> None:
     store(client, RESOURCES)
 
 
+@pytest.mark.feature("search.composite")
 @pytest.mark.parametrize("row", TABLE, ids=row_id)
 def test_composite(client: httpx.Client, row: Row) -> None:
     """Each search of the table finds what its rule says."""

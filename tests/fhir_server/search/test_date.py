@@ -147,6 +147,23 @@ TABLE: list[Row] = [
     ("date", "DiagnosticReport?issued=2013-01-14T10:00:00Z", "issued"),
     ("date", "DiagnosticReport?issued=2013-01-14T10:00:00.000Z", "issued"),
     ("date", "DiagnosticReport?issued=gt2013-01-14T10:00:00.500Z", ""),
+    ("prefix", "DiagnosticReport?issued=ge2013-01-14T10:00:00Z", "issued"),
+    ("prefix", "DiagnosticReport?issued=le2013-01-14T10:00:00Z", "issued"),
+    ("prefix", "DiagnosticReport?issued=gt2013-01-14T09:59", "issued"),
+    ("prefix", "DiagnosticReport?issued=lt2013-01-14T10:00:00Z", ""),
+    ("prefix", "DiagnosticReport?issued=sa2013-01-14T09:59:59Z", "issued"),
+    ("prefix", "DiagnosticReport?issued=sa2013-01-14", ""),
+    ("prefix", "DiagnosticReport?issued=eb2013-01-14T10:00:01Z", "issued"),
+    ("prefix", "DiagnosticReport?issued=ne2013-01-14", ""),
+    ("prefix", "DiagnosticReport?issued=ap2013-01-14", "issued"),
+    ("prefix", "ServiceRequest?occurrence=ne2013-02", "bounds events"),
+    ("prefix", "ServiceRequest?occurrence=gt2013-03-23", "bounds events"),
+    ("prefix", "ServiceRequest?occurrence=gt2013-03-24", ""),
+    ("prefix", "ServiceRequest?occurrence=lt2013-02", "bounds events"),
+    ("prefix", "ServiceRequest?occurrence=le2013-01-30", ""),
+    ("prefix", "ServiceRequest?occurrence=ap2013-02-10", "bounds events"),
+    ("prefix", "Encounter?date=ap2013-03-14", "from-15-mar from-21-jan to-21-jan 14-mar"),
+    ("prefix", "Encounter?date=ne2013-03-14", "from-15-mar from-21-jan to-21-jan 15-jun-2015"),
     # time zones are corrected for; the "+" may come unencoded, which makes it a space
     ("date", "Procedure?date=2013-01-15T04:30:00Z", "evening-in-boston"),
     ("date", "Procedure?date=2013-01-15T05:30:00+01:00", "evening-in-boston"),
@@ -179,6 +196,8 @@ TABLE: list[Row] = [
 ]  # fmt: skip
 
 
+@pytest.mark.feature("search.date")
+@pytest.mark.feature("search.prefix")
 @pytest.mark.parametrize("row", TABLE, ids=row_id)
 def test_date(client: httpx.Client, row: Row) -> None:
     """Each search of the table finds what its rule says."""

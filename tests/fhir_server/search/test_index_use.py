@@ -28,7 +28,10 @@ def _observation(number: int) -> dict[str, Any]:
         "category": [
             {"coding": [{"system": "urn:category", "code": ("vital-signs", "laboratory")[number % 2]}]}
         ],
-        "code": {"coding": [{"system": "http://loinc.org", "code": f"c{number // PATIENTS % CODES}"}]},
+        "code": {
+            "coding": [{"system": "http://loinc.org", "code": f"c{number // PATIENTS % CODES}"}],
+            "text": f"Code {number // PATIENTS % CODES}.",
+        },
         "subject": {"reference": f"Patient/{number % PATIENTS}"},
         "encounter": {"reference": f"Encounter/{number // 4}"},
         **({"effectivePeriod": {"start": start.date().isoformat()}} if number % 300 == 0 else {}),
@@ -153,6 +156,10 @@ EXACT = [
     ("Observation?date=eb2010-01-10", {"date"}),
     ("Observation?_lastUpdated=gt2024-04-30T23:59:00Z&_sort=_lastUpdated", {"_lastUpdated"}),
     ("Observation?value-quantity=5", {"value-quantity", "value-quantity.range"}),
+    (
+        "Observation?value-quantity=0.05|http://unitsofmeasure.org|m",
+        {"value-quantity.ucum", "value-quantity.range"},
+    ),
     ("Observation?", {"seq"}),
     ("Patient?identifier=urn:mrn|m7", {"identifier"}),
     ("Patient?identifier=m7", {"identifier"}),
@@ -180,6 +187,9 @@ BOUNDED = [
     ("Observation?code-value-quantity=c3$5", OBSERVATIONS // CODES * 2),
     ("Observation?combo-code-value-quantity=c3$5", OBSERVATIONS // CODES * 2 + OBSERVATIONS // 20),
     ("Observation?value-quantity=5|http://unitsofmeasure.org|mm", 60),
+    ("Observation?value-quantity=5000|http://unitsofmeasure.org|um", 60),
+    ("Observation?value-quantity=gt9.75|http://unitsofmeasure.org|m", 40),
+    ("Observation?code:text=code 3", OBSERVATIONS // CODES * 2),
     ("Observation?value-quantity=gt975", 20),
     ("Observation?value-quantity=gt975||cm", 40),
     ("Observation?combo-value-quantity=sa975", 40),

@@ -105,6 +105,7 @@ TABLE: list[Row] = [
 ]
 
 
+@pytest.mark.feature("search.number")
 @pytest.mark.parametrize("row", TABLE, ids=row_id)
 def test_number(client: httpx.Client, row: Row) -> None:
     """Each search of the table finds what its rule says."""

@@ -124,6 +124,8 @@ TABLE: list[Row] = [
 ]
 
 
+@pytest.mark.feature("search.reference")
+@pytest.mark.feature("search.reference.type")
 @pytest.mark.parametrize("row", TABLE, ids=row_id)
 def test_reference(client: httpx.Client, base_url: str, row: Row) -> None:
     """Each search of the table finds what its rule says; BASE is the address of this server."""

@@ -118,6 +118,9 @@ TABLE: list[Row] = [
 ]
 
 
+@pytest.mark.feature("search.string")
+@pytest.mark.feature("search.string.exact")
+@pytest.mark.feature("search.string.contains")
 @pytest.mark.parametrize("row", TABLE, ids=row_id)
 def test_string(client: httpx.Client, row: Row) -> None:
     """Each search of the table finds what its rule says."""

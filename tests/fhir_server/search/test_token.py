@@ -157,6 +157,9 @@ TABLE: list[Row] = [
 ]
 
 
+@pytest.mark.feature("search.token")
+@pytest.mark.feature("search.token.not")
+@pytest.mark.feature("search.missing")
 @pytest.mark.parametrize("row", TABLE, ids=row_id)
 def test_token(client: httpx.Client, row: Row) -> None:
     """Each search of the table finds what its rule says."""
