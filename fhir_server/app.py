@@ -34,7 +34,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         raise ValueError("FHIR_MONGO_URL is not set; start the server with `fhir-server serve`")
     configure_logs(settings)
     store = open_store(settings, settings.mongo_url)
-    jobs = Jobs(store.jobs)
+    jobs = Jobs(store.async_jobs)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

@@ -22,7 +22,7 @@ from fhir_server.asynchronous.messages import (
 from fhir_server.context import Context, Request, Response, Route
 from fhir_server.errors import error_response
 from fhir_server.negotiation import http_date
-from fhir_server.store import Job, JobStore
+from fhir_server.store import AsyncJob, AsyncJobStore
 from resources.operation_outcome import (
     FhirError,
     Issue,
@@ -55,7 +55,7 @@ _STARTED = Issue("information", "informational", "The request is carried out; Co
 class Jobs:
     """The jobs that one process works on; stopped before its store is closed."""
 
-    def __init__(self, store: JobStore) -> None:
+    def __init__(self, store: AsyncJobStore) -> None:
         """Keep jobs in `store`."""
         self._store = store
         self._owner = secrets.token_hex(8)
@@ -89,9 +89,9 @@ class Jobs:
         address = ("content-location", f"{context.base_url}/{STATUS_PATH}/{job.id}")
         return Response(202, operation_outcome([_STARTED]), headers=(address, _RETRY_AFTER))
 
-    def _new_job(self, request: Request, context: Context) -> Job:
+    def _new_job(self, request: Request, context: Context) -> AsyncJob:
         now = datetime.now(UTC)
-        return Job(
+        return AsyncJob(
             id=secrets.token_urlsafe(24),
             client=context.client,
             request=kept_request(request, context),
@@ -133,7 +133,7 @@ class Jobs:
             with contextlib.suppress(StoreUnavailable):
                 await self._store.release(self._owner, datetime.now(UTC))
 
-    async def _take_up(self, job: Job, context: Context) -> None:
+    async def _take_up(self, job: AsyncJob, context: Context) -> None:
         claimed = await self._store.claim(job, self._owner, datetime.now(UTC) + _LEASE)
         if claimed is None:
             return
@@ -145,7 +145,7 @@ class Jobs:
         work = asyncio.create_task(self._carry_out(request, context.match(request), waiting))
         self._keep(claimed, work, waiting)
 
-    def _keep(self, job: Job, work: asyncio.Task[Response], context: Context) -> None:
+    def _keep(self, job: AsyncJob, work: asyncio.Task[Response], context: Context) -> None:
         keeper = asyncio.create_task(self._see_through(job, work, context))
         self._keepers[job.id] = keeper
         keeper.add_done_callback(lambda _done: self._keepers.pop(job.id, None))
@@ -159,7 +159,7 @@ class Jobs:
                 message = f"The request took longer than {_LONGEST_SECONDS:.0f} s"
                 raise TooCostly(error("too-costly", message)) from None
 
-    async def _see_through(self, job: Job, work: asyncio.Task[Response], context: Context) -> None:
+    async def _see_through(self, job: AsyncJob, work: asyncio.Task[Response], context: Context) -> None:
         """Hold the lease as long as the work goes on, then keep the answer."""
         try:
             while not work.done():
@@ -186,7 +186,7 @@ class Jobs:
             issue = Issue("fatal", "exception", f"Something went wrong here; its number is {number}")
             return Response(500, operation_outcome([issue]))
 
-    async def _complete(self, job: Job, response: Response, context: Context) -> None:
+    async def _complete(self, job: AsyncJob, response: Response, context: Context) -> None:
         try:
             answer = kept_answer(response, context)
         except FhirError as failure:

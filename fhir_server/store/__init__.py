@@ -1,20 +1,20 @@
 """The only room that speaks to MongoDB: what is stored, how it is found again, and how it is kept whole."""
 
+from fhir_server.store.async_jobs import AsyncJob, AsyncJobStore
 from fhir_server.store.commit import Absence, AbsenceBroken, Reads, VersionReplaced
 from fhir_server.store.documents import Target, Version, Write, Written, instant
 from fhir_server.store.expunge import Expunging
 from fhir_server.store.history import HistoryPosition, HistoryScope, Listed
-from fhir_server.store.jobs import Job, JobStore
 from fhir_server.store.store import Store, open_store
 
 __all__ = [
     "Absence",
     "AbsenceBroken",
+    "AsyncJob",
+    "AsyncJobStore",
     "Expunging",
     "HistoryPosition",
     "HistoryScope",
-    "Job",
-    "JobStore",
     "Listed",
     "Reads",
     "Store",

@@ -6,6 +6,7 @@ from typing import Any
 
 from fhir_server.settings import Settings
 from fhir_server.store import reading
+from fhir_server.store.async_jobs import AsyncJobStore
 from fhir_server.store.collections import Collections
 from fhir_server.store.commit import Absence, Committer, Reads, Work
 from fhir_server.store.connection import connect, database
@@ -13,7 +14,6 @@ from fhir_server.store.documents import Document, Version, Write, Written
 from fhir_server.store.expunge import Expunging, expunge
 from fhir_server.store.failures import translated_failures
 from fhir_server.store.history import HistoryPosition, HistoryScope, count_history, history
-from fhir_server.store.jobs import JobStore
 from fhir_server.store.meta import Change, change_meta
 
 # A search that MongoDB cannot answer in this time is given up, so that it does not starve the others.
@@ -40,7 +40,7 @@ class Store:
         self._database = database(self._client, name)
         self._collections = Collections(self._database, keeps_references=keeps_references)
         self._committer = Committer(self._client, self._database, max_open_transactions, now)
-        self.jobs = JobStore(self._database)
+        self.async_jobs = AsyncJobStore(self._database)
 
     async def close(self) -> None:
         """Close the connections."""

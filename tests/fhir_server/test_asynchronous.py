@@ -311,7 +311,7 @@ def test_a_process_that_stops_hands_over_its_requests(settings: Settings) -> Non
 
     async def story() -> Response:
         store = open_store(settings, str(settings.mongo_url))
-        first, second = Jobs(store.jobs), Jobs(store.jobs)
+        first, second = Jobs(store.async_jobs), Jobs(store.async_jobs)
 
         async def endless(_request: Request, _context: Context) -> Response:
             begun.append("endless")
@@ -348,7 +348,7 @@ def test_an_answer_that_is_too_large_is_not_kept(settings: Settings) -> None:
 
     async def story() -> Response:
         store = open_store(settings, str(settings.mongo_url))
-        jobs = Jobs(store.jobs)
+        jobs = Jobs(store.async_jobs)
 
         async def large(_request: Request, _context: Context) -> Response:
             return Response(200, {"resourceType": "Basic", "code": {"text": "x" * 2000}})

@@ -22,7 +22,7 @@ _CHUNK_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class AsyncJob:
     """One request that is answered later, for the client at the address `client`.
 
     `request` is what was asked, in a form that whoever made the job reads again. `owner` is the process that
@@ -41,7 +41,7 @@ class Job:
     chunks: int | None = None
 
 
-class JobStore:
+class AsyncJobStore:
     """The jobs in one database, those of all processes."""
 
     def __init__(self, database: Database) -> None:
@@ -50,7 +50,7 @@ class JobStore:
         self._results = database[_RESULTS]
         self._is_prepared = False
 
-    async def add(self, job: Job) -> None:
+    async def add(self, job: AsyncJob) -> None:
         """Keep a new job."""
         with translated_failures():
             await self._prepare()
@@ -69,13 +69,13 @@ class JobStore:
             under_way = await self._jobs.count_documents({"client": client, "chunks": None})
             return under_way, await self._jobs.count_documents({"client": client})
 
-    async def get(self, job_id: str, now: datetime) -> Job | None:
+    async def get(self, job_id: str, now: datetime) -> AsyncJob | None:
         """Return a job that has not expired, None if there is none of that id."""
         with translated_failures():
             document = await self._jobs.find_one({"_id": job_id, "expires": {"$gt": now}})
             return None if document is None else _job(document)
 
-    async def claim(self, job: Job, owner: str, lease: datetime) -> Job | None:
+    async def claim(self, job: AsyncJob, owner: str, lease: datetime) -> AsyncJob | None:
         """Let `owner` work on a job as it was seen; None if somebody else was quicker."""
         seen = {"_id": job.id, "lease": job.lease, "owner": job.owner, "chunks": None}
         change = {"$set": {"owner": owner, "lease": lease}, "$inc": {"attempts": 1}}
@@ -85,7 +85,7 @@ class JobStore:
             )
             return None if document is None else _job(document)
 
-    async def renew(self, job: Job, lease: datetime) -> bool:
+    async def renew(self, job: AsyncJob, lease: datetime) -> bool:
         """Prolong the lease of the job's owner; False if it has another one, or is gone."""
         with translated_failures():
             held = {"_id": job.id, "owner": job.owner}
@@ -96,7 +96,7 @@ class JobStore:
         with translated_failures():
             await self._jobs.update_many({"owner": owner, "chunks": None}, {"$set": {"lease": now}})
 
-    async def complete(self, job: Job, result: bytes, expires: datetime) -> None:
+    async def complete(self, job: AsyncJob, result: bytes, expires: datetime) -> None:
         """Keep the result of a job, if its owner still has it."""
         pieces = [result[start : start + _CHUNK_BYTES] for start in range(0, len(result), _CHUNK_BYTES)]
         with translated_failures():
@@ -109,7 +109,7 @@ class JobStore:
                 ids = [_piece_id(job, number) for number in range(len(pieces))]
                 await self._results.delete_many({"_id": {"$in": ids}})
 
-    async def result(self, job: Job) -> bytes:
+    async def result(self, job: AsyncJob) -> bytes:
         """Return what `complete` was given."""
         with translated_failures():
             ids = [_piece_id(job, number) for number in range(job.chunks or 0)]
@@ -124,11 +124,11 @@ class JobStore:
             return removed.deleted_count > 0
 
 
-def _piece_id(job: Job, number: int) -> str:
+def _piece_id(job: AsyncJob, number: int) -> str:
     return f"{job.id}/{job.attempts}/{number}"
 
 
-def _document(job: Job) -> Document:
+def _document(job: AsyncJob) -> Document:
     return {
         "_id": job.id,
         "client": job.client,
@@ -142,6 +142,6 @@ def _document(job: Job) -> Document:
     }
 
 
-def _job(document: dict[str, Any]) -> Job:
+def _job(document: dict[str, Any]) -> AsyncJob:
     values = {name: value for name, value in document.items() if name != "_id"}
-    return replace(Job(document["_id"], **values), request=bytes(document["request"]))
+    return replace(AsyncJob(document["_id"], **values), request=bytes(document["request"]))
