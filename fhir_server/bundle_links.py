@@ -137,4 +137,4 @@ async def _match(resource_type: str, query: str, context: Context) -> str | Issu
         return error(issue.code, f"A conditional reference cannot be resolved: {issue.diagnostics}")
     if found is None:
         return error("not-found", f"No {resource_type} matches a conditional reference")
-    return f"{resource_type}/{found}"
+    return f"{resource_type}/{found.id}"

@@ -4,13 +4,14 @@ https://hl7.org/fhir/R4/http.html#ccreate, https://hl7.org/fhir/R4/http.html#tru
 """
 
 import hashlib
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fhir_server.context import Context
 from fhir_server.query_string import Pairs, parse_pairs
 from fhir_server.search.joins import resolved
 from fhir_server.search.parameters import parse_search
-from fhir_server.store import Absence
+from fhir_server.store import Absence, Write
 from resources.operation_outcome import InvalidSearch, PreconditionFailed, error
 
 _NO_CONDITION = "A condition needs a search parameter with a value"
@@ -44,20 +45,37 @@ def criteria_of(query: Pairs) -> Pairs:
     return pairs
 
 
-async def matches(context: Context, resource_type: str, pairs: Pairs, limit: int) -> list[str]:
-    """Return the ids of up to `limit` resources that match."""
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A resource that meets a condition, and the number of the version that does.
+
+    Whoever changes it because of that writes the version after this one, or looks again.
+    """
+
+    id: str
+    number: int
+
+
+async def matches(context: Context, resource_type: str, pairs: Pairs, limit: int) -> list[Match]:
+    """Return up to `limit` resources that match."""
     condition = await _condition(context, resource_type, pairs)
-    return await context.store.matching_ids(resource_type, condition, limit)
+    found = await context.store.matching_versions(resource_type, condition, limit)
+    return [Match(*identity) for identity in found]
 
 
-async def single_match(context: Context, resource_type: str, pairs: Pairs) -> str | None:
-    """Return the id of the one resource that matches, or None; raise PreconditionFailed if several do."""
-    ids = await matches(context, resource_type, pairs, limit=2)
-    if len(ids) > 1:
+async def single_match(context: Context, resource_type: str, pairs: Pairs) -> Match | None:
+    """Return the one resource that matches, or None; raise PreconditionFailed if several do."""
+    found = await matches(context, resource_type, pairs, limit=2)
+    if len(found) > 1:
         raise PreconditionFailed(
             error("multiple-matches", f"More than one {resource_type} matches the condition")
         )
-    return ids[0] if ids else None
+    return found[0] if found else None
+
+
+def from_match(write: Write, match: Match | None) -> Write:
+    """Return `write`, to be committed only while the version that met the condition is the current one."""
+    return write if match is None else replace(write, number=match.number + 1)
 
 
 async def _condition(context: Context, resource_type: str, pairs: Pairs) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any
 
 from fhir_server.bundle_requests import entry_request, is_reading
-from fhir_server.conditional import criteria_of, search_pairs, single_match
+from fhir_server.conditional import Match, criteria_of, from_match, search_pairs, single_match
 from fhir_server.context import Context, Request
 from fhir_server.interactions import (
     conditional_delete,
@@ -50,7 +50,7 @@ class Step:
     """An entry, the interaction it asks for, and (for one that writes) the ids of what it writes.
 
     `resource` is what will be stored; links in it are rewritten in place. One with a condition has
-    `criteria` and perhaps a `match`. A conditional create `exists` if it has a match, or if another entry
+    `criteria` and perhaps `matches`. A conditional create `exists` if it has a match, or if another entry
     with the same criteria creates its resource. `number` is the version that it makes, where that matters.
     """
 
@@ -62,7 +62,7 @@ class Step:
     new_id: str = ""
     ids: tuple[str, ...] = ()
     criteria: Pairs = ()
-    match: str | None = None
+    matches: tuple[Match, ...] = ()
     exists: bool = False
     number: int | None = None
     previous_meta: dict[str, Any] | None = None
@@ -71,6 +71,11 @@ class Step:
     def resource_type(self) -> str:
         """The type in the address."""
         return self.request.path[0]
+
+    @property
+    def match(self) -> Match | None:
+        """What meets the condition, if something does."""
+        return self.matches[0] if self.matches else None
 
     @property
     def targets(self) -> list[str]:
@@ -137,8 +142,8 @@ async def find_matches(steps: Sequence[Step], context: Context) -> None:
     conditional = [step for step in steps if step.criteria]
     found = await asyncio.gather(*(_matches(step, context) for step in conditional))
     creators: dict[tuple[str, Pairs], Step] = {}
-    for step, ids in zip(conditional, found, strict=True):
-        step.ids, step.match = ids, ids[0] if ids else None
+    for step, matches in zip(conditional, found, strict=True):
+        step.matches, step.ids = matches, tuple(match.id for match in matches)
         if step.code == "conditional-update":
             addressed = conditional_update.addressed(
                 replace(step.request, body=step.resource), step.match, step.new_id
@@ -146,16 +151,16 @@ async def find_matches(steps: Sequence[Step], context: Context) -> None:
             step.ids = (addressed.path[1],)
         elif step.code == "create":
             creator = creators.setdefault((step.resource_type, step.criteria), step)
-            step.ids = (step.match or creator.new_id,)
+            step.ids = (step.match.id if step.match else creator.new_id,)
             step.exists = step.match is not None or creator is not step
 
 
-async def _matches(step: Step, context: Context) -> tuple[str, ...]:
+async def _matches(step: Step, context: Context) -> tuple[Match, ...]:
     try:
         if step.code == "conditional-delete":
-            return tuple(await conditional_delete.matching_ids(step.request, context))
+            return tuple(await conditional_delete.all_matches(step.request, context))
         if step.code == "conditional-patch":
-            return (await conditional_patch.addressed(step.request, step.criteria, context)).path[1:]
+            return (await conditional_patch.required_match(step.request, step.criteria, context),)
         match = await single_match(context, step.resource_type, step.criteria)
     except FhirError as failure:
         raise told_at(step.entry, failure) from failure
@@ -189,7 +194,8 @@ async def apply_patches(steps: Sequence[Step], context: Context) -> list[Step]:
         except FhirError as failure:
             raise told_at(step.entry, failure) from failure
         # A copy of its own, as links in it are rewritten and the patch may be applied again.
-        step.resource, step.number = copy.deepcopy(made.resource), made.number
+        step.resource = copy.deepcopy(made.resource)
+        step.number = step.match.number + 1 if step.match else made.number
         step.previous_meta = made.previous_meta
     return patching
 
@@ -219,12 +225,15 @@ def _writes(step: Step) -> list[Write]:
     at = f"{step.entry.expression}.resource"
     paths = [(step.resource_type, resource_id) for resource_id in step.ids]
     if step.code in ("delete", "conditional-delete"):
-        return [delete.plan(replace(step.request, path=path)) for path in paths]
+        deletions = [delete.plan(replace(step.request, path=path)) for path in paths]
+        matches = step.matches or [None] * len(deletions)
+        return [from_match(write, match) for write, match in zip(deletions, matches, strict=True)]
     if step.code == "create":
         write = new_resource(step.resource_type, step.ids[0], step.resource, at=at)
     elif step.code == "conditional-update":
         request = replace(step.request, body=step.resource)
         write = update.plan(conditional_update.addressed(request, step.match, step.ids[0]), at)
+        step.number = step.match.number + 1 if step.match else step.number
     else:
         write = update.plan(replace(step.request, path=paths[0], body=step.resource), at)
     return [replace(write, number=step.number, previous_meta=step.previous_meta)]

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from fhir_server.conditional import absence, criteria_of, single_match
+from fhir_server.conditional import Match, absence, criteria_of, from_match, single_match
 from fhir_server.context import Context, Request, Response
-from fhir_server.interactions.update import plan, updated
-from fhir_server.store import AbsenceBroken
+from fhir_server.interactions.update import MOST_ATTEMPTS, overtaken, plan, updated
+from fhir_server.store import AbsenceBroken, VersionReplaced
 from fhir_server.write_path import commit
 from resources.operation_outcome import InvalidContent, error
 
@@ -17,18 +17,19 @@ async def conditional_update(request: Request, context: Context) -> Response:
     """
     resource_type = request.path[0]
     criteria = criteria_of(request.query)
-    while True:
+    for _ in range(MOST_ATTEMPTS):
         match = await single_match(context, resource_type, criteria)
-        write = plan(addressed(request, match, context.new_id()))
+        write = from_match(plan(addressed(request, match, context.new_id())), match)
         conditions = [await absence(context, resource_type, criteria)] if match is None else []
         try:
             (written,) = await commit(context, [write], conditions)
-        except AbsenceBroken:
+        except (AbsenceBroken, VersionReplaced):
             continue
-        return updated(written)
+        return updated(written, always_located=True)
+    raise overtaken()
 
 
-def addressed(request: Request, match: str | None, new_id: str) -> Request:
+def addressed(request: Request, match: Match | None, new_id: str) -> Request:
     """Return `request` as an update of `match`, or as the create of what its body says or of `new_id`.
 
     What is created must not be there under its id already: it does not meet the criteria then, and is
@@ -36,10 +37,10 @@ def addressed(request: Request, match: str | None, new_id: str) -> Request:
     """
     body = request.body
     own_id = body.get("id") if isinstance(body, dict) else None
-    if match is not None and own_id not in (None, match):
+    if match is not None and own_id not in (None, match.id):
         message = "The resource that matches has another id than the one that was sent"
         raise InvalidContent(error("value", message, f"{request.path[0]}.id"))
-    resource_id = match or (own_id if isinstance(own_id, str) else new_id)
+    resource_id = match.id if match else (own_id if isinstance(own_id, str) else new_id)
     if isinstance(body, dict):
         body = {**body, "id": resource_id}
     if_none_match = "*" if match is None else request.if_none_match

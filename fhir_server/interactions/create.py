@@ -2,7 +2,6 @@
 
 from fhir_server.conditional import absence, search_pairs, single_match
 from fhir_server.context import Context, Request, Response
-from fhir_server.interactions.read import read
 from fhir_server.store import AbsenceBroken, Version, Write
 from fhir_server.write_path import commit, new_resource
 
@@ -23,12 +22,23 @@ async def _create_if_none_exists(criteria: str, write: Write, context: Context) 
     while True:
         existing = await single_match(context, write.resource_type, pairs)
         if existing is not None:
-            return await read(Request("GET", (write.resource_type, existing)), context)
+            answer = await found_already(write.resource_type, existing.id, context)
+            if answer is None:
+                continue
+            return answer
         try:
             (written,) = await commit(context, [write], [condition])
         except AbsenceBroken:
             continue
         return created(written.version)
+
+
+async def found_already(resource_type: str, resource_id: str, context: Context) -> Response | None:
+    """Return the answer 200 that tells of what is there instead of a new one; None if it is not any more."""
+    version = await context.store.read(resource_type, resource_id)
+    if version is None or version.resource is None:
+        return None
+    return Response(200, version.resource, version.number, version.updated, version.location)
 
 
 def created(version: Version | None) -> Response:

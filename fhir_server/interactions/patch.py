@@ -10,14 +10,11 @@ from typing import Any
 from fhir_server.context import Context, Request, Response
 from fhir_server.interactions import update
 from fhir_server.interactions.read import current
-from fhir_server.interactions.update import updated, version_to_match
+from fhir_server.interactions.update import MOST_ATTEMPTS, overtaken, updated, version_to_match
 from fhir_server.patches import Patch
 from fhir_server.store import VersionReplaced, Write
 from fhir_server.write_path import commit
-from resources.operation_outcome import Conflict, PreconditionFailed, ResourceDeleted, error
-
-MOST_ATTEMPTS = 100
-"""How often a patch is applied anew; each time another request has changed the resource."""
+from resources.operation_outcome import PreconditionFailed, ResourceDeleted, error
 
 
 async def patch(request: Request, context: Context) -> Response:
@@ -65,8 +62,3 @@ async def apply(request: Request, context: Context) -> Patched:
     assert isinstance(request.body, Patch)  # noqa: S101 - whoever makes the request of a PATCH sees to it
     patched = request.body.patched(version.resource)
     return Patched(patched, version.number + 1, version.resource["meta"])
-
-
-def overtaken() -> Conflict:
-    """Return the error that says that others kept changing the resource."""
-    return Conflict(error("conflict", "Too many others write the same resource now; try again"))

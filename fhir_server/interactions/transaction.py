@@ -11,11 +11,10 @@ from typing import Any
 
 from fhir_server.bundle_links import VersionedLink, link_targets, resolve_links
 from fhir_server.conditional import absence
-from fhir_server.context import Context, Request, Response
+from fhir_server.context import Context, Response
 from fhir_server.interactions import delete, update
-from fhir_server.interactions.create import created
-from fhir_server.interactions.patch import MOST_ATTEMPTS, overtaken
-from fhir_server.interactions.read import read
+from fhir_server.interactions.create import created, found_already
+from fhir_server.interactions.update import MOST_ATTEMPTS, overtaken
 from fhir_server.responses import as_entry
 from fhir_server.store import Absence, AbsenceBroken, VersionReplaced, Written
 from fhir_server.transaction_steps import (
@@ -64,10 +63,8 @@ class _Plan:
         for _ in range(MOST_ATTEMPTS):
             try:
                 return await self._attempt(), self._answers
-            except AbsenceBroken:
+            except (AbsenceBroken, VersionReplaced):
                 await self._adopt_new_matches()
-            except VersionReplaced:
-                continue
         raise overtaken()
 
     async def _attempt(self) -> Results:
@@ -100,7 +97,9 @@ class _Plan:
             link.point_at(numbers[link.target])
 
     async def _version(self, target: str, step: Step | None) -> int:
-        if step is not None and step.code in ("patch", "conditional-patch"):
+        if step is not None and step.match is not None:
+            return step.match.number + 1
+        if step is not None and step.code == "patch":
             return step.number or 1
         if step is not None and step.code == "create":
             return 1
@@ -148,12 +147,13 @@ class _Plan:
 
 async def _answer(step: Step, written: Sequence[Written], context: Context) -> dict[str, Any]:
     if step.exists:
-        response = await read(Request("GET", (step.resource_type, step.ids[0])), context)
+        # Somebody may have deleted it since; the links to it were right when they were stored.
+        response = await found_already(step.resource_type, step.ids[0], context) or Response(200)
     elif step.code in ("delete", "conditional-delete"):
         response = delete.deleted(written[0]) if len(written) == 1 else Response(204)
     elif step.code == "create":
         response = created(written[0].version)
     else:
-        response = update.updated(written[0])
+        response = update.updated(written[0], always_located=bool(step.criteria))
     with_resource = context.preferences.returns == "representation"
     return as_entry(response, context.base_url, with_resource=with_resource)

@@ -4,7 +4,7 @@ from fhir_server.context import Context, Request, Response
 from fhir_server.negotiation import parse_entity_tag
 from fhir_server.store import Write, Written
 from fhir_server.write_path import check_id, commit, replacement
-from resources.operation_outcome import PreconditionFailed, error
+from resources.operation_outcome import Conflict, InvalidContent, PreconditionFailed, error
 
 
 async def update(request: Request, context: Context) -> Response:
@@ -17,6 +17,9 @@ def plan(request: Request, at: str | None = None) -> Write:
     """Return the write that the request asks for; `at` is the FHIRPath of the resource within a bundle."""
     resource_type, resource_id = request.path
     check_id(resource_id)
+    if request.if_none_match not in (None, "*"):
+        message = "If-None-Match of a change is *: only if there is no such resource yet"
+        raise InvalidContent(error("value", message))
     return replacement(
         resource_type,
         resource_id,
@@ -25,6 +28,15 @@ def plan(request: Request, at: str | None = None) -> Write:
         if_match=version_to_match(request),
         must_be_new=request.if_none_match == "*",
     )
+
+
+MOST_ATTEMPTS = 100
+"""How often a change is planned anew; each time another request has changed the resource meanwhile."""
+
+
+def overtaken() -> Conflict:
+    """Return the error that says that others kept changing the resource."""
+    return Conflict(error("conflict", "Too many others write the same resource now; try again"))
 
 
 def version_to_match(request: Request) -> int | None:
@@ -37,10 +49,14 @@ def version_to_match(request: Request) -> int | None:
     return int(version_id)
 
 
-def updated(written: Written) -> Response:
-    """Return the answer that tells of the version that was just stored."""
+def updated(written: Written, *, always_located: bool = False) -> Response:
+    """Return the answer that tells of the version that was just stored.
+
+    If it is `always_located` it says where that is, also if the resource is not new: a client that gave a
+    condition does not know.
+    """
     version = written.version
     assert version is not None  # noqa: S101 - an update always stores a version
     status = 201 if written.created else 200
-    location = version.location if written.created else None
+    location = version.location if written.created or always_located else None
     return Response(status, version.resource, version.number, version.updated, location)

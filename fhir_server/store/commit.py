@@ -241,6 +241,8 @@ class _Changes:
         return Written(version_of_live(write.resource_type, document), created=live is None)
 
     def _delete(self, write: Write, live: Document | None, updated: datetime) -> Written:
+        if write.number is not None and (live is None or live["version"] + 1 != write.number):
+            raise VersionReplaced
         if live is None:
             return Written(None)
         deletion = deletion_document(write.resource_type, live, updated)

@@ -98,6 +98,16 @@ class Store:
             )
             return [document["_id"] async for document in found]
 
+    async def matching_versions(
+        self, resource_type: str, condition: dict[str, Any], limit: int
+    ) -> list[tuple[str, int]]:
+        """Return id and version of up to `limit` resources whose documents match the filter `condition`."""
+        with translated_failures():
+            found = self._database[resource_type].find(
+                condition, {"version": 1}, limit=limit, max_time_ms=_LONGEST_SEARCH_MS
+            )
+            return [(document["_id"], document["version"]) async for document in found]
+
     async def distinct(
         self, resource_type: str, condition: dict[str, Any], path: str, limit: int
     ) -> list[Any]:
