@@ -6,8 +6,10 @@ The command line sets the same variables, so that worker processes read what the
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from fhir_server.matching.weights import load_weights
 
 ENVIRONMENT_PREFIX = "FHIR_"
 
@@ -82,6 +84,10 @@ class Settings(BaseSettings):
         default="off",
         description="Whether references must lead to something, and what is referred to cannot be deleted",
     )
+    match_weights: Path | None = Field(
+        default=None,
+        description="File of the probabilities by which `Patient/$match` compares; without one our own",
+    )
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto",
         description="Form of the log lines: `json` for machines, `console` for people; `auto` is `console` "
@@ -90,6 +96,12 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe log lines that are written"
     )
+
+    @field_validator("match_weights")
+    @classmethod
+    def _is_readable(cls, path: Path | None) -> Path | None:
+        load_weights(path)
+        return path
 
 
 def to_environment(settings: Settings) -> dict[str, str]:

@@ -12,6 +12,7 @@ from fhir_server.operations.everything import ENCOUNTER_EVERYTHING, PATIENT_EVER
 from fhir_server.operations.expunge import EXPUNGE
 from fhir_server.operations.graphql import GRAPHQL
 from fhir_server.operations.lastn import LASTN
+from fhir_server.operations.match import MATCH
 from fhir_server.operations.meta import META
 from fhir_server.operations.meta_add import META_ADD
 from fhir_server.operations.meta_delete import META_DELETE
@@ -25,6 +26,7 @@ _OFFERED: tuple[Operation, ...] = (
     EXPUNGE,
     GRAPHQL,
     LASTN,
+    MATCH,
     META,
     META_ADD,
     META_DELETE,
