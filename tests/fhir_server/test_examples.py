@@ -64,6 +64,7 @@ def test_there_are_as_many_as_there_should_be() -> None:
     assert all(resource["id"] for resource in resources)
 
 
+@pytest.mark.feature("http.format.json")
 def test_each_example_comes_back_as_it_was(client: httpx.Client) -> None:
     """Each is stored by an update and read again; decimals, order, extensions and narrative are the same."""
     refused: dict[str, int] = {}

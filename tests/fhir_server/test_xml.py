@@ -26,6 +26,7 @@ def read(answer: httpx.Response) -> Any:
     return xml_format.parse(answer.content)
 
 
+@pytest.mark.feature("http.format.xml")
 def test_what_is_written_in_one_format_reads_in_the_other(xml: httpx.Client, client: httpx.Client) -> None:
     """The format is the way of a message, not a property of the record."""
     created = xml.put("/Patient/x1", content=PATIENT)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import httpx
+import pytest
 
 
 def entry(method: str, url: str, resource: Any = None, **request: str) -> dict[str, Any]:
@@ -11,6 +12,7 @@ def entry(method: str, url: str, resource: Any = None, **request: str) -> dict[s
     return result if resource is None else {**result, "resource": resource}
 
 
+@pytest.mark.feature("http.batch")
 def test_each_entry_stands_for_itself(client: httpx.Client) -> None:
     """Good entries are stored, bad ones carry their outcome, and the order is that of the request."""
     good = {"resourceType": "Patient", "id": "b1"}
@@ -36,6 +38,7 @@ def test_each_entry_stands_for_itself(client: httpx.Client) -> None:
     assert bundle["entry"][1]["response"]["outcome"]["resourceType"] == "OperationOutcome"
 
 
+@pytest.mark.feature("http.batch.conditions")
 def test_conditions_of_entries(client: httpx.Client) -> None:
     """ifNoneExist, ifMatch and ifNoneMatch mean what the headers mean."""
     person = {"resourceType": "Patient", "id": "b2", "identifier": [{"system": "urn:b", "value": "2"}]}
@@ -50,6 +53,7 @@ def test_conditions_of_entries(client: httpx.Client) -> None:
     assert statuses == ["200", "412", "304"]
 
 
+@pytest.mark.feature("http.conditional.references")
 def test_conditional_references_in_a_batch(client: httpx.Client) -> None:
     """A search as a reference is resolved; one that matches nothing fails its entry alone."""
     client.put(

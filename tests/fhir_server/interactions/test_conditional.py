@@ -22,6 +22,7 @@ def criteria(value: str) -> str:
     return f"/Patient?identifier=urn:c|{value}"
 
 
+@pytest.mark.feature("http.conditional.update")
 def test_no_match_creates_and_one_match_updates(client: httpx.Client) -> None:
     """Without a match the server gives an id; with one the match has a new version."""
     first = client.put(criteria("cu1"), json=patient("cu1"))
@@ -51,6 +52,7 @@ def test_a_match_with_another_id_is_refused(client: httpx.Client) -> None:
     assert client.put(criteria("cu4"), json=patient("cu4", "cu4-other")).status_code == 400
 
 
+@pytest.mark.feature("http.conditional.update")
 def test_several_matches_are_refused(client: httpx.Client) -> None:
     """Neither an update nor a single delete picks one of several."""
     for _ in range(2):
@@ -76,6 +78,7 @@ def test_a_stale_version_is_refused(client: httpx.Client) -> None:
     assert client.get("/Patient/cu6").json()["meta"]["versionId"] == "1"
 
 
+@pytest.mark.feature("http.conditional.concurrent")
 def test_simultaneous_conditional_updates_make_one_resource(base_url: str, client: httpx.Client) -> None:
     """Of twenty at once one creates, and nineteen update what it created."""
 
@@ -89,6 +92,7 @@ def test_simultaneous_conditional_updates_make_one_resource(base_url: str, clien
     assert client.get(criteria("cu7")).json()["total"] == 1
 
 
+@pytest.mark.feature("http.conditional.delete")
 def test_conditional_delete_of_one_and_of_none(client: httpx.Client) -> None:
     """The match is deleted; if nothing matches there is nothing to do."""
     client.put("/Patient/cd1", json=patient("cd1", "cd1"))
@@ -96,6 +100,7 @@ def test_conditional_delete_of_one_and_of_none(client: httpx.Client) -> None:
     assert client.get("/Patient/cd1").status_code == 410
 
 
+@pytest.mark.feature("http.transaction.conditional")
 def test_conditions_in_a_transaction(client: httpx.Client) -> None:
     """Links lead to what a conditional update creates or finds; a conditional delete takes part."""
     client.put("/Patient/ct-old", json=patient("ct-old", "ct-old"))
@@ -133,6 +138,7 @@ def generous(settings: Settings) -> Iterator[httpx.Client]:
         yield http
 
 
+@pytest.mark.feature("http.conditional.delete.multiple")
 def test_several_are_deleted_where_the_settings_say_so(generous: httpx.Client) -> None:
     """FHIR_CONDITIONAL_DELETE=multiple deletes all matches, and the CapabilityStatement says so."""
     for _ in range(3):

@@ -8,6 +8,7 @@ import pytest
 PATIENT = {"resourceType": "Patient", "identifier": [{"system": "urn:test", "value": "1"}], "active": True}
 
 
+@pytest.mark.feature("http.create", "http.headers")
 def test_the_server_gives_id_version_and_time(client: httpx.Client) -> None:
     """What is created has a new id, version 1, and says so in headers and body."""
     answer = client.post("/Patient", json={**PATIENT, "id": "ignored", "meta": {"versionId": "7"}})
@@ -24,6 +25,7 @@ def test_the_server_gives_id_version_and_time(client: httpx.Client) -> None:
     ("preference", "expected"),
     [("minimal", None), ("representation", "Patient"), ("OperationOutcome", "OperationOutcome")],
 )
+@pytest.mark.feature("http.prefer.return")
 def test_prefer_return_chooses_the_body(client: httpx.Client, preference: str, expected: str | None) -> None:
     """https://hl7.org/fhir/R4/http.html#return: minimal has no body, the others have what they say."""
     answer = client.post("/Patient", json=PATIENT, headers={"prefer": f"return={preference}"})
@@ -41,6 +43,7 @@ def test_prefer_return_chooses_the_body(client: httpx.Client, preference: str, e
         (b'{"resourceType":"Patient","gender":"bogus"}', 422, "code-invalid"),
     ],
 )
+@pytest.mark.feature("http.create", "http.errors")
 def test_what_is_not_a_valid_patient_is_refused(
     client: httpx.Client, content: bytes, status: int, code: str
 ) -> None:
@@ -52,6 +55,7 @@ def test_what_is_not_a_valid_patient_is_refused(
     assert client.get("/Patient/_history").json().get("entry", []) == before
 
 
+@pytest.mark.feature("http.conditional.create")
 def test_conditional_create_makes_one_and_finds_it_again(client: httpx.Client) -> None:
     """https://hl7.org/fhir/R4/http.html#ccreate: no match creates, one match is answered with 200."""
     person = {**PATIENT, "identifier": [{"system": "urn:test", "value": "conditional"}]}
@@ -75,12 +79,14 @@ def test_conditional_create_refuses_several_matches(client: httpx.Client) -> Non
 @pytest.mark.parametrize(
     "criteria", ["", "nonsense=1", "identifier=%ff", "_count=1", "_format=json", "identifier="]
 )
+@pytest.mark.feature("http.conditional.create")
 def test_conditional_create_refuses_bad_criteria(client: httpx.Client, criteria: str) -> None:
     """A condition that is not understood must never count as 'no match'."""
     answer = client.post("/Patient", json=PATIENT, headers={"if-none-exist": criteria})
     assert answer.status_code == 400
 
 
+@pytest.mark.feature("http.conditional.concurrent")
 def test_64_simultaneous_conditional_creates_make_one_resource(base_url: str) -> None:
     """Nobody slips between the search and the create."""
     person = {**PATIENT, "identifier": [{"system": "urn:test", "value": "race"}]}

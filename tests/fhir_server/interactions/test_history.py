@@ -49,6 +49,7 @@ def walk(client: httpx.Client, url: str) -> list[str]:
 @pytest.mark.parametrize(
     ("path", "prefix"), [("/Patient/h1", "Patient/h1/"), ("/Patient", "Patient/"), ("", "")]
 )
+@pytest.mark.feature("http.history.instance")
 def test_all_pages_together_are_the_whole_story(
     client: httpx.Client, story: list[str], path: str, prefix: str, count: int
 ) -> None:

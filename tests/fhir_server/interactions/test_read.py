@@ -15,6 +15,7 @@ def patient(client: httpx.Client) -> dict[str, Any]:
     return body
 
 
+@pytest.mark.feature("http.read", "http.headers")
 def test_read_gives_the_newest_version(client: httpx.Client, patient: dict[str, Any]) -> None:
     """The body is what was stored last, the headers name its version."""
     answer = client.get("/Patient/read")
@@ -24,6 +25,7 @@ def test_read_gives_the_newest_version(client: httpx.Client, patient: dict[str, 
     assert answer.headers["content-type"] == "application/fhir+json; charset=utf-8"
 
 
+@pytest.mark.feature("http.vread")
 def test_vread_gives_each_version(client: httpx.Client, patient: dict[str, Any]) -> None:
     """Old versions stay readable."""
     assert client.get("/Patient/read/_history/1").json()["active"] is True
@@ -31,11 +33,13 @@ def test_vread_gives_each_version(client: httpx.Client, patient: dict[str, Any])
 
 
 @pytest.mark.parametrize("version", ["3", "0", "x", "99999999999", "-1"])
+@pytest.mark.feature("http.vread")
 def test_vread_of_no_such_version_is_404(client: httpx.Client, patient: dict[str, Any], version: str) -> None:
     """Whatever is not the number of a version is not found."""
     assert client.get(f"/Patient/read/_history/{version}").status_code == 404
 
 
+@pytest.mark.feature("http.head")
 def test_head_is_get_without_a_body(client: httpx.Client, patient: dict[str, Any]) -> None:
     """HEAD has the headers of GET."""
     head, get = client.head("/Patient/read"), client.get("/Patient/read")
@@ -59,6 +63,7 @@ def test_head_is_get_without_a_body(client: httpx.Client, patient: dict[str, Any
         ("if-modified-since", "not a date", 200),
     ],
 )
+@pytest.mark.feature("http.conditional.read")
 def test_conditional_read(
     client: httpx.Client, patient: dict[str, Any], header: str, value: str, status: int
 ) -> None:
@@ -68,6 +73,7 @@ def test_conditional_read(
     assert bool(answer.content) == (status != 304)
 
 
+@pytest.mark.feature("http.headers")
 def test_last_modified_can_be_sent_back(client: httpx.Client, patient: dict[str, Any]) -> None:
     """The date of an answer, sent as If-Modified-Since, gets 304."""
     date = client.get("/Patient/read").headers["last-modified"]
@@ -87,6 +93,7 @@ def test_last_modified_can_be_sent_back(client: httpx.Client, patient: dict[str,
         ("/Patient/1/$nonsense", 404, "not-supported"),
     ],
 )
+@pytest.mark.feature("http.read.deleted")
 def test_what_is_not_there(client: httpx.Client, path: str, status: int, code: str) -> None:
     """Each wrong address is told why it is wrong."""
     answer = client.get(path)

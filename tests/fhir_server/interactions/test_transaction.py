@@ -51,6 +51,7 @@ def location_of(answer: httpx.Response, index: int) -> str:
     return "/".join(location.split("/")[-4:-2])
 
 
+@pytest.mark.feature("http.transaction.links")
 def test_links_are_rewritten_wherever_a_link_may_stand(client: httpx.Client) -> None:
     """References, attachments, uris in extensions and contained resources point at what was stored."""
     report = {
@@ -87,6 +88,7 @@ def test_links_are_rewritten_wherever_a_link_may_stand(client: httpx.Client) -> 
     assert stored["identifier"][0]["value"] == UUID_1
 
 
+@pytest.mark.feature("http.transaction")
 def test_answers_come_in_the_order_of_the_entries(client: httpx.Client) -> None:
     """Deletions are done first and reads last, and each answer stands where its entry stood."""
     client.put("/Patient/t-old", json=patient("old", "t-old"))
@@ -130,6 +132,7 @@ FAILING: dict[str, tuple[Entry, int]] = {
 
 
 @pytest.mark.parametrize(("bad", "status"), FAILING.values(), ids=FAILING.keys())
+@pytest.mark.feature("http.transaction.atomic")
 def test_one_failure_stores_nothing(client: httpx.Client, bad: Entry, status: int) -> None:
     """All or nothing: the good entry before and after the bad one is not stored either."""
     good = entry("PUT", "Patient/never-stored", patient("n", "never-stored"))
@@ -148,6 +151,7 @@ def test_issues_name_the_entry(client: httpx.Client) -> None:
     assert [path.split(".resource")[0] for path in paths] == ["Bundle.entry[0]", "Bundle.entry[1]"]
 
 
+@pytest.mark.feature("http.transaction.overlap")
 def test_the_same_resource_twice_is_refused(client: httpx.Client) -> None:
     """https://hl7.org/fhir/R4/http.html#trules: identities must not overlap."""
     change = entry("PUT", "Patient/overlap", patient("o", "overlap"))
@@ -156,6 +160,7 @@ def test_the_same_resource_twice_is_refused(client: httpx.Client) -> None:
     assert client.get("/Patient/overlap").status_code == 404
 
 
+@pytest.mark.feature("http.conditional.references")
 def test_conditional_references_are_resolved(client: httpx.Client) -> None:
     """A reference that is a search becomes the one resource that matches."""
     client.put("/Patient/cond-ref", json=patient("cond-ref", "cond-ref"))
@@ -165,6 +170,7 @@ def test_conditional_references_are_resolved(client: httpx.Client) -> None:
     assert stored["subject"]["reference"] == "Patient/cond-ref"
 
 
+@pytest.mark.feature("http.transaction.conditional")
 def test_conditional_create_in_a_transaction(client: httpx.Client) -> None:
     """The first time the patient is created, the second time the links go to the one that is there."""
     bundle = transaction(
@@ -215,6 +221,7 @@ def test_simultaneous_transactions_share_a_conditional_create(base_url: str, cli
     assert len(subjects) == 1
 
 
+@pytest.mark.feature("http.transaction.links")
 def test_links_between_entries_by_restful_addresses(client: httpx.Client) -> None:
     """A full URL that is an address of another server serves as a placeholder as well."""
     answer = client.post(
@@ -232,6 +239,7 @@ def test_links_between_entries_by_restful_addresses(client: httpx.Client) -> Non
         assert client.get("/" + location_of(answer, index)).json()["subject"]["reference"] == target
 
 
+@pytest.mark.feature("http.transaction")
 def test_a_large_transaction_is_stored_whole(client: httpx.Client) -> None:
     """Thousands of entries are no reason to refuse."""
     entries = [entry("POST", "Observation", observation(UUID_1)) for _ in range(3000)]
@@ -240,6 +248,7 @@ def test_a_large_transaction_is_stored_whole(client: httpx.Client) -> None:
     assert len(answer.json()["entry"]) == 3001
 
 
+@pytest.mark.feature("http.transaction.prefer")
 def test_the_answer_has_resources_if_preferred(client: httpx.Client) -> None:
     """Prefer: return=representation brings what was stored with each answer."""
     bundle = transaction(entry("POST", "Patient", patient("repr")))

@@ -12,6 +12,7 @@ def patient(resource_id: str, **elements: Any) -> dict[str, Any]:
     return {"resourceType": "Patient", "id": resource_id, **elements}
 
 
+@pytest.mark.feature("http.update", "http.update.create")
 def test_update_as_create_then_update(client: httpx.Client) -> None:
     """201 with a location for the first version, 200 for the next."""
     first = client.put("/Patient/u1", json=patient("u1"))
@@ -30,6 +31,7 @@ def test_update_as_create_then_update(client: httpx.Client) -> None:
         ({"resourceType": "Group", "id": "u2"}, 400),
     ],
 )
+@pytest.mark.feature("http.update")
 def test_the_body_must_be_of_the_url(client: httpx.Client, body: dict[str, Any], status: int) -> None:
     """Type and id of the resource are those of the URL."""
     assert client.put("/Patient/u2", json=body).status_code == status
@@ -40,6 +42,7 @@ def test_the_body_must_be_of_the_url(client: httpx.Client, body: dict[str, Any],
     ("if_match", "status"),
     [('W/"1"', 200), ('"1"', 200), ("1", 200), ('W/"2"', 412), ('W/"x"', 412), ("<>", 400)],
 )
+@pytest.mark.feature("http.update.version-aware")
 def test_if_match(client: httpx.Client, if_match: str, status: int) -> None:
     """https://hl7.org/fhir/R4/http.html#concurrency: a stale version is refused."""
     resource_id = f"m{if_match.encode().hex()}"
@@ -55,6 +58,7 @@ def test_if_match_on_nothing_is_refused(client: httpx.Client) -> None:
     assert answer.status_code == 412
 
 
+@pytest.mark.feature("http.update.if-none-match")
 def test_if_none_match_star_never_replaces(client: httpx.Client) -> None:
     """If-None-Match: * creates, and refuses to replace."""
     headers = {"if-none-match": "*"}
@@ -62,6 +66,7 @@ def test_if_none_match_star_never_replaces(client: httpx.Client) -> None:
     assert client.put("/Patient/star", json=patient("star"), headers=headers).status_code == 412
 
 
+@pytest.mark.feature("http.delete")
 def test_deleted_then_revived(client: httpx.Client) -> None:
     """After a delete the address is 410, the history stays, and an update goes on counting."""
     client.put("/Patient/d1", json=patient("d1"))
@@ -84,6 +89,7 @@ def test_deleting_nothing_is_no_error(client: httpx.Client) -> None:
     assert client.get("/Patient/never").status_code == 404
 
 
+@pytest.mark.feature("http.delete.version-aware")
 def test_delete_with_a_stale_version_is_refused(client: httpx.Client) -> None:
     """If-Match guards deletions as well."""
     client.put("/Patient/d3", json=patient("d3"))
@@ -92,6 +98,7 @@ def test_delete_with_a_stale_version_is_refused(client: httpx.Client) -> None:
     assert client.get("/Patient/d3").status_code == 200
 
 
+@pytest.mark.feature("http.prefer.return")
 def test_delete_answers_with_an_outcome_if_preferred(client: httpx.Client) -> None:
     """Prefer: return=OperationOutcome turns 204 into 200 with an outcome."""
     client.put("/Patient/d4", json=patient("d4"))
@@ -118,6 +125,7 @@ def test_simultaneous_updates_lose_nothing(base_url: str, client: httpx.Client) 
     assert len({entry["resource"]["multipleBirthInteger"] for entry in entries}) == 30
 
 
+@pytest.mark.feature("http.update.version-aware")
 def test_only_one_of_many_with_the_same_if_match_wins(base_url: str, client: httpx.Client) -> None:
     """Of ten writers that saw version 1, one writes version 2 and nine are told."""
     client.put("/Patient/lock", json=patient("lock"))

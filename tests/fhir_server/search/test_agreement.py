@@ -46,6 +46,7 @@ def _cases(draw: st.DrawFn) -> tuple[list[dict[str, Any]], list[tuple[str, str]]
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(case=_cases())
+@pytest.mark.feature("search.agreement")
 def test_searches_agree(
     documents: dict[str, Documents], case: tuple[list[dict[str, Any]], list[tuple[str, str]]]
 ) -> None:

@@ -56,11 +56,15 @@ def _stored(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("row", TABLE, ids=row_id)
+@pytest.mark.feature(
+    "search.all._id", "search.all._tag", "search.all._profile", "search.all._security", "search.all._source"
+)
 def test_parameters_of_all_resources(client: httpx.Client, row: Row) -> None:
     """Each search of the table finds what its rule says."""
     check(client, row)
 
 
+@pytest.mark.feature("search.all._lastUpdated")
 def test_a_resource_is_found_by_the_moment_of_its_change(client: httpx.Client) -> None:
     """https://hl7.org/fhir/R4/search.html#lastUpdated: eq, gt and lt about the very millisecond."""
     moment = client.get("/Basic/a").json()["meta"]["lastUpdated"]

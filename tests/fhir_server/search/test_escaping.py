@@ -55,6 +55,7 @@ def _escaped(text: str) -> str:
 
 
 @given(st.lists(st.text(alphabet="ab\\,$| "), min_size=1), st.sampled_from(",$|"))
+@pytest.mark.feature("search.escaping")
 def test_round_trip(values: list[str], separator: str) -> None:
     """Whatever is escaped and joined comes back when it is split and unescaped."""
     joined = separator.join(_escaped(value) for value in values)

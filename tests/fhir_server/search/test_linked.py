@@ -53,6 +53,7 @@ def about_linked(client: httpx.Client) -> Checking:
 
 @_many
 @given(seed=_seeds)
+@pytest.mark.feature("search.agreement")
 def test_questions_about_linked_resources_agree(about_linked: Checking, seed: int) -> None:
     """Matches, their order, their pages and what comes along are those of the evaluator."""
     about_linked(seed)
@@ -75,6 +76,7 @@ def about_synthea(mongo_url: str) -> Iterator[Checking]:
 
 @_many
 @given(seed=_seeds)
+@pytest.mark.feature("search.agreement")
 def test_questions_about_synthea_agree(about_synthea: Checking, seed: int) -> None:
     """The same, of resources as a hospital has them."""
     about_synthea(seed)

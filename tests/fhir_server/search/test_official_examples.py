@@ -71,6 +71,7 @@ def test_all_examples_can_be_indexed(
         assert stored[resource_type].count_documents({}) == len(resources)
 
 
+@pytest.mark.feature("search.all-types")
 def test_each_parameter_finds_the_examples_that_have_a_value(
     stored: dict[str, Documents], examples: dict[str, list[Document]]
 ) -> None:

@@ -103,6 +103,7 @@ def _sorted(resources: list[dict[str, Any]], keys: list[str]) -> list[str]:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(case=_cases())
+@pytest.mark.feature("search.result._sort")
 def test_order(documents: dict[str, Documents], case: tuple[list[dict[str, Any]], list[str], int]) -> None:
     """Pages of any size together are all resources in the order that was asked for."""
     resources, keys, size = case
@@ -140,6 +141,7 @@ def _observation(number: int) -> dict[str, Any]:
         "date=ge2012&date=lt2016",
     ],
 )
+@pytest.mark.feature("http.paging.snapshot")
 def test_pages_while_others_write(database: Database[Document], search: str) -> None:
     """What was there all the time is on exactly one page, though others create and delete between pages."""
     documents = collection(database, "Observation")
