@@ -18,7 +18,7 @@ from fhir_server.binary_content import is_read_of_binary, is_write_of_binary, se
 from fhir_server.context import Context, Request, Response
 from fhir_server.errors import error_response
 from fhir_server.formats import JSON, accepted_format, best_format, sent_format
-from fhir_server.graphql.requests import sent_query
+from fhir_server.graphql.requests import Sent
 from fhir_server.identifiers import new_id
 from fhir_server.negotiation import check_host, is_pretty, parse_prefer
 from fhir_server.patches import sent_patch
@@ -188,7 +188,7 @@ class _Exchange:
         if not body and request.path and request.path[-1].startswith("$"):
             return request  # an operation without parameters, or with all of them in the address
         if request.path[-1:] == ("$graphql",):
-            return replace(request, body=sent_query(body, content_type))
+            return replace(request, body=Sent(body, content_type))
         if is_write_of_binary(request):
             security_context = self._headers.get(b"x-security-context")
             return replace(request, body=sent_binary(request, body, content_type, security_context))

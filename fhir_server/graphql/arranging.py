@@ -46,7 +46,7 @@ def _collect(
                     _collect(value, entries, suffix + own, in_list=inside, is_collated=True)
             continue
         is_list = (in_list or found.is_list) and not shaping.is_single
-        if found.is_shown and not found.values:
+        if found.is_shown and is_list and not found.values:
             _entry(entries, found.pick.key + suffix, found, is_list=is_list, is_collated=is_collated)
         for value, own in zip(found.values, found.suffixes, strict=True):
             name = found.pick.key + suffix + own

@@ -22,8 +22,11 @@ MOST_FIELDS = 2_000
 DEEPEST = 20
 """Fields within fields."""
 
-MOST_VALUES = 200_000
-"""Elements, values and objects in an answer, flattened or not; about half a second's work."""
+MOST_VALUES = 100_000
+"""Elements, values and objects in an answer, flattened or not; about a second's work."""
+
+MOST_INTROSPECTED = 50_000
+"""The same for what the schema tells of itself: enough for the largest type with all arguments."""
 
 MOST_RESOURCES = 5_000
 """Resources that a query brings together by references."""
@@ -37,9 +40,10 @@ LONGEST_SECONDS = 30
 
 @dataclass(slots=True)
 class Work:
-    """What a query has left of the three things that only its execution shows."""
+    """What a query has left of the things that only its execution shows."""
 
     values: int = MOST_VALUES
+    introspected: int = MOST_INTROSPECTED
     resources: int = MOST_RESOURCES
     searches: int = MOST_SEARCHES
 
@@ -48,6 +52,13 @@ class Work:
         self.values -= number
         if self.values < 0:
             raise _too_costly(f"the answer would have more than {MOST_VALUES:,} values")
+
+    def spend_introspected(self, number: int) -> None:
+        """Count values of introspection; raise TooCostly when there are too many."""
+        self.introspected -= number
+        if self.introspected < 0:
+            reason = f"the schema's own answer would have more than {MOST_INTROSPECTED:,} values"
+            raise _too_costly(f"{reason}; __type(name: ...) tells of one type")
 
     def spend_resources(self, number: int) -> None:
         """Count resources that references are to be resolved to; raise TooCostly when there are too many."""

@@ -10,8 +10,10 @@ from resources.operation_outcome import UnprocessableContent, error
 from resources.references import LiteralReference, parse_reference
 
 
-def contained_target(text: str, container: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def contained_target(text: Any, container: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return what a reference such as `#med` means within `container`, `#` being the container itself."""
+    if not isinstance(text, str) or not text.startswith("#"):
+        return None
     if text == "#":
         return container
     contained = container.get("contained", ())

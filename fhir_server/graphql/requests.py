@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fhir_server.context import Request
-from fhir_server.formats import sent_format
+from fhir_server.formats import media_type_of, sent_format
 from resources import json_format
 from resources.operation_outcome import InvalidContent, error
 
@@ -26,21 +26,32 @@ class Asked:
     operation_name: str | None = None
 
 
-def sent_query(body: bytes, content_type: str | None) -> Any:
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A body as it was sent: what is wrong with it is to be told as a GraphQL error."""
+
+    content: bytes
+    content_type: str | None
+
+
+def _parsed(sent: Sent) -> Any:
     """Return what a body holds: JSON, a resource, or a query document as `{"query": ...}`.
 
     Raises UnsupportedMediaType and InvalidContent.
     """
-    if (content_type or "").partition(";")[0].strip().lower() != _GRAPHQL:
-        return sent_format(content_type).parse(body)
+    if media_type_of(sent.content_type) != _GRAPHQL:
+        return sent_format(sent.content_type).parse(sent.content)
     try:
-        return {"query": body.decode("utf-8")}
+        return {"query": sent.content.decode("utf-8")}
     except UnicodeDecodeError:
         raise InvalidContent(error("structure", "The body is not UTF-8")) from None
 
 
 def asked(request: Request) -> Asked:
-    """Return the query that `request` holds; raise InvalidContent if there is none or it is malformed."""
+    """Return the query that `request` holds.
+
+    Raises InvalidContent if there is none or it is malformed, UnsupportedMediaType if it cannot be read.
+    """
     given: dict[str, Any] = {}
     for name, text in request.query:
         if name in _NAMES and name in given:
@@ -48,7 +59,8 @@ def asked(request: Request) -> Asked:
         given[name] = text
     if isinstance(given.get("variables"), str):
         given["variables"] = json_format.parse(given["variables"].encode()) if given["variables"] else None
-    given |= _of_body(request.body)
+    body = request.body
+    given |= _of_body(_parsed(body) if isinstance(body, Sent) else body)
     return Asked(_document(given), _variables(given), _operation_name(given))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from fhir_server.graphql.selection import Pick
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Found:
     """The values of one field of an object: leaves, or objects of which fields were selected.
 
@@ -29,7 +29,7 @@ class Found:
         self.suffixes.append(suffix)
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Chosen:
     """An object with the fields that were selected of it, in order."""
 

@@ -1,10 +1,15 @@
 """Asking in GraphQL, about a few made-up people and what was found out about them."""
 
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
+from pymongo import MongoClient
+
+from fhir_server.settings import Settings
+from tests.fhir_server.conftest import FHIR_JSON, running_server
 
 Ask = Callable[..., httpx.Response]
 
@@ -81,7 +86,31 @@ OTHERS: tuple[dict[str, Any], ...] = (
 )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
+def settings(mongo_url: str) -> Iterator[Settings]:
+    """Settings for one database for all these tests, which is dropped afterwards."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    yield Settings(mongo_url=mongo_url, database=name, log_level="error")
+    with MongoClient[dict[str, object]](mongo_url) as client:
+        client.drop_database(name)
+
+
+@pytest.fixture(scope="package")
+def base_url(settings: Settings) -> Iterator[str]:
+    """The address of one server for all these tests."""
+    with running_server(settings) as url:
+        yield url
+
+
+@pytest.fixture(scope="package")
+def client(base_url: str) -> Iterator[httpx.Client]:
+    """An HTTP client of that server, which sends FHIR JSON."""
+    headers = {"content-type": FHIR_JSON}
+    with httpx.Client(base_url=base_url, headers=headers, timeout=30) as http:
+        yield http
+
+
+@pytest.fixture(scope="package")
 def ask(client: httpx.Client) -> Ask:
     """Send a query about what stands at an address ("" for the system), with the values of its variables."""
 
@@ -91,7 +120,7 @@ def ask(client: httpx.Client) -> Ask:
     return asking
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def records(client: httpx.Client) -> None:
     """The people and their records, stored."""
     for resource in (IDA, *OTHERS):
