@@ -8,6 +8,7 @@ https://hl7.org/fhir/R4/search.html#modifiers
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache, partial
 from typing import Any
 
 from fhir_server.search import asked
@@ -17,6 +18,8 @@ from fhir_server.search.token_values import folded, identifier_values
 from resources.fhirpath.element_paths import ElementPath
 
 PATH = "search.:modifiers"
+
+_LONGEST_REMEMBERED = 64
 
 Element = dict[str, Any]
 
@@ -35,47 +38,56 @@ def modified_readers(field: Field) -> Iterable[tuple[ElementPath, Reader]]:
     """Return how the elements of a field give values for modifiers, and where these elements are."""
     for path in field.parameter.paths:
         for modifier, read in _READ.get((field.type, path.type), {}).items():
-            yield path, Reader(_prefixed(prefix(field, modifier), read), several=True)
+            yield path, Reader(partial(read, prefix(field, modifier)), several=True)
 
 
-def _prefixed(beginning: str, read: Callable[[Element], list[str]]) -> Callable[[Element], list[str]]:
-    return lambda element: [beginning + value for value in read(element)]
+def _concept_texts(beginning: str, concept: Element) -> list[str]:
+    text = concept.get("text")
+    found = [] if text is None else [_form(beginning, text)]
+    for coding in concept.get("coding", ()):
+        display = coding.get("display")
+        if display is not None and display != text:
+            found.append(_form(beginning, display))
+    return found
 
 
-def _concept_texts(concept: Element) -> list[str]:
-    displays = [coding.get("display") for coding in concept.get("coding", ())]
-    return _texts([concept.get("text"), *displays])
+def _coding_texts(beginning: str, coding: Element) -> list[str]:
+    display = coding.get("display")
+    return [] if display is None else [_form(beginning, display)]
 
 
-def _coding_texts(coding: Element) -> list[str]:
-    return _texts([coding.get("display")])
+def _identifier_texts(beginning: str, identifier: Element) -> list[str]:
+    text = identifier.get("type", {}).get("text")
+    return [] if text is None else [_form(beginning, text)]
 
 
-def _identifier_texts(identifier: Element) -> list[str]:
-    return _texts([identifier.get("type", {}).get("text")])
+def _form(beginning: str, text: str) -> str:
+    return _remembered(beginning, text) if len(text) <= _LONGEST_REMEMBERED else beginning + normalised(text)
 
 
-def _texts(found: Iterable[str | None]) -> list[str]:
-    return [normalised(text) for text in dict.fromkeys(found) if text is not None]
+# Displays come again and again, long texts do not.
+@lru_cache(maxsize=16_384)
+def _remembered(beginning: str, text: str) -> str:
+    return beginning + normalised(text)
 
 
-def _typed_identifier(identifier: Element) -> list[str]:
+def _typed_identifier(beginning: str, identifier: Element) -> list[str]:
     value = identifier.get("value")
     if value is None:
         return []
     return [
-        f"{coding.get('system', '')}|{folded(coding['code'])}|{folded(value)}"
+        f"{beginning}{coding.get('system', '')}|{folded(coding['code'])}|{folded(value)}"
         for coding in identifier.get("type", {}).get("coding", ())
         if "code" in coding
     ]
 
 
-def _reference_identifier(reference: Element) -> list[str]:
+def _reference_identifier(beginning: str, reference: Element) -> list[str]:
     identifier = reference.get("identifier")
-    return [] if identifier is None else identifier_values(identifier)
+    return [] if identifier is None else [beginning + value for value in identifier_values(identifier)]
 
 
-_READ: Mapping[tuple[str, str], Mapping[str, Callable[[Element], list[str]]]] = {
+_READ: Mapping[tuple[str, str], Mapping[str, Callable[[str, Element], list[str]]]] = {
     ("token", "CodeableConcept"): {"text": _concept_texts},
     ("token", "Coding"): {"text": _coding_texts},
     ("token", "Identifier"): {"text": _identifier_texts, "of-type": _typed_identifier},

@@ -38,13 +38,15 @@ _ROUNDED = Context(prec=34)
 class Unit:
     """A unit: `dimension` names the unit that all comparable ones are brought into, such as `g.m-3`.
 
-    A value in the unit, times `multiplier`, plus `addend`, over `divisor`, is the value in that one.
+    A value in the unit, times `multiplier`, plus `addend`, over `divisor`, is the value in that one. It
+    `is_multiple` if the multiplier alone says it.
     """
 
     dimension: str
     multiplier: Decimal
     addend: Decimal
     divisor: Decimal
+    is_multiple: bool
 
 
 def canonical(value: Decimal | int, text: str) -> tuple[Decimal, str] | None:
@@ -54,11 +56,14 @@ def canonical(value: Decimal | int, text: str) -> tuple[Decimal, str] | None:
     becomes the smaller one, and what is equal stays equal.
     """
     found = unit(text)
-    if found is None or not -_MOST_MAGNITUDE < Decimal(value).adjusted() < _MOST_MAGNITUDE:
+    if found is None:
         return None
-    scaled = _EXACT.multiply(value, found.multiplier)
-    if found.addend:
-        scaled = _EXACT.add(scaled, found.addend)
+    number = value if isinstance(value, Decimal) else Decimal(value)
+    if not -_MOST_MAGNITUDE < number.adjusted() < _MOST_MAGNITUDE:
+        return None
+    if found.is_multiple:
+        return _ROUNDED.multiply(number, found.multiplier), found.dimension
+    scaled = _EXACT.add(_EXACT.multiply(number, found.multiplier), found.addend)
     return _ROUNDED.divide(scaled, found.divisor), found.dimension
 
 
@@ -72,12 +77,16 @@ def unit(text: str) -> Unit | None:
     factor, addend = measure.factor, measure.addend
     if not Fraction(1, 10**_MOST_MAGNITUDE) < factor < 10**_MOST_MAGNITUDE:
         return None
-    divisor = factor.denominator * addend.denominator
+    multiplier, divisor = factor.numerator * addend.denominator, factor.denominator * addend.denominator
+    # A factor such as a thousandth is a decimal itself, which takes one operation instead of two.
+    decimal = _EXACT.divide(multiplier, divisor)
+    is_multiple = not addend and Fraction(decimal) == factor
     return Unit(
         ".".join(f"{base}{'' if power == 1 else power}" for base, power in measure.dimension) or "1",
-        Decimal(factor.numerator * addend.denominator),
+        decimal if is_multiple else Decimal(multiplier),
         Decimal(addend.numerator * factor.denominator),
-        Decimal(divisor),
+        Decimal(1) if is_multiple else Decimal(divisor),
+        is_multiple,
     )
 
 
