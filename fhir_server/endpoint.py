@@ -179,7 +179,7 @@ class _Exchange:
 
     def _with_body(self, request: Request, body: bytes) -> Request:
         content_type = self._headers.get(b"content-type")
-        if request.path[1:] == ("_search",):
+        if request.path[-1:] == ("_search",):
             if (content_type or "").partition(";")[0].strip().lower() != _FORM:
                 raise UnsupportedMediaType(error("not-supported", f"A search is posted as {_FORM}"))
             return replace(request, query=(*request.query, *parse_pairs(body)))

@@ -18,6 +18,8 @@ from fhir_server.interactions.delete import delete
 from fhir_server.interactions.history import history
 from fhir_server.interactions.patch import patch
 from fhir_server.interactions.read import read
+from fhir_server.interactions.search_compartment import search_compartment
+from fhir_server.interactions.search_system import search_system
 from fhir_server.interactions.search_type import search_type
 from fhir_server.interactions.transaction import transaction
 from fhir_server.interactions.update import update
@@ -67,12 +69,15 @@ TYPE = "{type}"
 ID = "{id}"
 JOB = "{job}"
 VERSION_ID = "{vid}"
+MEMBER = "{member}"
 
 _READ = Route("read", read)
 _VREAD = Route("vread", vread)
 _HISTORY = Route("history", history)
 _CAPABILITIES = Route("capabilities", capabilities)
 _SEARCH = Route("search-type", search_type, may_wait=True)
+_SEARCH_SYSTEM = Route("search-system", search_system, may_wait=True)
+_SEARCH_COMPARTMENT = Route("search-compartment", search_compartment, may_wait=True)
 _CREATE = Route("create", _plain(_preferring(create)))
 _UPDATE = Route("update", _plain(_preferring(update)))
 _PATCH = Route("patch", _plain(_preferring(patch)))
@@ -87,7 +92,8 @@ _BUNDLE = Route("batch-or-transaction", _plain(_bundle))
 Methods = Mapping[str, Route]
 
 ROUTES: Mapping[tuple[str, ...], Methods] = {
-    (): {"POST": _BUNDLE},
+    (): {"GET": _SEARCH_SYSTEM, "HEAD": _SEARCH_SYSTEM, "POST": _BUNDLE},
+    ("_search",): {"POST": _SEARCH_SYSTEM},
     ("metadata",): {"GET": _CAPABILITIES, "HEAD": _CAPABILITIES},
     ("_history",): {"GET": _HISTORY, "HEAD": _HISTORY},
     (STATUS_PATH, JOB): {"GET": _ASYNC_STATUS, "HEAD": _ASYNC_STATUS, "DELETE": _ASYNC_CANCEL},
@@ -102,6 +108,9 @@ ROUTES: Mapping[tuple[str, ...], Methods] = {
     (TYPE, "_search"): {"POST": _SEARCH},
     (TYPE, "_history"): {"GET": _HISTORY, "HEAD": _HISTORY},
     (TYPE, ID): {"GET": _READ, "HEAD": _READ, "PUT": _UPDATE, "PATCH": _PATCH, "DELETE": _DELETE},
+    (TYPE, ID, MEMBER): {"GET": _SEARCH_COMPARTMENT, "HEAD": _SEARCH_COMPARTMENT},
+    (TYPE, ID, MEMBER, "_search"): {"POST": _SEARCH_COMPARTMENT},
+    (TYPE, ID, "_search"): {"POST": _SEARCH_COMPARTMENT},
     (TYPE, ID, "_history"): {"GET": _HISTORY, "HEAD": _HISTORY},
     (TYPE, ID, "_history", VERSION_ID): {"GET": _VREAD, "HEAD": _VREAD},
 }
@@ -152,4 +161,6 @@ def _pattern(path: tuple[str, ...]) -> tuple[str, ...]:
     if path[1].startswith(("_", "$")):
         return (TYPE, *path[1:])
     check_id(path[1])
+    if path[2:3] == ("*",) or (len(path) > 2 and path[2] in resource_types()):
+        return (TYPE, ID, MEMBER, *path[3:])
     return (TYPE, ID, *path[2:3], VERSION_ID, *path[4:]) if len(path) > 3 else (TYPE, ID, *path[2:])

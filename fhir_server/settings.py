@@ -64,6 +64,18 @@ class Settings(BaseSettings):
     max_page_size: int = Field(
         default=1000, ge=1, le=10_000, description="Entries on a page at most, whatever `_count` says"
     )
+    max_included: int = Field(
+        default=1000,
+        ge=1,
+        le=10_000,
+        description="Resources beside the matches on a page at most, by `_include` and `_revinclude`",
+    )
+    page_link_seconds: int = Field(
+        default=3600,
+        ge=1,
+        le=604_800,
+        description="Seconds for which a link to another page of a search is good",
+    )
     conditional_delete: Literal["single", "multiple"] = Field(
         default="single", description="Whether `DELETE Patient?...` may delete several resources at once"
     )

@@ -9,6 +9,7 @@ a batch, an ERR segment) is decided by the renderer from the class alone.
     ├── UnprocessableContent   readable FHIR that breaks a rule: a binding, a cardinality, a business rule
     ├── ResourceNotFound       no such resource, version or resource type
     ├── ResourceDeleted        the resource was there and is deleted
+    ├── PageLinkExpired        a link to a page that was good for some time, and no longer is
     ├── Conflict               the write collides with another one
     ├── PreconditionFailed     If-Match or a conditional interaction does not hold
     ├── PreconditionRequired   a version has to be named (If-Match), and none is
@@ -113,6 +114,10 @@ class ResourceDeleted(FhirError):
         """Carry `issues` and the number of the version that is the deletion."""
         super().__init__(*issues)
         self.version = version
+
+
+class PageLinkExpired(FhirError):
+    """A link to another page of a search was followed too late; the search has to be made anew."""
 
 
 class Conflict(FhirError):

@@ -58,6 +58,11 @@ async def looked_up(filter_: Any, context: Context) -> Any:
     return _replaced(filter_, dict(zip(questions, answers, strict=True)))
 
 
+def needs_lookup(filter_: Any) -> bool:
+    """Tell whether there are lookups in a filter."""
+    return next(_lookups(filter_), None) is not None
+
+
 def _lookups(value: Any) -> Iterator[Lookup]:
     if isinstance(value, Lookup):
         yield value

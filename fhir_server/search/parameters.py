@@ -12,7 +12,7 @@ from typing import Any
 
 from fhir_server.search.asked import both
 from fhir_server.search.criteria import criterion, problem
-from fhir_server.search.results import RESULT_PARAMETERS, SUMMARIES, Results, parse_results
+from fhir_server.search.results import Results, is_result_parameter, parse_results
 from fhir_server.search.scope import Scope
 from resources.operation_outcome import FhirError, InvalidSearch, Issue, error
 
@@ -53,12 +53,19 @@ class _Reading:
 
 
 def parse_search(
-    resource_type: str, pairs: Pairs, *, lenient: bool, base_url: str, now: datetime | None = None
+    resource_type: str,
+    pairs: Pairs,
+    *,
+    lenient: bool,
+    base_url: str,
+    now: datetime | None = None,
+    types: Sequence[str] = (),
 ) -> Query:
     """Return the query that `pairs`, the decoded names and values of a search, ask for.
 
-    `now` is what "approximately" is relative to. Raises InvalidSearch with all that is wrong; a lenient
-    search leaves out what is unknown, but a value that is malformed is an error all the same.
+    `now` is what "approximately" is relative to; `types` are all that are searched together.
+    Raises InvalidSearch with all that is wrong; a lenient search leaves out what is unknown, but a value that
+    is malformed is an error all the same.
     """
     if sum(1 + text.count(",") for _, text in pairs) > MOST_VALUES:
         raise InvalidSearch(error("too-costly", f"A search names {MOST_VALUES} values at most"))
@@ -73,7 +80,7 @@ def parse_search(
         except FhirError as failure:
             reading.wrong.extend(failure.issues)
     try:
-        results = parse_results(resource_type, reading.results)
+        results = parse_results(resource_type, reading.results, types)
     except FhirError as failure:
         reading.wrong.extend(failure.issues)
     if reading.wrong:
@@ -85,19 +92,12 @@ def _read(resource_type: str, name: str, text: str, reading: _Reading, *, lenien
     # "Empty parameters are not an error - they are just ignored by the server."
     if name in _IGNORED or not text:
         return
-    wrong = _wrong(resource_type, name, text)
+    wrong = None if is_result_parameter(name) else problem(resource_type, name)
     if wrong is None:
-        known = reading.results if name in RESULT_PARAMETERS else reading.asked
+        known = reading.results if is_result_parameter(name) else reading.asked
         known.setdefault(name, []).append(text)
         reading.used.append((name, text))
     elif lenient and name != "_query":  # "Servers ... SHALL refuse" a named query that they do not know
         reading.ignored.append(Issue("warning", wrong.code, wrong.diagnostics))
     else:
         reading.wrong.append(wrong)
-
-
-def _wrong(resource_type: str, name: str, text: str) -> Issue | None:
-    """Return what is to be said of a parameter that is not known here, None if it is."""
-    if name == "_summary" and text not in SUMMARIES:
-        return error("not-supported", f"_summary is {' or '.join(SUMMARIES)} here")
-    return None if name in RESULT_PARAMETERS else problem(resource_type, name)

@@ -1,11 +1,11 @@
-"""From a query to what MongoDB is asked, page by page.
+"""From a query to what MongoDB is asked, page by page, in both directions.
 
 A page goes on where the last one ended by the values of its sort keys, so that nothing is skipped or
 repeated while others write. Without `_sort` resources come in the order of `seq`, that is of their creation.
 https://hl7.org/fhir/R4/http.html#paging
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fhir_server.search.asked import both
@@ -29,32 +29,45 @@ class Find:
     projection: dict[str, int]
 
 
-def finds(query: Query, after: Position | None) -> list[Find] | None:
-    """Return the finds that together, one after the other, give the rest of the search in its order.
+def finds(query: Query, position: Position | None, *, backwards: bool = False) -> list[Find] | None:
+    """Return the finds that together, one after the other, give what comes after `position` in order.
 
-    That takes one if there is no sort key, and two if there is one: first the resources that have a value,
-    then the others. For more keys, or one of several parameters together, there is no such way: None.
+    `backwards` they give what comes before it, the nearest first. That takes one find if there is no sort
+    key, and two if there is one: the resources that have a value come first, then the others. For more keys,
+    or one of several parameters together, there is no such way: None. Nor is there for the way back by the
+    least of several values, as MongoDB would go by the greatest.
     """
     sort = query.results.sort
     if not sort:
-        return [Find(both([query.filter, _later(after, 1)]), (("seq", 1),), _WANTED)]
+        turn = -1 if backwards else 1
+        return [Find(both([query.filter, _later(position, turn)]), (("seq", turn),), _WANTED)]
     key = sort[0]
-    if len(sort) > 1 or not (key.is_bare or key.array):
+    if len(sort) > 1 or not (key.is_bare or (key.array and not backwards)):
         return None
-    found = []
-    having, lacking = _presence(key)
-    if after is None or after.values[0] is not None:
-        beyond = _beyond_value(key, after) if after else {}
-        # Ids are unique, and the index on them has nothing else in it.
-        tie = [] if key.paths[0] == "_id" else [("seq", key.direction)]
-        order = ((key.paths[0], key.direction), *tie)
-        projection = {**_WANTED, key.paths[0]: 1}
-        found.append(Find(both([query.filter, having, beyond]), order, projection))
-    if key.paths[0].startswith("search."):
-        within = after if after and after.values[0] is None else None
-        rest = both([query.filter, lacking, _later(within, key.direction)])
-        found.append(Find(rest, (("seq", key.direction),), _WANTED))
-    return found
+    if backwards:
+        key = replace(key, descending=not key.descending)
+    is_lacking = position is not None and position.values[0] is None
+    steps: list[Find] = []
+    if backwards or not is_lacking:
+        steps.append(_having_value(query, key, None if is_lacking else position))
+    if (not backwards or is_lacking or position is None) and key.paths[0].startswith("search."):
+        steps.append(_lacking_value(query, key, position if is_lacking else None))
+    return steps[::-1] if backwards else steps
+
+
+def _having_value(query: Query, key: SortKey, position: Position | None) -> Find:
+    beyond = _beyond_value(key, position) if position else {}
+    # Ids are unique, and the index on them has nothing else in it.
+    tie = [] if key.paths[0] == "_id" else [("seq", key.direction)]
+    order = ((key.paths[0], key.direction), *tie)
+    having, _ = _presence(key)
+    return Find(both([query.filter, having, beyond]), order, {**_WANTED, key.paths[0]: 1})
+
+
+def _lacking_value(query: Query, key: SortKey, position: Position | None) -> Find:
+    _, lacking = _presence(key)
+    rest = both([query.filter, lacking, _later(position, key.direction)])
+    return Find(rest, (("seq", key.direction),), _WANTED)
 
 
 def _later(after: Position | None, direction: int) -> Filter:
@@ -92,24 +105,31 @@ def _beyond_value(key: SortKey, after: Position) -> Filter:
     return {"$expr": {"$or": [{ahead: [extreme, value]}, tie]}}
 
 
-def pipeline(query: Query, after: Position | None, limit: int) -> Pipeline:
-    """Return the aggregation that gives the next `limit` resources in the order of several sort keys.
+def pipeline(query: Query, position: Position | None, limit: int, *, backwards: bool = False) -> Pipeline:
+    """Return the aggregation that gives the next `limit` resources in the order of any sort keys.
 
-    Its documents have the values of the keys in `keys`, with `null` for those that are missing.
+    `backwards` they are those before the position, the nearest first. Its documents have the values of the
+    keys in `keys`, with `null` for those that are missing.
     """
+    sort, turn = query.results.sort, -1 if backwards else 1
     stages: Pipeline = [
         {"$match": query.filter},
-        {"$set": {f"key{i}": _key_value(key) for i, key in enumerate(query.results.sort)}},
-        {"$set": {f"last{i}": {"$lte": [f"$key{i}", None]} for i in range(len(query.results.sort))}},
+        {"$set": {f"key{i}": _key_value(key) for i, key in enumerate(sort)}},
+        {"$set": {f"last{i}": {"$lte": [f"$key{i}", None]} for i in range(len(sort))}},
     ]
-    if after is not None:
-        stages.append({"$match": _beyond(query.results.sort, after)})
+    if position is not None:
+        stages.append({"$match": _beyond(sort, position, turn)})
     order: dict[str, int] = {}
-    for i, key in enumerate(query.results.sort):
-        order |= {f"last{i}": 1, f"key{i}": key.direction}
-    keys = [{"$ifNull": [f"$key{i}", None]} for i in range(len(query.results.sort))]
-    stages += [{"$sort": order | {"seq": 1}}, {"$limit": limit}]
+    for i, key in enumerate(sort):
+        order |= {f"last{i}": turn, f"key{i}": key.direction * turn}
+    keys = [{"$ifNull": [f"$key{i}", None]} for i in range(len(sort))]
+    stages += [{"$sort": order | {"seq": tie_direction(sort) * turn}}, {"$limit": limit}]
     return [*stages, {"$project": {**_WANTED, "keys": keys}}]
+
+
+def tie_direction(sort: tuple[SortKey, ...]) -> int:
+    """Return the direction in which resources come that are equal by all keys: 1 is that of creation."""
+    return sort[0].direction if len(sort) == 1 else 1
 
 
 def _key_value(key: SortKey) -> Any:
@@ -119,17 +139,21 @@ def _key_value(key: SortKey) -> Any:
     return {extreme: [{extreme: f"${path}"} for path in key.paths]}
 
 
-def _beyond(keys: tuple[SortKey, ...], after: Position) -> Filter:
-    """Return the condition that a resource comes after the position, key by key."""
+def _beyond(keys: tuple[SortKey, ...], position: Position, turn: int) -> Filter:
+    """Return the condition that a resource comes after the position, or before it if `turn` is -1."""
     alternatives: list[Filter] = []
     equal: Filter = {}
-    for i, (key, value) in enumerate(zip(keys, after.values, strict=True)):
-        if value is None:
+    for i, (key, value) in enumerate(zip(keys, position.values, strict=True)):
+        is_last = value is None
+        if is_last != (turn > 0):
+            alternatives.append(equal | {f"last{i}": not is_last})
+        if is_last:
             equal = equal | {f"last{i}": True}
-            continue
-        alternatives += [equal | {f"last{i}": True}, equal | {f"key{i}": {_ahead(key.direction): value}}]
-        equal = equal | {f"key{i}": value}
-    return {"$or": [*alternatives, equal | {"seq": {"$gt": after.sequence}}]}
+        else:
+            alternatives.append(equal | {f"key{i}": {_ahead(key.direction * turn): value}})
+            equal = equal | {f"key{i}": value}
+    ties = {"seq": {_ahead(tie_direction(keys) * turn): position.sequence}}
+    return {"$or": [*alternatives, equal | ties]}
 
 
 def position_of(query: Query, document: Document) -> Position:

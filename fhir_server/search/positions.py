@@ -23,14 +23,18 @@ _EXPONENTS = range(-6176, 6112)
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """After the resource numbered `sequence` whose sort keys have `values` (None: it has none)."""
+    """At the resource numbered `sequence` whose sort keys have `values` (None: it has none).
+
+    In a search over several types `resource_type` says of which type it is.
+    """
 
     values: tuple[Any, ...]
     sequence: int
+    resource_type: str = ""
 
 
 def encode_position(position: Position) -> str:
-    """Return `position` as URL-safe text."""
+    """Return `position`, its type left aside, as URL-safe text."""
     parts = [position.sequence, *(_encoded(value) for value in position.values)]
     return base64.urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
 

@@ -1,83 +1,178 @@
-"""search-type: a page of matches as a Bundle, with links to itself and the next.
+"""A page of a search as a Bundle: the matches, what is included with them, what is to be said, and the links.
 
-https://hl7.org/fhir/R4/http.html#search, https://hl7.org/fhir/R4/search.html#return
+https://hl7.org/fhir/R4/http.html#search, https://hl7.org/fhir/R4/search.html#return,
+https://hl7.org/fhir/R4/bundle.html#searchset
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from fhir_server.context import Context
+from fhir_server.query_string import Pairs
+from fhir_server.search.included import Found, included
+from fhir_server.search.joins import has_lookups, resolved
+from fhir_server.search.page_links import KEY_NAME, PAGE, PageLink, Place, new_key, sealed
+from fhir_server.search.pages import Match, matches
 from fhir_server.search.parameters import Query
-from fhir_server.search.plan import finds, pipeline, position_of
-from fhir_server.search.positions import Position, encode_position
+from fhir_server.search.results import Results
+from fhir_server.search.subsetting import Subsetting, subset
+from fhir_server.store import SnapshotGone
 from resources.bundle import bundle
-from resources.operation_outcome import operation_outcome
-
-Document = dict[str, Any]
+from resources.operation_outcome import Issue, operation_outcome
 
 # Without a condition MongoDB counts by reading each document; this one makes it count the keys of an index.
 _EVERYTHING = {"seq": {"$gt": 0}}
 
 
-async def searchset(query: Query, after: Position | None, context: Context) -> dict[str, Any]:
-    """Return the Bundle with the page of `query` that begins after `after`."""
-    links = [("self", _url(query, context, after))]
-    if query.results.counts_only:
-        return bundle("searchset", _outcome(query), links=links, total=await _count(query, context))
-    settings, wanted = context.settings, query.results.count
-    size = min(settings.default_page_size if wanted is None else wanted, settings.max_page_size)
-    documents = await _documents(query, after, size + 1, context)
-    page = documents[:size]
-    if len(documents) > size:
-        links.append(("next", _url(query, context, position_of(query, page[-1]))))
-    entries = [_entry(document, context.base_url) for document in page] + _outcome(query)
-    total_known = await _total(query, after, len(documents), size, context)
-    return bundle("searchset", entries, links=links, total=total_known)
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A search that was understood `now`, and the place in it: a query for each type that is searched.
+
+    `address` are the path segments after the base, `pairs` what was used of the query, `form` what it says
+    of the form of the answer, which goes into links to other pages. `link` is the page link that led here.
+    """
+
+    address: tuple[str, ...]
+    queries: tuple[Query, ...]
+    pairs: Pairs
+    now: datetime
+    place: Place
+    form: Pairs = ()
+    link: str | None = None
+
+    @property
+    def is_first(self) -> bool:
+        """Tell whether this is the search itself, without a page link."""
+        return self.link is None
+
+    @property
+    def results(self) -> Results:
+        """What is wanted of the matches, which is the same for all types but for their order."""
+        return self.queries[0].results
 
 
-async def _documents(query: Query, after: Position | None, limit: int, context: Context) -> list[Document]:
-    steps = finds(query, after)
-    if steps is None:
-        return await context.store.aggregate(query.resource_type, pipeline(query, after, limit))
-    documents: list[Document] = []
-    for step in steps:
-        if len(documents) < limit:
-            documents += await context.store.find(
-                query.resource_type, step.filter, step.sort, step.projection, limit - len(documents)
-            )
-    return documents
+async def searchset(search: Search, context: Context) -> dict[str, Any]:
+    """Return the Bundle with the page of `search`, as of the moment that its place says.
+
+    When MongoDB does not know that moment any more, the search goes on in the present.
+    """
+    try:
+        async with context.store.as_of(search.place.moment) as store:
+            return await _searchset(search, replace(context, store=store))
+    except SnapshotGone:
+        return await _searchset(replace(search, place=replace(search.place, moment=None)), context)
 
 
-async def _total(query: Query, after: Position | None, found: int, size: int, context: Context) -> int | None:
+async def _searchset(search: Search, context: Context) -> dict[str, Any]:
+    if any(has_lookups(query) for query in search.queries) or len(search.queries) > 1:
+        await context.store.fix_moment()
+    queries = [await resolved(query, context) for query in search.queries]
+    results, issues = search.results, [issue for query in search.queries for issue in query.ignored]
+    if results.counts_only:
+        number = await _count(queries, context)
+        links = [("self", _address(search, context))]
+        return bundle("searchset", _outcomes(issues), links=links, total=number)
+    size = _size(results, context)
+    found = await matches(queries, search.place, size + 1, context)
+    page = found[:size][:: -1 if search.place.backwards else 1]
+    total = await _total(search, queries, len(found), size, context)
+    beside = await included([match.resource for match in page], results.includes, context)
+    entries = [
+        *(_entry(match.resource, "match", results.subsetting, context) for match in page),
+        *_included_entries(beside, results.subsetting, context),
+        *_outcomes([*dict.fromkeys(issues), *beside.issues]),
+    ]
+    links = await _links(search, page, total, context, has_more=len(found) > size)
+    return bundle("searchset", entries, links=links, total=total)
+
+
+def _size(results: Results, context: Context) -> int:
+    settings = context.settings
+    wanted = settings.default_page_size if results.count is None else results.count
+    return min(wanted, settings.max_page_size)
+
+
+async def _total(
+    search: Search, queries: Sequence[Query], found: int, size: int, context: Context
+) -> int | None:
     """Return the number of all matches if it was asked for, or if it costs nothing to know."""
-    if query.results.total == "none":
+    if search.results.total == "none":
         return None
-    if after is None and found <= size:
+    if search.place.total is not None:
+        return search.place.total
+    if search.is_first and found <= size:
         return found
-    return None if query.results.total is None else await _count(query, context)
+    if search.results.total == "estimate":
+        return sum([await context.store.estimate(query.resource_type, query.filter) for query in queries])
+    return None if search.results.total is None else await _count(queries, context)
 
 
-async def _count(query: Query, context: Context) -> int:
-    return await context.store.count(query.resource_type, query.filter or _EVERYTHING)
+async def _count(queries: Sequence[Query], context: Context) -> int:
+    numbers = [
+        await context.store.count(query.resource_type, query.filter or _EVERYTHING) for query in queries
+    ]
+    return sum(numbers)
 
 
-def _entry(document: Document, base_url: str) -> dict[str, Any]:
-    resource = document["resource"]
+def _entry(resource: dict[str, Any], mode: str, wanted: Subsetting, context: Context) -> dict[str, Any]:
     return {
-        "fullUrl": f"{base_url}/{resource['resourceType']}/{resource['id']}",
-        "resource": resource,
-        "search": {"mode": "match"},
+        "fullUrl": f"{context.base_url}/{resource['resourceType']}/{resource['id']}",
+        "resource": subset(resource, wanted),
+        "search": {"mode": mode},
     }
 
 
-def _outcome(query: Query) -> list[dict[str, Any]]:
-    """Return the entry that says what was ignored, if anything was."""
-    if not query.ignored:
+def _included_entries(found: Found, wanted: Subsetting, context: Context) -> list[dict[str, Any]]:
+    # "_elements ... does not apply to included resources"
+    summary = replace(wanted, elements=())
+    return [_entry(resource, "include", summary, context) for resource in found.resources]
+
+
+def _outcomes(issues: Sequence[Issue]) -> list[dict[str, Any]]:
+    """Return the entry that says what was ignored or left out, if anything was."""
+    if not issues:
         return []
-    return [{"resource": operation_outcome(query.ignored), "search": {"mode": "outcome"}}]
+    return [{"resource": operation_outcome(issues), "search": {"mode": "outcome"}}]
 
 
-def _url(query: Query, context: Context, after: Position | None) -> str:
-    pairs = [*query.used, *([("_page", encode_position(after))] if after else [])]
-    text = urlencode(pairs, safe=":,|/")
-    return f"{context.base_url}/{query.resource_type}" + (f"?{text}" if text else "")
+async def _links(
+    search: Search, page: Sequence[Match], total: int | None, context: Context, *, has_more: bool
+) -> list[tuple[str, str]]:
+    """Return the links to this page and to others; there are others only if the page is not all there is."""
+    key = await _key(context)
+    moment = context.store.moment
+
+    def link(relation: str, place: Place) -> tuple[str, str]:
+        return relation, _page_address(search, replace(place, moment=moment), key, context)
+
+    start = Place(total=total)
+    links = [("self", _address(search, context))]
+    if search.is_first and not has_more:
+        return links
+    links.append(link("first", start))
+    is_back = search.place.backwards
+    if page and (has_more if is_back else not search.is_first and search.place.position is not None):
+        links.append(link("previous", replace(start, position=page[0].position, backwards=True)))
+    if page and (search.place.position is not None if is_back else has_more):
+        links.append(link("next", replace(start, position=page[-1].position)))
+    links.append(link("last", replace(start, backwards=True)))
+    return links
+
+
+async def _key(context: Context) -> str:
+    return await context.store.shared_key(KEY_NAME, new_key())
+
+
+def _address(search: Search, context: Context) -> str:
+    pairs = search.pairs if search.link is None else ((PAGE, search.link),)
+    text = urlencode(pairs, safe=":,|/*")
+    return "/".join((context.base_url, *search.address)) + (f"?{text}" if text else "")
+
+
+def _page_address(search: Search, place: Place, key: str, context: Context) -> str:
+    link = PageLink(search.address, search.pairs, search.now, place)
+    pairs = [(PAGE, sealed(link, key, context.now())), *search.form]
+    return "/".join((context.base_url, *search.address)) + f"?{urlencode(pairs)}"

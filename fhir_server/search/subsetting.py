@@ -46,6 +46,9 @@ class Subsetting:
         return self.summary == "false" and not self.elements
 
 
+WHOLE = Subsetting()
+
+
 def parse_subsetting(given: Mapping[str, Sequence[str]], types: Iterable[str]) -> Subsetting:
     """Return what `_summary` and `_elements` ask for of resources of `types`; other names are not looked at.
 

@@ -4,6 +4,7 @@ from fhir_server.store.async_jobs import AsyncJob, AsyncJobStore
 from fhir_server.store.commit import Absence, AbsenceBroken, Reads, VersionReplaced
 from fhir_server.store.documents import Target, Version, Write, Written, instant
 from fhir_server.store.expunge import Expunging
+from fhir_server.store.failures import SnapshotGone
 from fhir_server.store.history import HistoryPosition, HistoryScope, Listed
 from fhir_server.store.store import Store, open_store
 
@@ -17,6 +18,7 @@ __all__ = [
     "HistoryScope",
     "Listed",
     "Reads",
+    "SnapshotGone",
     "Store",
     "Target",
     "Version",

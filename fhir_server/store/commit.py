@@ -37,6 +37,7 @@ from fhir_server.store.documents import (
     version_of_past,
 )
 from fhir_server.store.failures import is_write_conflict
+from fhir_server.store.snapshots import reading_in_transaction
 from resources.operation_outcome import Conflict, PreconditionFailed, PreconditionRequired, error
 
 # How long one request goes on trying against other writers of the same resources.
@@ -151,7 +152,8 @@ class Committer:
             if work.reads is not None:
                 # Whatever reads from the database in here does so within the transaction.
                 async with session.bind(end_session=False):
-                    await work.reads()
+                    with reading_in_transaction():
+                        await work.reads()
             return written
 
     async def _insert_one(self, write: Write) -> Written:

@@ -31,6 +31,11 @@ _TOO_DEEP = {15}  # Overflow: a document nested more than 200 levels
 _TOO_LARGE = {10334, 17419, 17420, 257, 334}  # BSONObjectTooLarge and its kin, TransactionTooLarge
 _NO_PATTERN = {51091}  # a regular expression that is longer than 32,764 bytes
 _TOO_LONG = {290}  # TransactionExceededLifetimeLimitSeconds
+_SNAPSHOT_GONE = {
+    239,  # SnapshotTooOld
+    246,  # SnapshotUnavailable
+}
+_INVALID_OPTIONS = 72
 _UNAVAILABLE = {
     11600,  # InterruptedAtShutdown
     11602,  # InterruptedDueToReplStateChange
@@ -40,6 +45,10 @@ _UNAVAILABLE = {
     189,  # PrimarySteppedDown
     91,  # ShutdownInProgress
 }
+
+
+class SnapshotGone(Exception):
+    """MongoDB cannot tell any more, or not yet, how things were at the moment that was asked for."""
 
 
 def is_write_conflict(failure: PyMongoError) -> bool:
@@ -66,6 +75,9 @@ def translated_failures() -> Iterator[None]:
 def _meaning(failure: Exception) -> Exception:
     code = failure.code if isinstance(failure, OperationFailure) else None
     result: FhirError
+    # The second is a moment in the future: the database was set back to an older state.
+    if code in _SNAPSHOT_GONE or (code == _INVALID_OPTIONS and "atClusterTime" in str(failure)):
+        return SnapshotGone()
     if isinstance(failure, ConnectionFailure) or code in _UNAVAILABLE:
         result = StoreUnavailable(
             error("transient", "The database cannot be reached; nothing is known to be stored")

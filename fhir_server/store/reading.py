@@ -3,6 +3,8 @@
 https://hl7.org/fhir/R4/http.html#read, https://hl7.org/fhir/R4/http.html#vread
 """
 
+from collections.abc import Sequence
+
 from pymongo import DESCENDING
 
 from fhir_server.store.connection import Database
@@ -38,3 +40,9 @@ async def read_version(
         return version_of_live(resource_type, live)
     past = await database[HISTORY].find_one({"_id": f"{resource_type}/{resource_id}/_history/{number}"})
     return version_of_past(past) if past else None
+
+
+async def past_versions(database: Database, keys: Sequence[tuple[str, str, int]]) -> list[Version]:
+    """Return those versions in the history, given by type, id and number."""
+    ids = [f"{resource_type}/{resource_id}/_history/{number}" for resource_type, resource_id, number in keys]
+    return [version_of_past(document) async for document in database[HISTORY].find({"_id": {"$in": ids}})]

@@ -1,8 +1,12 @@
 """The store as the rest of the server sees it; every failure of the database leaves it as a FhirError."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from copy import copy
 from datetime import UTC, datetime
 from typing import Any
+
+from pymongo.asynchronous.client_session import AsyncClientSession
 
 from fhir_server.settings import Settings
 from fhir_server.store import reading
@@ -11,10 +15,13 @@ from fhir_server.store.collections import Collections
 from fhir_server.store.commit import Absence, Committer, Reads, Work
 from fhir_server.store.connection import connect, database
 from fhir_server.store.documents import Document, Version, Write, Written
+from fhir_server.store.estimates import estimated_count
 from fhir_server.store.expunge import Expunging, expunge
 from fhir_server.store.failures import translated_failures
 from fhir_server.store.history import HistoryPosition, HistoryScope, count_history, history
+from fhir_server.store.keys import shared_key
 from fhir_server.store.meta import Change, change_meta
+from fhir_server.store.snapshots import is_in_transaction, moment_of, session_as_of
 
 # A search that MongoDB cannot answer in this time is given up, so that it does not starve the others.
 _LONGEST_SEARCH_MS = 30_000
@@ -36,6 +43,8 @@ class Store:
 
         If it `keeps_references`, there are indexes by which it is known who refers to a resource.
         """
+        self._session: AsyncClientSession | None = None
+        self._keys: dict[str, str] = {}
         self._client = connect(url)
         self._database = database(self._client, name)
         self._collections = Collections(self._database, keeps_references=keeps_references)
@@ -55,6 +64,40 @@ class Store:
         """Make the collections of the types that every hospital keeps, if the database is a new one."""
         with translated_failures():
             await self._collections.prepare_new_database()
+
+    @asynccontextmanager
+    async def as_of(self, moment: int | None) -> AsyncIterator["Store"]:
+        """Give the store as it was at `moment`, to search in; for None as it is now, until the block ends.
+
+        What is asked of it raises SnapshotGone if MongoDB does not know any more how things were then. Within
+        a transaction it is the store as the transaction sees it.
+        """
+        if is_in_transaction():
+            yield self
+            return
+        view = copy(self)
+        async with session_as_of(self._client, moment) as session:
+            view._session = session
+            yield view
+
+    async def fix_moment(self) -> None:
+        """Decide what moment a store given by `as_of` shows, before several questions are asked at once."""
+        if self._session is not None and self.moment is None:
+            await self.matching_ids("Basic", {"_id": ""}, 1)
+
+    @property
+    def moment(self) -> int | None:
+        """The moment that is shown, as a number; None for the present, and before the first question."""
+        return None if self._session is None else moment_of(self._session)
+
+    async def shared_key(self, name: str, candidate: str) -> str:
+        """Return the key called `name` that all processes share, `candidate` if there was none."""
+        with translated_failures():
+            if name not in self._keys:
+                # In a session of its own, lest a transaction that fails takes the key back.
+                async with self._client.start_session() as session:
+                    self._keys[name] = await shared_key(self._database, name, candidate, session)
+            return self._keys[name]
 
     async def commit(
         self, writes: Sequence[Write], absences: Sequence[Absence] = (), reads: Reads | None = None
@@ -78,6 +121,11 @@ class Store:
         with translated_failures():
             return await reading.read_version(self._database, resource_type, resource_id, number)
 
+    async def past_versions(self, keys: Sequence[tuple[str, str, int]]) -> list[Version]:
+        """Return those versions that are not current ones, by type, id and number."""
+        with translated_failures():
+            return await reading.past_versions(self._database, keys)
+
     async def stored_types(self) -> list[str]:
         """Return the resource types of which something is or was stored, sorted."""
         with translated_failures():
@@ -94,7 +142,11 @@ class Store:
         """Return the ids of up to `limit` resources whose documents match the MongoDB filter `condition`."""
         with translated_failures():
             found = self._database[resource_type].find(
-                condition, {"_id": 1}, limit=limit, max_time_ms=_LONGEST_SEARCH_MS
+                condition,
+                {"_id": 1},
+                limit=limit,
+                max_time_ms=_LONGEST_SEARCH_MS,
+                session=self._session,
             )
             return [document["_id"] async for document in found]
 
@@ -142,21 +194,31 @@ class Store:
                 limit=limit,
                 max_time_ms=_LONGEST_SEARCH_MS,
                 hint=index,
+                session=self._session,
             )
             return await cursor.to_list()
 
     async def aggregate(self, resource_type: str, pipeline: list[dict[str, Any]]) -> list[Document]:
         """Return the documents that an aggregation over the resources of a type gives."""
         with translated_failures():
-            cursor = await self._database[resource_type].aggregate(pipeline, maxTimeMS=_LONGEST_SEARCH_MS)
+            cursor = await self._database[resource_type].aggregate(
+                pipeline, maxTimeMS=_LONGEST_SEARCH_MS, session=self._session
+            )
             return await cursor.to_list()
 
     async def count(self, resource_type: str, condition: dict[str, Any]) -> int:
         """Return the number of resources whose documents match the filter `condition`."""
         with translated_failures():
             return await self._database[resource_type].count_documents(
-                condition, maxTimeMS=_LONGEST_SEARCH_MS
+                condition, maxTimeMS=_LONGEST_SEARCH_MS, session=self._session
             )
+
+    async def estimate(self, resource_type: str, condition: dict[str, Any]) -> int:
+        """Return about how many resources match, at little cost (see `store.estimates`)."""
+        if is_in_transaction():  # where MongoDB has no estimates
+            return await self.count(resource_type, condition)
+        with translated_failures():
+            return await estimated_count(self._database, resource_type, condition, _LONGEST_SEARCH_MS)
 
     async def history(self, scope: HistoryScope, after: HistoryPosition | None, limit: int) -> list[Version]:
         """Return up to `limit` versions in `scope`, newest first, from where a page ended (`after`) on."""

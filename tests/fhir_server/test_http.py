@@ -136,7 +136,7 @@ def test_pretty_is_true_or_false(client: httpx.Client, value: str, status: int) 
 def test_options_says_what_each_address_takes(client: httpx.Client) -> None:
     """OPTIONS answers with the methods of the route table, and is none of them itself."""
     for pattern, methods in ROUTES.items():
-        path = "/".join(pattern).format(type="Patient", id="1", vid="1", compartment="Patient", job="1")
+        path = "/".join(pattern).format(type="Patient", id="1", vid="1", member="Observation", job="1")
         answer = client.options(f"/{path}")
         assert (answer.status_code, answer.content) == (204, b"")
         assert answer.headers["allow"] == ", ".join(methods)
@@ -176,7 +176,7 @@ def test_unknown_parameters_are_refused_unless_lenience_is_asked_for(
         ("POST", "/Patient/http", "GET, HEAD, PUT, PATCH, DELETE"),
         ("TRACE", "/Patient", "GET, HEAD, POST, PUT, PATCH, DELETE"),
         ("DELETE", "/metadata", "GET, HEAD"),
-        ("GET", "", "POST"),
+        ("DELETE", "", "GET, HEAD, POST"),
     ],
 )
 def test_methods_that_an_address_does_not_take(

@@ -1,17 +1,26 @@
 """Pages over HTTP, while other clients write. https://hl7.org/fhir/R4/http.html#paging"""
 
+import asyncio
 import base64
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from random import Random
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
-import orjson
 import pytest
+from cryptography.fernet import Fernet
+from pymongo import MongoClient
 
-from tests.fhir_server.search.searching import Resource, ids, links, matches, page, store
+from fhir_server.search.page_links import KEY_NAME, PageLink, Place, opened, sealed
+from fhir_server.settings import Settings
+from fhir_server.store import open_store
+from tests.fhir_server.search.searching import FORM, Resource, ids, links, matches, page, store
 
 STAYING = 40
 WRITERS = 3
@@ -106,55 +115,167 @@ def test_what_stays_is_on_exactly_one_page(
     assert [found for found in walked if found.startswith("stays")] == before
 
 
-def _link(parts: Any) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
+def _made(client: httpx.Client, search: str = "Patient?_sort=birthdate&_count=3") -> str:
+    """Return the page link of a search, as it stands in the address."""
+    return links(page(client, search))["next"].rpartition("_page=")[2]
+
+
+def _other_key() -> str:
+    return Fernet(Fernet.generate_key()).encrypt(b"[]").decode().rstrip("=")
 
 
 @pytest.mark.parametrize(
-    "position",
-    [
-        "x",
-        "%21%21",
-        "%C3%A9",
-        "AAAA",
-        _link([]),
-        _link({}),
-        _link("text"),
-        _link(1),
-        _link([1]),
-        _link([1, None, None]),
-        _link(["1", None]),
-        _link([1.5, None]),
-        _link([True, None]),
-        _link([2**63, None]),
-        _link([1, 2**63]),
-        _link([1, False]),
-        _link([1, 1.5]),
-        _link([1, {"ms": "x"}]),
-        _link([1, {"ms": 2**62}]),
-        _link([1, {"n": "NaN"}]),
-        _link([1, {"n": "Infinity"}]),
-        _link([1, {"n": "1e99999"}]),
-        _link([1, {"n": "1" * 35}]),
-        _link([1, {"$gt": ""}]),
-        _link([1, ["x"]]),
-        "A" * 20_000,
-    ],
+    "link",
+    ["x", "%21%21", "%C3%A9", "AAAA", "gAAAAA", "WzEsbnVsbF0", "A" * 250_000, _other_key()],
     ids=lambda text: text[:24],
 )
-def test_a_link_that_this_server_did_not_make_is_refused(client: httpx.Client, position: str) -> None:
+@pytest.mark.feature("http.paging.link.tamper-proof")
+def test_a_link_that_this_server_did_not_make_is_refused(client: httpx.Client, link: str) -> None:
     """400, with nothing of the link in the answer."""
-    answer = client.get(f"/Patient?_sort=birthdate&_page={position}")
+    answer = client.post("/Patient/_search", data={"_page": unquote(link)}, headers=FORM)
     assert answer.status_code == 400, answer.text
     assert "page link" in answer.json()["issue"][0]["diagnostics"]
 
 
-def test_a_link_of_another_search_is_refused_or_harmless(client: httpx.Client) -> None:
-    """With another number of sort keys it does not fit; with other keys it is just another place."""
-    made = links(page(client, "Patient?_sort=birthdate&_count=3"))["next"].rpartition("_page=")[2]
-    assert client.get(f"/Patient?_page={made}").status_code == 400
-    assert client.get(f"/Patient?_sort=family,gender&_page={made}").status_code == 400
-    assert client.get(f"/Patient?_sort=family&_page={made}").status_code == 200
+@pytest.mark.feature("http.paging.link.tamper-proof")
+def test_a_link_with_any_letter_changed_is_refused(client: httpx.Client) -> None:
+    """A link is signed as a whole, the bits of base64 that say nothing included."""
+    made = _made(client)
+    for place in [*range(0, len(made), 17), len(made) - 1]:
+        other = "B" if made[place] == "A" else "A"
+        answer = client.get(f"/Patient?_page={made[:place]}{other}{made[place + 1 :]}")
+        assert answer.status_code == 400, place
+    assert client.get(f"/Patient?_page={made[:-1]}").status_code == 400
+    assert client.get(f"/Patient?_page={made}A").status_code == 400
+    assert client.get(f"/Patient?_page={made}").status_code == 200
+
+
+def test_a_link_belongs_to_one_address_and_stands_alone(client: httpx.Client) -> None:
+    """It is the whole search: nothing can be added, and elsewhere it means nothing."""
+    made = _made(client)
+    for address in (f"/Observation?_page={made}", f"/?_page={made}", f"/Patient/1/Patient?_page={made}"):
+        assert "another address" in client.get(address).json()["issue"][0]["diagnostics"]
+    answer = client.get(f"/Patient?_page={made}&gender=male")
+    assert answer.status_code == 400
+    assert "alone" in answer.json()["issue"][0]["diagnostics"]
+    assert client.get(f"/Patient?_page={made}&_pretty=true").status_code == 200
+
+
+def test_a_link_says_nothing_of_any_patient(client: httpx.Client) -> None:
+    """Addresses end up in logs; what was searched and sorted by is encrypted."""
+    made = unquote(_made(client, "Patient?family=Family1&_sort=family&_count=1"))
+    packed = base64.urlsafe_b64decode(made + "=" * (-len(made) % 4))
+    assert b"amily" not in packed
+    assert len({_made(client) for _ in range(3)}) == 3
+
+
+@pytest.fixture(scope="module")
+def key(client: httpx.Client, settings: Settings) -> str:
+    """The key of the server's page links."""
+    _made(client)
+    with MongoClient[dict[str, Any]](settings.mongo_url) as mongo:
+        found = mongo[settings.database]["keys"].find_one({"_id": KEY_NAME})
+        assert found is not None
+        return str(found["key"])
+
+
+@pytest.mark.feature("http.paging.link.expiry")
+@pytest.mark.parametrize(("age", "status"), [(0, 200), (3_500, 200), (3_700, 410), (400_000_000, 410)])
+def test_a_link_is_good_for_a_time(client: httpx.Client, key: str, age: int, status: int) -> None:
+    """Followed too late it is gone, which is said in a way that a client can act on."""
+    now = datetime.now(UTC)
+    link = sealed(PageLink(("Patient",), (), now, Place()), key, now - timedelta(seconds=age))
+    answer = client.get(f"/Patient?_page={link}")
+    assert answer.status_code == status
+    assert status == 200 or "make the search anew" in answer.json()["issue"][0]["diagnostics"]
+
+
+def test_all_processes_have_one_key(settings: Settings) -> None:
+    """Whoever comes first makes it, also if ten come at once."""
+
+    async def keys() -> set[str]:
+        assert settings.mongo_url is not None
+        stores = [open_store(settings, settings.mongo_url) for _ in range(10)]
+        found = await asyncio.gather(*(one.shared_key("race", f"key{n}") for n, one in enumerate(stores)))
+        for one in stores:
+            await one.close()
+        return set(found)
+
+    assert len(asyncio.run(keys())) == 1
+
+
+SORTS = ["", "birthdate", "-birthdate", "family", "-family", "gender,-birthdate", "-gender,family", "-_id"]
+
+
+@pytest.mark.feature("http.paging.snapshot")
+@pytest.mark.parametrize("sort", SORTS)
+def test_the_pages_of_a_search_are_of_one_moment(client: httpx.Client, sort: str) -> None:
+    """What is created, changed, moved or deleted after the first page changes nothing on the others."""
+    store(client, [_patient("snap", n, language="fr") for n in range(12)])
+    search = f"Patient?_id={','.join(f'snap{n}' for n in range(14))}" + (f"&_sort={sort}" if sort else "")
+    expected = [patient["id"] for patient in matches(page(client, f"{search}&_count=50"))]
+    bundle = page(client, f"{search}&_count=3&_total=accurate")
+    store(client, [_patient("snap", n) for n in (12, 13)])
+    store(client, [{"resourceType": "Patient", "id": f"snap{n}", "language": "de"} for n in (0, 3, 5, 7)])
+    for number in (2, 8, 9):
+        assert client.delete(f"/Patient/snap{number}").status_code == 204
+    found = matches(bundle)
+    while "next" in links(bundle):
+        bundle = client.get(links(bundle)["next"]).json()
+        assert bundle["total"] == 12
+        found += matches(bundle)
+    assert [patient["id"] for patient in found] == expected
+    assert {patient["language"] for patient in found} == {"fr"}
+    for number in range(14):
+        client.delete(f"/Patient/snap{number}")
+
+
+def test_past_the_time_that_the_database_keeps_a_search_goes_on(client: httpx.Client, key: str) -> None:
+    """A moment that MongoDB does not know is replaced by the present; the position stays."""
+    now = datetime.now(UTC)
+    made = opened(_made(client, "Patient?_sort=_id&_count=3"), ("Patient",), key, now, 60)
+    for moment in (1 << 32, (int(now.timestamp()) - 90_000) << 32, (int(now.timestamp()) + 90_000) << 32):
+        old = replace(made, place=replace(made.place, moment=moment))
+        bundle = client.get(f"/Patient?_page={sealed(old, key, now)}").raise_for_status().json()
+        expected = ids(client, "Patient?_sort=_id&_count=1000")
+        assert [patient["id"] for patient in matches(bundle)] == expected[3:6]
+
+
+@pytest.mark.feature("http.paging.links")
+@pytest.mark.parametrize("size", [7, 20])
+@pytest.mark.parametrize("sort", [*SORTS, "-family,birthdate"])
+def test_the_way_back(client: httpx.Client, sort: str, size: int) -> None:
+    """From each page "previous" leads to the one before, from the last one to the first."""
+    search = f"Patient?_count={size}" + (f"&_sort={sort}" if sort else "")
+    bundles = [page(client, search)]
+    while "next" in links(bundles[-1]):
+        bundles.append(client.get(links(bundles[-1])["next"]).json())
+    assert "previous" not in links(bundles[0])
+    for before, after in pairwise(bundles):
+        back = client.get(links(after)["previous"]).json()
+        assert back["entry"] == before["entry"]
+        assert client.get(links(back)["next"]).json()["entry"] == after["entry"]
+        assert ("previous" in links(back)) == ("previous" in links(before))
+    first = client.get(links(bundles[-1])["first"]).json()
+    assert first["entry"] == bundles[0]["entry"]
+    assert "previous" not in links(first)
+    everything = [entry["fullUrl"] for bundle in bundles for entry in bundle["entry"]]
+    last = client.get(links(first)["last"]).json()
+    assert "next" not in links(last)
+    walked: list[str] = []
+    while True:
+        walked = [entry["fullUrl"] for entry in last["entry"]] + walked
+        if "previous" not in links(last):
+            break
+        last = client.get(links(last)["previous"]).json()
+    assert walked == everything
+
+
+def test_the_form_of_the_answer_goes_along(client: httpx.Client) -> None:
+    """`_format` and `_pretty` stand in the links to other pages, as the page link does not hold them."""
+    bundle = client.get("/Patient?_count=3&_format=json&_pretty=true").json()
+    assert links(bundle)["next"].endswith("&_format=json&_pretty=true")
+    assert client.get(links(bundle)["next"]).text.startswith("{\n")
 
 
 def test_a_posted_search_goes_on_by_get(client: httpx.Client) -> None:

