@@ -21,9 +21,10 @@ class Dumps(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One format: its media type, other names for it, and how it is read and written."""
+    """One format: its media type, its short and its other names, and how it is read and written."""
 
     media_type: str
+    short_name: str
     names: frozenset[str]
     parse: Callable[[bytes], Any]
     dumps: Dumps
@@ -31,12 +32,14 @@ class Format:
 
 JSON = Format(
     "application/fhir+json",
+    "json",
     frozenset({"application/fhir+json", "application/json", "text/json", "application/json+fhir", "json"}),
     json_format.parse,
     json_format.dumps,
 )
 XML = Format(
     "application/fhir+xml",
+    "xml",
     frozenset({"application/fhir+xml", "application/xml", "text/xml", "application/xml+fhir", "xml"}),
     xml_format.parse,
     xml_format.dumps,

@@ -24,6 +24,7 @@ from fhir_server.interactions.search_type import search_type
 from fhir_server.interactions.transaction import transaction
 from fhir_server.interactions.update import update
 from fhir_server.interactions.vread import vread
+from fhir_server.operations.definitions import OWN_DEFINITIONS, operation_definition
 from fhir_server.operations.registry import operation_methods, operation_route
 from fhir_server.query_parameters import check_parameters
 from fhir_server.responses import as_preferred
@@ -44,6 +45,11 @@ async def _bundle(request: Request, context: Context) -> Response:
     raise InvalidContent(
         error("value", "A Bundle posted to the base is a batch or transaction", "Bundle.type")
     )
+
+
+async def _capabilities(request: Request, context: Context) -> Response:
+    """Answer with what the table below offers."""
+    return await capabilities(request, context, ROUTES)
 
 
 def _preferring(handler: Handler) -> Handler:
@@ -74,7 +80,8 @@ MEMBER = "{member}"
 _READ = Route("read", read)
 _VREAD = Route("vread", vread)
 _HISTORY = Route("history", history)
-_CAPABILITIES = Route("capabilities", capabilities)
+_CAPABILITIES = Route("capabilities", _capabilities)
+_OPERATION_DEFINITION = Route("operation-definition", operation_definition)
 _SEARCH = Route("search-type", search_type, may_wait=True)
 _SEARCH_SYSTEM = Route("search-system", search_system, may_wait=True)
 _SEARCH_COMPARTMENT = Route("search-compartment", search_compartment, may_wait=True)
@@ -95,6 +102,7 @@ ROUTES: Mapping[tuple[str, ...], Methods] = {
     (): {"GET": _SEARCH_SYSTEM, "HEAD": _SEARCH_SYSTEM, "POST": _BUNDLE},
     ("_search",): {"POST": _SEARCH_SYSTEM},
     ("metadata",): {"GET": _CAPABILITIES, "HEAD": _CAPABILITIES},
+    (*OWN_DEFINITIONS, ID): {"GET": _OPERATION_DEFINITION, "HEAD": _OPERATION_DEFINITION},
     ("_history",): {"GET": _HISTORY, "HEAD": _HISTORY},
     (STATUS_PATH, JOB): {"GET": _ASYNC_STATUS, "HEAD": _ASYNC_STATUS, "DELETE": _ASYNC_CANCEL},
     (TYPE,): {
@@ -116,7 +124,7 @@ ROUTES: Mapping[tuple[str, ...], Methods] = {
 }
 
 
-_FIXED = frozenset(pattern for pattern in ROUTES if not {TYPE, JOB} & set(pattern))
+_FIXED = frozenset(pattern for pattern in ROUTES if not {TYPE, JOB, ID} & set(pattern))
 """The addresses without a placeholder: nobody gets anywhere by sending `{type}` itself."""
 
 
@@ -152,6 +160,8 @@ def allowed_methods(path: tuple[str, ...]) -> tuple[str, ...]:
 def _pattern(path: tuple[str, ...]) -> tuple[str, ...]:
     if path in _FIXED or (len(path) == 1 and path[0].startswith("$")):
         return path
+    if path[:-1] == OWN_DEFINITIONS:
+        return (*OWN_DEFINITIONS, ID)
     if path[0] == STATUS_PATH and len(path) > 1:
         return (STATUS_PATH, JOB, *path[2:])
     if path[0] not in resource_types():

@@ -10,7 +10,7 @@ Source: https://hl7.org/fhir/R4/compartmentdefinition.html
 from collections.abc import Mapping
 from functools import cache
 
-from resources.definitions import compartment_definitions
+from resources.definitions import Facts, compartment_definitions
 
 _EXAMPLE = "http://hl7.org/fhir/CompartmentDefinition/example"
 _ITSELF = "{def}"
@@ -19,6 +19,11 @@ _ITSELF = "{def}"
 def compartments() -> tuple[str, ...]:
     """Return the names of the five compartments: Device, Encounter, Patient, Practitioner, RelatedPerson."""
     return tuple(sorted(_parameters()))
+
+
+def compartment_urls() -> tuple[str, ...]:
+    """Return the canonical URLs of the definitions of the compartments, sorted."""
+    return tuple(sorted(facts["url"] for facts in _definitions()))
 
 
 def compartment_parameters(compartment: str, resource_type: str) -> tuple[str, ...]:
@@ -38,6 +43,9 @@ def _parameters() -> Mapping[str, Mapping[str, tuple[str, ...]]]:
             row["code"]: tuple(code for code in row.get("param", ()) if code != _ITSELF)
             for row in facts["resource"]
         }
-        for facts in compartment_definitions()
-        if facts["url"] != _EXAMPLE
+        for facts in _definitions()
     }
+
+
+def _definitions() -> list[Facts]:
+    return [facts for facts in compartment_definitions() if facts["url"] != _EXAMPLE]

@@ -101,6 +101,7 @@ EXPUNGE = Operation(
     handler=expunge,
     types=ANY_TYPE,
     parameters=_PARAMETERS,
+    parameter_types=dict.fromkeys(_PARAMETERS, "boolean") | {"limit": "integer"},
     on_system=True,
     on_type=True,
     on_instance=True,

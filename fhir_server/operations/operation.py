@@ -3,8 +3,8 @@
 https://hl7.org/fhir/R4/operationdefinition.html
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from fhir_server.context import Handler
 from fhir_server.settings import Settings
@@ -18,7 +18,8 @@ class Operation:
 
     `definition` is the canonical URL of its OperationDefinition. `types` are the resource types on which it
     is offered (ANY_TYPE: all of them); `on_type`, `on_instance` and `on_version` say on which addresses
-    below these, `on_system` whether on the base. `parameters` are the names of its inputs; one that
+    below these, `on_system` whether on the base. `parameters` are the names of its inputs, and
+    `parameter_types` their types where they are not `string`, for a definition of our own; one that
     `takes_search` has the search parameters of the type as well. One that `affects_state`, or that
     `takes_resource` and so cannot be asked by an address alone, is called by POST only.
     `is_enabled` says whether the settings allow it; where they do not, it is refused and not promised.
@@ -29,6 +30,7 @@ class Operation:
     handler: Handler
     types: frozenset[str] = frozenset()
     parameters: tuple[str, ...] = ()
+    parameter_types: Mapping[str, str] = field(default_factory=dict, hash=False)
     on_system: bool = False
     on_type: bool = False
     on_instance: bool = False
