@@ -160,8 +160,8 @@ def _tests(
     bounds = alternatives(prefix, number)
     known = unit(code) if code and system in ("", UCUM) and any(map(may_be_ucum, paths)) else None
     if known is not None:
-        found = [moved for limits in bounds if (moved := _in_ucum(limits, code)) is not None]
-        yield from _of_bounds(paths, found, "ucum.", {"ucum.unit": known.dimension})
+        moved = [_in_ucum(asked, limits, code) for limits in bounds]
+        yield from _of_bounds(paths, moved, "ucum.", {"ucum.unit": known.dimension})
     if not code:
         yield from _of_bounds(paths, bounds, "", {})
     elif not system:
@@ -171,14 +171,17 @@ def _tests(
         yield from _of_bounds(paths, bounds, "", {"system": system, "code": code})
 
 
-def _in_ucum(bounds: Bounds, code: str) -> Bounds | None:
+def _in_ucum(asked: Asked, bounds: Bounds, code: str) -> Bounds:
     """Return bounds on numbers of the unit `code` as bounds in the unit of its dimension."""
     ends = []
     for limits in (bounds.low, bounds.high):
-        moved = {operator: canonical(number, code) for operator, number in limits.items()}
-        if None in moved.values():
-            return None
-        ends.append({operator: same[0] for operator, same in moved.items() if same is not None})
+        moved = {}
+        for operator, number in limits.items():
+            same = canonical(number, code)
+            if same is None:
+                raise asked.refusal("the number is beyond all that is compared in such a unit")
+            moved[operator] = same[0]
+        ends.append(moved)
     return Bounds(*ends)
 
 

@@ -6,7 +6,7 @@ https://hl7.org/fhir/R4/search.html#quantity, https://hl7.org/fhir/R4/datatypes.
 import httpx
 import pytest
 
-from tests.fhir_server.search.searching import Resource, Row, check, row_id, store
+from tests.fhir_server.search.searching import Resource, Row, check, refusal, row_id, store
 
 UCUM = "http://unitsofmeasure.org"
 LOCAL = "http://acme.org/units"
@@ -128,6 +128,13 @@ TABLE: list[Row] = [
     ("combining", f"Observation?component-value-quantity=2500|{UCUM}|mm", ""),
     ("combining", f"Observation?combo-value-quantity=200|{UCUM}|cm", "mixed"),
 ]
+
+
+@pytest.mark.parametrize("text", ["1e-999", "gt1e300", "-1e300"])
+def test_numbers_beyond_all_units_are_refused(client: httpx.Client, text: str) -> None:
+    """A number that cannot be brought into another unit is a 400, as no value could be compared with it."""
+    diagnostics = refusal(client, f"Observation?value-quantity={text}|{UCUM}|mg")["diagnostics"]
+    assert diagnostics.startswith("value-quantity: the number is beyond")
 
 
 @pytest.fixture(scope="module", autouse=True)
