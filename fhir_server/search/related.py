@@ -4,11 +4,13 @@ The answer of each is a list of index values that takes its place in the filter.
 which more resources are an answer is refused, with advice. https://hl7.org/fhir/R4/search.html#chaining
 """
 
-from collections.abc import Iterable
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from fhir_server.context import Context
-from fhir_server.search.asked import Condition
+from fhir_server.search.asked import Condition, both
 from fhir_server.search.lookups import Lookup, looked_up
 from resources.operation_outcome import TooCostly, error
 from resources.references import parse_reference
@@ -25,8 +27,20 @@ class Place:
     by_url: bool = False
 
 
+class Related(Lookup):
+    """A question about other resources, which may be asked in three ways: as cheap as its answer allows."""
+
+    @abstractmethod
+    async def few(self, context: Context, limit: int) -> list[str] | None:
+        """Return the answer if no more than `limit` resources are behind it, else None."""
+
+    @abstractmethod
+    async def among(self, context: Context, values: Sequence[str]) -> list[str]:
+        """Return the part of the answer that is among `values`."""
+
+
 @dataclass(frozen=True, slots=True)
-class Targets(Lookup):
+class Targets(Related):
     """The index values of references to the resources of one type that meet `condition`.
 
     `question` is the text that says which; questions of the same text have the same answer.
@@ -40,19 +54,35 @@ class Targets(Lookup):
 
     async def lookup(self, context: Context) -> list[str]:
         """Return the references, relative and as addresses of this server; or the canonical URLs."""
-        filter_ = await looked_up(self.condition, context)
+        found = await self.few(context, MOST_RELATED)
+        if found is None:
+            raise _too_many(self.question[0], self.resource_type)
+        return found
+
+    async def few(self, context: Context, limit: int) -> list[str] | None:
+        """Return the references or URLs if there are no more than `limit`, else None."""
+        return await self._found(await looked_up(self.condition, context), context, limit)
+
+    async def among(self, context: Context, values: Sequence[str]) -> list[str]:
+        """Return the references or URLs of `values`, which are some of this kind, that lead to an answer."""
+        condition = await looked_up(self.condition, context)
         if self.by_url:
-            urls = await context.store.distinct(self.resource_type, filter_, "search.url", MOST_RELATED + 1)
-            return list(_bounded(urls, self.resource_type, self.question))
-        ids = await context.store.matching_ids(self.resource_type, filter_, MOST_RELATED + 1)
-        relative = [
-            f"{self.resource_type}/{found}" for found in _bounded(ids, self.resource_type, self.question)
-        ]
-        return relative + [f"{self.base_url}/{reference}" for reference in relative]
+            given: Condition = {"search.url": {"$in": list(values)}}
+        else:
+            given = {"_id": {"$in": _ids(values, self.resource_type, self.base_url)}}
+        return await self._found(both([given, condition]), context, len(values)) or []
+
+    async def _found(self, condition: Condition, context: Context, limit: int) -> list[str] | None:
+        name = self.resource_type
+        if self.by_url:
+            urls = await context.store.distinct(name, condition, "search.url", limit + 1)
+            return None if len(urls) > limit else urls
+        ids = await context.store.matching_ids(name, condition, limit + 1)
+        return None if len(ids) > limit else _references(ids, name, self.base_url)
 
 
 @dataclass(frozen=True, slots=True)
-class Referred(Lookup):
+class Referred(Related):
     """The ids (or canonical URLs) of what those resources of another type refer to that meet `condition`.
 
     `target` is the type of what is referred to, `place` where in `resource_type` the references stand.
@@ -67,25 +97,67 @@ class Referred(Lookup):
 
     async def lookup(self, context: Context) -> list[str]:
         """Return the ids of the resources of this server that are referred to, or the URLs."""
-        filter_ = await looked_up(self.condition, context)
-        found = await context.store.distinct(self.resource_type, filter_, self.place.path, MOST_RELATED + 1)
-        references = _bounded(found, self.resource_type, self.question)
+        condition = await looked_up(self.condition, context)
+        name, path = self.resource_type, self.place.path
+        starts = () if self.place.by_url else _references([""], self.target, self.base_url)
+        found = await context.store.distinct(name, condition, path, MOST_RELATED + 1, starts)
+        if len(found) > MOST_RELATED:
+            raise _too_many(self.question[0], self.target)
+        return self._of(found)
+
+    async def few(self, context: Context, limit: int) -> list[str] | None:
+        """Return the ids or URLs if no more than `limit` resources refer to them, else None."""
+        condition = await looked_up(self.condition, context)
+        path = self.place.path
+        documents = await context.store.find(self.resource_type, condition, (), {path: 1}, limit + 1)
+        return None if len(documents) > limit else self._of(values_at(documents, path))
+
+    async def among(self, context: Context, values: Sequence[str]) -> list[str]:
+        """Return those of `values`, ids or URLs, that a resource refers to."""
+        condition = await looked_up(self.condition, context)
+        known = list(values) if self.place.by_url else _references(values, self.target, self.base_url)
+        given = {self.place.path: {"$in": known}}
+        name, path = self.resource_type, self.place.path
+        found = await context.store.distinct(name, both([given, condition]), path, MOST_RELATED)
+        wanted = set(values)
+        return [value for value in self._of(found) if value in wanted]
+
+    def _of(self, references: Iterable[str]) -> list[str]:
         if self.place.by_url:
             return list(references)
-        return [local for reference in references if (local := self._id(reference)) is not None]
-
-    def _id(self, reference: str) -> str | None:
-        parsed = parse_reference(reference.removeprefix(f"{self.base_url}/"))
-        if parsed is None or parsed.base or parsed.resource_type != self.target:
-            return None
-        return parsed.id
+        return _ids(references, self.target, self.base_url)
 
 
-def _bounded(found: list[str], resource_type: str, question: tuple[str, ...]) -> Iterable[str]:
-    if len(found) > MOST_RELATED:
-        message = (
-            f"{question[0]}: more than {MOST_RELATED} {resource_type} would have to be looked at;"
-            " ask for fewer, for example by an identifier or a date"
-        )
-        raise TooCostly(error("too-costly", message))
-    return found
+def _references(ids: Iterable[str], resource_type: str, base_url: str) -> list[str]:
+    """Return references to resources of this server in the two forms in which they may be written."""
+    relative = [f"{resource_type}/{found}" for found in ids]
+    return relative + [f"{base_url}/{reference}" for reference in relative]
+
+
+def _ids(references: Iterable[str], resource_type: str, base_url: str) -> list[str]:
+    """Return the ids in those of `references` that are to resources of one type on this server."""
+    found: dict[str, None] = {}
+    for reference in references:
+        parsed = parse_reference(reference.removeprefix(f"{base_url}/"))
+        if parsed is not None and not parsed.base and parsed.resource_type == resource_type:
+            found[parsed.id] = None
+    return list(found)
+
+
+def values_at(documents: Iterable[dict[str, Any]], path: str) -> list[str]:
+    """Return the index values at `path` of documents, each once."""
+    found: dict[str, None] = {}
+    for document in documents:
+        value: Any = document
+        for name in path.split("."):
+            value = value.get(name) if isinstance(value, dict) else None
+        found |= dict.fromkeys(value if isinstance(value, list) else [] if value is None else [value])
+    return list(found)
+
+
+def _too_many(name: str, resource_type: str) -> TooCostly:
+    message = (
+        f"{name}: more than {MOST_RELATED} {resource_type} would have to be looked at;"
+        " ask for fewer, for example by an identifier, a patient or a date"
+    )
+    return TooCostly(error("too-costly", message))

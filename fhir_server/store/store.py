@@ -1,5 +1,6 @@
 """The store as the rest of the server sees it; every failure of the database leaves it as a FhirError."""
 
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from copy import copy
@@ -161,13 +162,23 @@ class Store:
             return [(document["_id"], document["version"]) async for document in found]
 
     async def distinct(
-        self, resource_type: str, condition: dict[str, Any], path: str, limit: int
+        self,
+        resource_type: str,
+        condition: dict[str, Any],
+        path: str,
+        limit: int,
+        starts: Sequence[str] = (),
     ) -> list[Any]:
-        """Return up to `limit` values, each once, at `path` of the documents that match the filter."""
+        """Return up to `limit` values, each once, at `path` of the documents that match the filter.
+
+        If there are `starts`, only strings that begin with one of them.
+        """
+        pattern = f"^(?:{'|'.join(map(re.escape, starts))})"
         pipeline: list[dict[str, Any]] = [
             {"$match": condition},
             {"$project": {"_id": 0, "value": f"${path}"}},
             {"$unwind": "$value"},
+            *([{"$match": {"value": {"$regex": pattern}}}] if starts else []),
             {"$group": {"_id": "$value"}},
             {"$limit": limit},
         ]
