@@ -76,6 +76,21 @@ class Settings(BaseSettings):
         le=604_800,
         description="Seconds for which a link to another page of a search is good",
     )
+    search_seconds: float = Field(
+        default=10.0, gt=0, le=600, description="Seconds that a search may take the database; more is a 408"
+    )
+    scan_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        le=600,
+        description="The same for a search that no index serves, such as `:contains`",
+    )
+    max_scans: int = Field(
+        default=2,
+        ge=1,
+        le=64,
+        description="Searches that no index serves at one time in one process; more of them get a 429",
+    )
     conditional_delete: Literal["single", "multiple"] = Field(
         default="single", description="Whether `DELETE Patient?...` may delete several resources at once"
     )

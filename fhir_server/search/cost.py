@@ -8,6 +8,8 @@ https://hl7.org/fhir/R4/search.html#errors
 from typing import Any
 
 from fhir_server.search.asked import Condition
+from fhir_server.search.lookups import lookups_in
+from fhir_server.search.related import Related
 
 _LOOKED_UP = frozenset({"$eq", "$in", "$gt", "$gte", "$lt", "$lte", "$geoWithin", "$near", "$nearSphere"})
 
@@ -15,6 +17,13 @@ _LOOKED_UP = frozenset({"$eq", "$in", "$gt", "$gte", "$lt", "$lte", "$geoWithin"
 def is_served(condition: Condition) -> bool:
     """Tell whether an index leads to what meets `condition`; {} is met by all, in their order."""
     return not condition or any(_is_served(path, test) for path, test in condition.items())
+
+
+def needs_scan(condition: Condition) -> bool:
+    """Tell whether the search, or one of the questions about others in it, is served by no index."""
+    return not is_served(condition) or any(
+        needs_scan(lookup.condition) for lookup in lookups_in(condition) if isinstance(lookup, Related)
+    )
 
 
 def _is_served(path: str, test: Any) -> bool:

@@ -35,7 +35,7 @@ async def looked_up(filter_: Any, context: Context) -> Any:
 
     The filter that was given stays as it is. Raises what the lookups raise.
     """
-    questions = list(dict.fromkeys(_lookups(filter_)))
+    questions = list(dict.fromkeys(lookups_in(filter_)))
     if not questions:
         return filter_
     turns = asyncio.Semaphore(_MOST_AT_ONCE)
@@ -60,15 +60,16 @@ async def looked_up(filter_: Any, context: Context) -> Any:
 
 def needs_lookup(filter_: Any) -> bool:
     """Tell whether there are lookups in a filter."""
-    return next(_lookups(filter_), None) is not None
+    return next(lookups_in(filter_), None) is not None
 
 
-def _lookups(value: Any) -> Iterator[Lookup]:
+def lookups_in(value: Any) -> Iterator[Lookup]:
+    """Yield the lookups in a filter, not those that they are made of."""
     if isinstance(value, Lookup):
         yield value
     elif isinstance(value, dict | list):
         for item in value.values() if isinstance(value, dict) else value:
-            yield from _lookups(item)
+            yield from lookups_in(item)
 
 
 def _replaced(value: Any, answers: dict[Lookup, Any]) -> Any:

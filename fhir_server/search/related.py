@@ -28,7 +28,12 @@ class Place:
 
 
 class Related(Lookup):
-    """A question about other resources, which may be asked in three ways: as cheap as its answer allows."""
+    """A question about other resources, which may be asked in three ways: as cheap as its answer allows.
+
+    `condition` is what these others have to meet.
+    """
+
+    condition: Condition
 
     @abstractmethod
     async def few(self, context: Context, limit: int) -> list[str] | None:

@@ -10,6 +10,7 @@ from functools import cache
 
 from fhir_server.context import Context, Request, Response
 from fhir_server.query_string import Pairs
+from fhir_server.search import explaining
 from fhir_server.search.asked import Condition, both
 from fhir_server.search.criteria import problem, supported_codes
 from fhir_server.search.page_links import KEY_NAME, Place, link_in, new_key, opened
@@ -44,7 +45,8 @@ async def answer(
     form = tuple(pair for pair in request.query if pair[0] in _FORM)
     text = link_in(request.query)
     if text is None:
-        pairs = tuple(pair for pair in request.query if pair[0] not in _FORM and pair[1])
+        beside = (*_FORM, explaining.EXPLAIN)
+        pairs = tuple(pair for pair in request.query if pair[0] not in beside and pair[1])
         place, now, lenient = Place(), context.now(), context.preferences.lenient
     else:
         key = await context.store.shared_key(KEY_NAME, new_key())
@@ -61,6 +63,8 @@ async def answer(
             for query in search.queries
         )
         search = replace(search, queries=tuple(restricted))
+    if explaining.is_wanted(request.query):
+        return Response(200, await explaining.explanation(search, context))
     return Response(200, await searchset(search, context))
 
 

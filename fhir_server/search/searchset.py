@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from fhir_server.context import Context
 from fhir_server.query_string import Pairs
+from fhir_server.search.cost import needs_scan
 from fhir_server.search.included import Found, included
 from fhir_server.search.joins import has_lookups, resolved
 from fhir_server.search.page_links import KEY_NAME, PAGE, PageLink, Place, new_key, sealed
@@ -67,6 +68,13 @@ async def searchset(search: Search, context: Context) -> dict[str, Any]:
 
 
 async def _searchset(search: Search, context: Context) -> dict[str, Any]:
+    if any(needs_scan(query.filter) for query in search.queries):
+        async with context.store.scanning() as store:
+            return await _page(search, replace(context, store=store))
+    return await _page(search, context)
+
+
+async def _page(search: Search, context: Context) -> dict[str, Any]:
     if any(has_lookups(query) for query in search.queries) or len(search.queries) > 1:
         await context.store.fix_moment()
     queries = [await resolved(query, context) for query in search.queries]

@@ -3,6 +3,7 @@
 from fhir_server.store.async_jobs import AsyncJob, AsyncJobStore
 from fhir_server.store.commit import Absence, AbsenceBroken, Reads, VersionReplaced
 from fhir_server.store.documents import Target, Version, Write, Written, instant
+from fhir_server.store.explanations import Explanation
 from fhir_server.store.expunge import Expunging
 from fhir_server.store.failures import SnapshotGone
 from fhir_server.store.history import HistoryPosition, HistoryScope, Listed
@@ -13,6 +14,7 @@ __all__ = [
     "AbsenceBroken",
     "AsyncJob",
     "AsyncJobStore",
+    "Explanation",
     "Expunging",
     "HistoryPosition",
     "HistoryScope",

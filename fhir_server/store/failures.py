@@ -87,7 +87,11 @@ def _meaning(failure: Exception) -> Exception:
             error("too-long", "MongoDB takes no more than 16 MB in one resource, and no larger transaction")
         )
     elif isinstance(failure, ExecutionTimeout) or code in _TOO_LONG:
-        result = TooCostly(error("too-costly", "The database took longer over this than one request may"))
+        message = (
+            "This takes the database longer than one request may; ask for less, for example of one patient,"
+            " with one code or by a date"
+        )
+        result = TooCostly(error("too-costly", message))
     elif code in _NO_PATTERN:
         result = InvalidSearch(error("too-long", "A value is too long to be looked for within others"))
     elif code in _TOO_DEEP or isinstance(failure, BSONError):

@@ -1,13 +1,12 @@
 """The store as the rest of the server sees it; every failure of the database leaves it as a FhirError."""
 
-import re
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from copy import copy
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
-
-from pymongo.asynchronous.client_session import AsyncClientSession
 
 from fhir_server.settings import Settings
 from fhir_server.store import reading
@@ -16,16 +15,18 @@ from fhir_server.store.collections import Collections
 from fhir_server.store.commit import Absence, Committer, Reads, Work
 from fhir_server.store.connection import connect, database
 from fhir_server.store.documents import Document, Version, Write, Written
-from fhir_server.store.estimates import estimated_count
+from fhir_server.store.explanations import Explanation
 from fhir_server.store.expunge import Expunging, expunge
 from fhir_server.store.failures import translated_failures
 from fhir_server.store.history import HistoryPosition, HistoryScope, count_history, history
 from fhir_server.store.keys import shared_key
 from fhir_server.store.meta import Change, change_meta
+from fhir_server.store.searching import DEFAULT_LIMITS, Searching, SearchLimits
 from fhir_server.store.snapshots import is_in_transaction, moment_of, session_as_of
+from resources.operation_outcome import TooBusy, error
 
-# A search that MongoDB cannot answer in this time is given up, so that it does not starve the others.
-_LONGEST_SEARCH_MS = 30_000
+# How long a search that no index serves waits for one of the others of this kind to be done.
+_PATIENCE_SECONDS = 1.0
 
 
 class Store:
@@ -39,15 +40,18 @@ class Store:
         max_open_transactions: int,
         now: Callable[[], datetime],
         keeps_references: bool = False,
+        limits: SearchLimits = DEFAULT_LIMITS,
     ) -> None:
         """Connect (lazily) to database `name` at `url`; `now` is the clock that stamps versions.
 
         If it `keeps_references`, there are indexes by which it is known who refers to a resource.
         """
-        self._session: AsyncClientSession | None = None
         self._keys: dict[str, str] = {}
         self._client = connect(url)
         self._database = database(self._client, name)
+        self._limits = limits
+        self._scans = asyncio.Semaphore(limits.max_scans)
+        self._searching = Searching(self._database, round(limits.seconds * 1000))
         self._collections = Collections(self._database, keeps_references=keeps_references)
         self._committer = Committer(self._client, self._database, max_open_transactions, now)
         self.async_jobs = AsyncJobStore(self._database)
@@ -76,20 +80,50 @@ class Store:
         if is_in_transaction():
             yield self
             return
-        view = copy(self)
         async with session_as_of(self._client, moment) as session:
-            view._session = session
-            yield view
+            yield self._seen(session=session)
+
+    @asynccontextmanager
+    async def scanning(self) -> AsyncIterator["Store"]:
+        """Give the store for a search that no index serves: for a shorter time, and to a few at once.
+
+        Raises TooBusy if as many as may are going on already.
+        """
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await self._scans.acquire()
+        except TimeoutError:
+            message = (
+                "As many searches without an index as may are going on now; try again later, or ask for less,"
+                " for example of one patient, with one code or by a date"
+            )
+            raise TooBusy(error("throttled", message)) from None
+        try:
+            yield self._seen(longest_ms=round(self._limits.scan_seconds * 1000))
+        finally:
+            self._scans.release()
+
+    def explaining(self) -> tuple["Store", list[Explanation]]:
+        """Return the store to search in, and a list in which it explains what was asked of it."""
+        explanations: list[Explanation] = []
+        return self._seen(explanations=explanations), explanations
+
+    def _seen(self, **changes: Any) -> "Store":
+        view = copy(self)
+        view._searching = replace(self._searching, **changes)
+        return view
 
     async def fix_moment(self) -> None:
         """Decide what moment a store given by `as_of` shows, before several questions are asked at once."""
-        if self._session is not None and self.moment is None:
-            await self.matching_ids("Basic", {"_id": ""}, 1)
+        if self._searching.session is not None and self.moment is None:
+            with translated_failures():
+                await self._database["Basic"].find_one({"_id": ""}, session=self._searching.session)
 
     @property
     def moment(self) -> int | None:
         """The moment that is shown, as a number; None for the present, and before the first question."""
-        return None if self._session is None else moment_of(self._session)
+        session = self._searching.session
+        return None if session is None else moment_of(session)
 
     async def shared_key(self, name: str, candidate: str) -> str:
         """Return the key called `name` that all processes share, `candidate` if there was none."""
@@ -142,24 +176,15 @@ class Store:
     async def matching_ids(self, resource_type: str, condition: dict[str, Any], limit: int) -> list[str]:
         """Return the ids of up to `limit` resources whose documents match the MongoDB filter `condition`."""
         with translated_failures():
-            found = self._database[resource_type].find(
-                condition,
-                {"_id": 1},
-                limit=limit,
-                max_time_ms=_LONGEST_SEARCH_MS,
-                session=self._session,
-            )
-            return [document["_id"] async for document in found]
+            return await self._searching.matching_ids(resource_type, condition, limit)
 
     async def matching_versions(
         self, resource_type: str, condition: dict[str, Any], limit: int
     ) -> list[tuple[str, int]]:
         """Return id and version of up to `limit` resources whose documents match the filter `condition`."""
         with translated_failures():
-            found = self._database[resource_type].find(
-                condition, {"version": 1}, limit=limit, max_time_ms=_LONGEST_SEARCH_MS
-            )
-            return [(document["_id"], document["version"]) async for document in found]
+            found = await self._searching.find(resource_type, condition, (), {"version": 1}, limit)
+            return [(document["_id"], document["version"]) for document in found]
 
     async def distinct(
         self,
@@ -169,20 +194,9 @@ class Store:
         limit: int,
         starts: Sequence[str] = (),
     ) -> list[Any]:
-        """Return up to `limit` values, each once, at `path` of the documents that match the filter.
-
-        If there are `starts`, only strings that begin with one of them.
-        """
-        pattern = f"^(?:{'|'.join(map(re.escape, starts))})"
-        pipeline: list[dict[str, Any]] = [
-            {"$match": condition},
-            {"$project": {"_id": 0, "value": f"${path}"}},
-            {"$unwind": "$value"},
-            *([{"$match": {"value": {"$regex": pattern}}}] if starts else []),
-            {"$group": {"_id": "$value"}},
-            {"$limit": limit},
-        ]
-        return [document["_id"] for document in await self.aggregate(resource_type, pipeline)]
+        """Return up to `limit` values at `path`, each once (see `Searching.distinct`)."""
+        with translated_failures():
+            return await self._searching.distinct(resource_type, condition, path, limit, starts)
 
     async def find(
         self,
@@ -193,43 +207,26 @@ class Store:
         limit: int,
         index: str | None = None,
     ) -> list[Document]:
-        """Return the `projection` of up to `limit` documents that match the filter `condition`, in order.
-
-        `index` names the index to use, for a type of which something is stored; None leaves it to MongoDB.
-        """
+        """Return the `projection` of up to `limit` documents, in order (see `Searching.find`)."""
         with translated_failures():
-            cursor = self._database[resource_type].find(
-                condition,
-                projection,
-                sort=list(sort),
-                limit=limit,
-                max_time_ms=_LONGEST_SEARCH_MS,
-                hint=index,
-                session=self._session,
-            )
-            return await cursor.to_list()
+            return await self._searching.find(resource_type, condition, sort, projection, limit, index)
 
     async def aggregate(self, resource_type: str, pipeline: list[dict[str, Any]]) -> list[Document]:
         """Return the documents that an aggregation over the resources of a type gives."""
         with translated_failures():
-            cursor = await self._database[resource_type].aggregate(
-                pipeline, maxTimeMS=_LONGEST_SEARCH_MS, session=self._session
-            )
-            return await cursor.to_list()
+            return await self._searching.aggregate(resource_type, pipeline)
 
     async def count(self, resource_type: str, condition: dict[str, Any]) -> int:
         """Return the number of resources whose documents match the filter `condition`."""
         with translated_failures():
-            return await self._database[resource_type].count_documents(
-                condition, maxTimeMS=_LONGEST_SEARCH_MS, session=self._session
-            )
+            return await self._searching.count(resource_type, condition)
 
     async def estimate(self, resource_type: str, condition: dict[str, Any]) -> int:
         """Return about how many resources match, at little cost (see `store.estimates`)."""
         if is_in_transaction():  # where MongoDB has no estimates
             return await self.count(resource_type, condition)
         with translated_failures():
-            return await estimated_count(self._database, resource_type, condition, _LONGEST_SEARCH_MS)
+            return await self._searching.estimate(resource_type, condition)
 
     async def history(self, scope: HistoryScope, after: HistoryPosition | None, limit: int) -> list[Version]:
         """Return up to `limit` versions in `scope`, newest first, from where a page ended (`after`) on."""
@@ -257,4 +254,5 @@ def open_store(settings: Settings, mongo_url: str) -> Store:
         max_open_transactions=settings.max_open_transactions,
         now=lambda: datetime.now(UTC),
         keeps_references=settings.referential_integrity == "enforce",
+        limits=SearchLimits(settings.search_seconds, settings.scan_seconds, settings.max_scans),
     )
