@@ -14,6 +14,7 @@ from fhir_server.store.connection import Database
 from fhir_server.store.documents import Document
 from fhir_server.store.estimates import estimated_count
 from fhir_server.store.explanations import Explanation, explained
+from fhir_server.store.snapshots import is_in_transaction
 
 Filter = dict[str, Any]
 
@@ -117,5 +118,6 @@ class Searching:
         return await estimated_count(self.database, resource_type, condition, self.longest_ms)
 
     async def _explain(self, command: dict[str, Any]) -> None:
-        if self.explanations is not None:
+        # MongoDB explains nothing within a transaction.
+        if self.explanations is not None and not is_in_transaction():
             self.explanations.append(await explained(self.database, command, self.longest_ms))
