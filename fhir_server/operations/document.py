@@ -102,4 +102,5 @@ DOCUMENT = Operation(
     parameters=_PARAMETERS,
     on_type=True,
     on_instance=True,
+    may_affect_state=True,
 )

@@ -3,7 +3,6 @@
 https://hl7.org/fhir/R4/patient-operation-match.html, https://hl7.org/fhir/R4/search.html#score
 """
 
-import asyncio
 from decimal import Decimal
 from typing import Any
 
@@ -77,8 +76,9 @@ async def _candidates(searches: list[Pairs], context: Context) -> tuple[list[Doc
     """Return the patients that the searches find, each once, and what is to be said of searches cut short."""
     found: dict[str, Document] = {}
     issues: list[Issue] = []
-    blocks_found = await asyncio.gather(*(_block(pairs, context) for pairs in searches))
-    for pairs, documents in zip(searches, blocks_found, strict=True):
+    for pairs in searches:
+        # One after the other, since in a transaction the database allows no two at once.
+        documents = await _block(pairs, context)
         if len(documents) > _MOST_OF_A_BLOCK:
             names = " and ".join(name for name, _ in pairs)
             message = (

@@ -21,7 +21,8 @@ class Operation:
     below these, `on_system` whether on the base. `parameters` are the names of its inputs, and
     `parameter_types` their types where they are not `string`, for a definition of our own; one that
     `takes_search` has the search parameters of the type as well. One that `affects_state`, or that
-    `takes_resource` and so cannot be asked by an address alone, is called by POST only.
+    `takes_resource` and so cannot be asked by an address alone, is called by POST only; one that
+    `may_affect_state`, by what its inputs say, does so when it is called by POST.
     `is_enabled` says whether the settings allow it; where they do not, it is refused and not promised.
     """
 
@@ -36,6 +37,7 @@ class Operation:
     on_instance: bool = False
     on_version: bool = False
     affects_state: bool = False
+    may_affect_state: bool = False
     takes_resource: bool = False
     takes_search: bool = False
     is_enabled: Callable[[Settings], bool] = lambda _settings: True
@@ -50,6 +52,10 @@ class Operation:
         if len(above) == 4:
             return self.on_version and above[2] == "_history"
         return (self.on_type, self.on_instance)[len(above) - 1] if len(above) < 3 else False
+
+    def is_safe(self, method: str) -> bool:
+        """Tell whether a call by `method` changes nothing, whatever its inputs."""
+        return not (self.affects_state or (self.may_affect_state and method == "POST"))
 
     @property
     def methods(self) -> tuple[str, ...]:

@@ -47,7 +47,7 @@ def operation_route(method: str, path: tuple[str, ...]) -> Route:
     if method not in operation.methods:
         message = f"This operation is called by {' or '.join(operation.methods)}"
         raise NotSupported(error("not-supported", message), allow=operation.methods)
-    is_safe = not operation.affects_state
+    is_safe = operation.is_safe(method)
     return Route("operation", operation.handler, is_safe, may_wait=is_safe)
 
 
