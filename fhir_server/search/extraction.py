@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from fhir_server.search import modified
+from fhir_server.search import contained, modified
 from fhir_server.search.asked import Field, Reader, as_it_is
 from fhir_server.search.composite import Combination, combinations
 from fhir_server.search.fields import kept_fields
@@ -27,8 +27,18 @@ def search_values(resource: dict[str, Any]) -> dict[str, Any]:
     """Return the index values of a valid resource: parameter code -> value, or array of values.
 
     A parameter whose element is there but has nothing to be found by, such as a CodeableConcept that is text
-    alone, has the value None or []: it is not missing. The words of its texts stand beside them.
+    alone, has the value None or []: it is not missing. The words of its texts stand beside them, and
+    the values of the resources that it contains.
     """
+    values = _values(resource)
+    if "contained" in resource:
+        values[contained.KEY] = [
+            {"type": inner["resourceType"], "search": _values(inner)} for inner in resource["contained"]
+        ]
+    return values
+
+
+def _values(resource: dict[str, Any]) -> dict[str, Any]:
     return _extractor(resource["resourceType"])(resource) | words(resource)
 
 

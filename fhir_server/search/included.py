@@ -95,7 +95,8 @@ def _too_many(most: int) -> Issue:
 
 
 def _key(resource: Resource) -> _Key:
-    return resource["resourceType"], resource["id"], int(resource["meta"]["versionId"])
+    # What is contained in a resource has no version, and is no resource by itself.
+    return resource["resourceType"], resource["id"], int(resource.get("meta", {}).get("versionId", 0))
 
 
 def _wanted(
@@ -105,7 +106,8 @@ def _wanted(
     wanted = {name: _Wanted() for name in stored}
     referred: dict[str, list[Resource]] = {}
     for resource in frontier:
-        referred.setdefault(resource["resourceType"], []).append(resource)
+        if _key(resource)[2]:
+            referred.setdefault(resource["resourceType"], []).append(resource)
         for source in sources(resource):
             for include in includes:
                 if not include.is_reverse:

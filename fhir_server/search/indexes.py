@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from fhir_server.search import date, modified, quantity
+from fhir_server.search import contained, date, modified, quantity
 from fhir_server.search.asked import Field
 from fhir_server.search.composite import combinations
 from fhir_server.search.fields import fields, kept_fields
 from fhir_server.search.full_text import CONTENT_PATH, TEXT_PATH
 from fhir_server.search.types import KINDS
+from resources.definitions import structure
 
 # MongoDB has at most 64 indexes on a collection, the one on _id included:
 # https://www.mongodb.com/docs/manual/reference/limits/#indexes
@@ -49,6 +50,8 @@ def index_specifications(resource_type: str) -> tuple[IndexSpecification, ...]:
         key = f"{combination.path}.{first.path}{KINDS[first.type].key}"
         specifications.append(_index(_code(combination.path), [key, "seq"], [combination.path]))
     specifications += _with_patient(resource_type)
+    if "contained" in structure(resource_type).elements:
+        specifications.append(_index(contained.KEY, [f"{contained.PATH}.type", "seq"], [contained.PATH]))
     assert len(specifications) <= MOST_INDEXES  # noqa: S101 - a test goes through all types
     return tuple(specifications)
 

@@ -30,6 +30,14 @@ class Match:
     position: Position
 
     @property
+    def address(self) -> str:
+        """The address of the resource, relative to the base; with the local id, if it is a contained one."""
+        resource, container = self.resource, self.document.get("container")
+        if container is None or "versionId" in resource.get("meta", {}):
+            return f"{resource['resourceType']}/{resource['id']}"
+        return f"{self.position.resource_type.rstrip('#')}/{container}#{resource['id']}"
+
+    @property
     def resource(self) -> dict[str, Any]:
         """The resource that the document holds."""
         found: dict[str, Any] = self.document["resource"]
@@ -52,8 +60,10 @@ async def matches(queries: Sequence[Query], place: Place, limit: int, context: C
 async def _of_type(
     query: Query, place: Place, limit: int, context: Context, *, with_resources: bool = True
 ) -> list[Match]:
-    store, name = context.store, query.resource_type
-    steps = finds(query, place.position, backwards=place.backwards)
+    store, name = context.store, query.collection
+    steps = None
+    if not query.container:
+        steps = finds(query, place.position, backwards=place.backwards)
     documents: list[Document] = []
     if steps is None:
         stages = pipeline(query, place.position, limit, backwards=place.backwards)
@@ -65,7 +75,8 @@ async def _of_type(
             wanted = step.projection if with_resources else _without_resource(step.projection)
             documents += await store.find(name, step.filter, step.sort, wanted, limit - len(documents))
     return [
-        Match(document, replace(position_of(query, document), resource_type=name)) for document in documents
+        Match(document, replace(position_of(query, document), resource_type=query.label))
+        for document in documents
     ]
 
 
@@ -77,7 +88,7 @@ async def _one_after_the_other(
     queries: Sequence[Query], place: Place, limit: int, context: Context
 ) -> list[Match]:
     turned = list(reversed(queries)) if place.backwards else list(queries)
-    names = [query.resource_type for query in turned]
+    names = [query.label for query in turned]
     start = names.index(place.position.resource_type) if place.position else 0
     found: list[Match] = []
     for index, query in enumerate(turned[start:]):
@@ -96,7 +107,8 @@ async def _merged(queries: Sequence[Query], place: Place, limit: int, context: C
     found: list[Match] = []
     for query in reversed(queries) if place.backwards else queries:
         within = replace(place, position=_position_among(queries, query, place))
-        found += await _of_type(query, within, limit, context, with_resources=False)
+        # What is contained cannot be read by itself later.
+        found += await _of_type(query, within, limit, context, with_resources=bool(query.container))
     keys = queries[0].results.sort
 
     def compared(one: Match, other: Match) -> int:
@@ -109,10 +121,10 @@ async def _merged(queries: Sequence[Query], place: Place, limit: int, context: C
 
 def _position_among(queries: Sequence[Query], query: Query, place: Place) -> Position | None:
     """Return the position in the matches of one type, from the place in all of them."""
-    if place.position is None or place.position.resource_type == query.resource_type:
+    if place.position is None or place.position.resource_type == query.label:
         return place.position
-    names = [one.resource_type for one in queries]
-    is_later = names.index(query.resource_type) > names.index(place.position.resource_type)
+    names = [one.label for one in queries]
+    is_later = names.index(query.label) > names.index(place.position.resource_type)
     # Those of later types that are equal come after the place, those of earlier ones before it.
     is_ahead = is_later != place.backwards
     is_rising = (tie_direction(query.results.sort) > 0) != place.backwards
@@ -143,6 +155,8 @@ def _rank(value: Any) -> int:
 async def _with_resources(chosen: Sequence[Match], context: Context) -> list[Match]:
     ids: dict[str, list[str]] = {}
     for match in chosen:
+        if "resource" in match.document:
+            continue
         ids.setdefault(match.position.resource_type, []).append(match.document["_id"])
     documents: dict[tuple[str, str], Document] = {}
     for name, wanted in ids.items():
@@ -150,7 +164,8 @@ async def _with_resources(chosen: Sequence[Match], context: Context) -> list[Mat
         documents |= {(name, document["_id"]): document for document in found}
     # What was deleted since, where the moment is not kept, is left out.
     return [
-        replace(match, document=documents[key])
+        match if key not in documents else replace(match, document=documents[key])
         for match in chosen
         if (key := (match.position.resource_type, match.document["_id"])) in documents
+        or "resource" in match.document
     ]

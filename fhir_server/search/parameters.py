@@ -31,7 +31,8 @@ class Query:
 
     `filter` is a MongoDB filter on the documents of `resource_type`; {} if all of them match. It may have
     lookups in it, which `joins.resolved` replaces by what the store says. `used` are the pairs that were
-    understood, for the self link, and `ignored` says what was not, if the client is lenient.
+    understood, for the self link, and `ignored` says what was not, if the client is lenient. With a
+    `container` the query is about resources that are contained in resources of that type.
     """
 
     resource_type: str
@@ -39,6 +40,17 @@ class Query:
     results: Results
     used: tuple[tuple[str, str], ...] = ()
     ignored: tuple[Issue, ...] = ()
+    container: str = ""
+
+    @property
+    def collection(self) -> str:
+        """The type of the documents in which the resources stand."""
+        return self.container or self.resource_type
+
+    @property
+    def label(self) -> str:
+        """What tells the query from the others of a search: its type, or the container with a #."""
+        return f"{self.container}#" if self.container else self.resource_type
 
 
 @dataclass(slots=True)

@@ -5,10 +5,12 @@ repeated while others write. Without `_sort` resources come in the order of `seq
 https://hl7.org/fhir/R4/http.html#paging
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from fhir_server.search.asked import both
+from fhir_server.search.contained import unpacked
 from fhir_server.search.parameters import Query
 from fhir_server.search.positions import Position
 from fhir_server.search.sorting import SortKey
@@ -18,6 +20,10 @@ Pipeline = list[dict[str, Any]]
 Document = dict[str, Any]
 
 _WANTED = {"resource": 1, "seq": 1}
+_WITHIN = (
+    SortKey(("seq",), descending=False, is_bare=True),
+    SortKey(("part",), descending=False, is_bare=True),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +118,9 @@ def pipeline(query: Query, position: Position | None, limit: int, *, backwards: 
     keys in `keys`, with `null` for those that are missing.
     """
     sort, turn = query.results.sort, -1 if backwards else 1
+    wanted = {**_WANTED, "container": 1} if query.container else _WANTED
     stages: Pipeline = [
-        {"$match": query.filter},
+        *found(query),
         {"$set": {f"key{i}": _key_value(key) for i, key in enumerate(sort)}},
         {"$set": {f"last{i}": {"$lte": [f"$key{i}", None]} for i in range(len(sort))}},
     ]
@@ -124,7 +131,30 @@ def pipeline(query: Query, position: Position | None, limit: int, *, backwards: 
         order |= {f"last{i}": turn, f"key{i}": key.direction * turn}
     keys = [{"$ifNull": [f"$key{i}", None]} for i in range(len(sort))]
     stages += [{"$sort": order | {"seq": tie_direction(sort) * turn}}, {"$limit": limit}]
-    return [*stages, {"$project": {**_WANTED, "keys": keys}}]
+    return [*stages, {"$project": {**wanted, "keys": keys}}]
+
+
+def found(query: Query) -> Pipeline:
+    """Return the stages that give all that matches, in any order."""
+    if not query.container:
+        return [{"$match": query.filter}]
+    return unpacked(query.resource_type, query.container, query.filter, query.results.containment)
+
+
+def contained_queries(query: Query, types: Iterable[str]) -> tuple[Query, ...]:
+    """Return the queries that `_contained` asks for: of what is contained in resources of `types`, or also of
+    what is not.
+
+    Several that are contained in one resource have one `seq`: their place in it tells them apart.
+    """
+    wanted = query.results.containment.searched
+    if wanted == "false":
+        return (query,)
+    sort = (*query.results.sort, *_WITHIN)
+    within = replace(query, results=replace(query.results, sort=sort))
+    outside = within if query.results.sort else query
+    inside = (replace(within, container=name) for name in types)
+    return (*((outside,) if wanted == "both" else ()), *inside)
 
 
 def tie_direction(sort: tuple[SortKey, ...]) -> int:

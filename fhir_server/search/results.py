@@ -7,6 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from fhir_server.search.contained import (
+    CONTAINED_PARAMETERS,
+    OUTSIDE,
+    Containment,
+    parse_containment,
+)
 from fhir_server.search.include import INCLUDES, Include, parse_includes
 from fhir_server.search.sorting import SortKey, parse_sort
 from fhir_server.search.subsetting import WHOLE, Subsetting, parse_subsetting
@@ -14,7 +20,9 @@ from resources.operation_outcome import InvalidSearch, error
 
 Total = Literal["none", "estimate", "accurate"]
 
-RESULT_PARAMETERS = frozenset({"_sort", "_count", "_total", "_summary", "_elements", *INCLUDES})
+RESULT_PARAMETERS = frozenset(
+    {"_sort", "_count", "_total", "_summary", "_elements", *INCLUDES, *CONTAINED_PARAMETERS}
+)
 
 _REPEATABLE = frozenset({"_sort", "_elements", *INCLUDES})
 _TOTALS: Mapping[str, Total] = {"none": "none", "estimate": "estimate", "accurate": "accurate"}
@@ -26,7 +34,8 @@ class Results:
     """What is wanted of the matches: `count` on a page (None: as the server likes), in the order of `sort`.
 
     `counts_only` asks for the number of matches alone. `subsetting` is the part that comes of each resource,
-    `includes` are the other resources that come beside the matches.
+    `includes` are the other resources that come beside the matches. `containment` says whether what is
+    contained in resources is searched.
     """
 
     sort: tuple[SortKey, ...] = ()
@@ -35,6 +44,7 @@ class Results:
     counts_only: bool = False
     subsetting: Subsetting = WHOLE
     includes: tuple[Include, ...] = ()
+    containment: Containment = OUTSIDE
 
 
 def is_result_parameter(name: str) -> bool:
@@ -68,6 +78,7 @@ def parse_results(
             types or [resource_type],
         ),
         parse_includes(given),
+        parse_containment(given),
     )
     if results.includes and results.subsetting.summary == "text":
         message = "_include and _revinclude cannot be mixed with _summary=text"

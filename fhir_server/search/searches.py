@@ -15,6 +15,7 @@ from fhir_server.search.asked import Condition, both
 from fhir_server.search.criteria import problem, supported_codes
 from fhir_server.search.page_links import KEY_NAME, Place, link_in, new_key, opened
 from fhir_server.search.parameters import parse_search
+from fhir_server.search.plan import contained_queries
 from fhir_server.search.results import is_result_parameter
 from fhir_server.search.searchset import Search, searchset
 from resources.definitions import resource_types
@@ -57,6 +58,7 @@ async def answer(
         search = await _over_types(search, pairs, among, context, lenient=lenient)
     else:
         search = _understood(search, pairs, types, context, lenient=lenient)
+    search = await _with_contained(search, context, is_possible=types is not None and restriction is None)
     if restriction is not None:
         restricted = (
             replace(query, filter=both([restriction(query.resource_type, now), query.filter]))
@@ -103,6 +105,18 @@ def _understood(
         for name in types
     )
     return replace(search, queries=queries, pairs=queries[0].used)
+
+
+async def _with_contained(search: Search, context: Context, *, is_possible: bool) -> Search:
+    """Return `search` with the queries of what is contained in resources of any type, if it asks for them."""
+    if search.results.containment.searched == "false":
+        return search
+    if not is_possible:
+        message = "_contained is for searches over one resource type, such as Medication?_contained=true"
+        raise InvalidSearch(error("not-supported", message))
+    [query] = search.queries
+    stored = await context.store.stored_types() or [query.resource_type]
+    return replace(search, queries=contained_queries(query, stored))
 
 
 def _types(texts: Iterable[str]) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from fhir_server.search.joins import has_lookups, resolved
 from fhir_server.search.page_links import KEY_NAME, PAGE, PageLink, Place, new_key, sealed
 from fhir_server.search.pages import Match, matches
 from fhir_server.search.parameters import Query
+from fhir_server.search.plan import found as all_found
 from fhir_server.search.results import Results
 from fhir_server.search.subsetting import Subsetting, subset
 from fhir_server.store import SnapshotGone
@@ -89,7 +90,7 @@ async def _page(search: Search, context: Context) -> dict[str, Any]:
     total = await _total(search, queries, len(found), size, context)
     beside = await included([match.resource for match in page], results.includes, context)
     entries = [
-        *(_entry(match.resource, "match", results.subsetting, context) for match in page),
+        *(_entry(match.address, match.resource, "match", results.subsetting, context) for match in page),
         *_included_entries(beside, results.subsetting, context),
         *_outcomes([*dict.fromkeys(issues), *beside.issues]),
     ]
@@ -113,21 +114,27 @@ async def _total(
         return search.place.total
     if search.is_first and found <= size:
         return found
-    if search.results.total == "estimate":
+    if search.results.total == "estimate" and not any(query.container for query in queries):
         return sum([await context.store.estimate(query.resource_type, query.filter) for query in queries])
     return None if search.results.total is None else await _count(queries, context)
 
 
 async def _count(queries: Sequence[Query], context: Context) -> int:
-    numbers = [
-        await context.store.count(query.resource_type, query.filter or _EVERYTHING) for query in queries
-    ]
-    return sum(numbers)
+    return sum([await _count_of(query, context) for query in queries])
 
 
-def _entry(resource: dict[str, Any], mode: str, wanted: Subsetting, context: Context) -> dict[str, Any]:
+async def _count_of(query: Query, context: Context) -> int:
+    if not query.container:
+        return await context.store.count(query.resource_type, query.filter or _EVERYTHING)
+    counted = await context.store.aggregate(query.container, [*all_found(query), {"$count": "number"}])
+    return int(counted[0]["number"]) if counted else 0
+
+
+def _entry(
+    address: str, resource: dict[str, Any], mode: str, wanted: Subsetting, context: Context
+) -> dict[str, Any]:
     return {
-        "fullUrl": f"{context.base_url}/{resource['resourceType']}/{resource['id']}",
+        "fullUrl": f"{context.base_url}/{address}",
         "resource": subset(resource, wanted),
         "search": {"mode": mode},
     }
@@ -136,7 +143,10 @@ def _entry(resource: dict[str, Any], mode: str, wanted: Subsetting, context: Con
 def _included_entries(found: Found, wanted: Subsetting, context: Context) -> list[dict[str, Any]]:
     # "_elements ... does not apply to included resources"
     summary = replace(wanted, elements=())
-    return [_entry(resource, "include", summary, context) for resource in found.resources]
+    return [
+        _entry(f"{resource['resourceType']}/{resource['id']}", resource, "include", summary, context)
+        for resource in found.resources
+    ]
 
 
 def _outcomes(issues: Sequence[Issue]) -> list[dict[str, Any]]:

@@ -25,7 +25,6 @@ def _stored(client: httpx.Client) -> None:
 UNKNOWN = [
     "frobnicate=1",
     "Gender=male",
-    "_contained=true",
     "age=5",
     "a b<c>=1",
 ]

@@ -150,6 +150,14 @@ def test_a_link_with_any_letter_changed_is_refused(client: httpx.Client) -> None
     assert client.get(f"/Patient?_page={made}").status_code == 200
 
 
+def test_a_long_search_has_a_short_link(client: httpx.Client) -> None:
+    """Many values are compressed, so that the address of the next page is not too long for proxies."""
+    values = ",".join(f"stays{n}" for n in range(900))
+    made = _made(client, f"Patient?_id={values}&_count=3")
+    assert len(made) < len(values) // 2
+    assert client.get(f"/Patient?_page={made}").status_code == 200
+
+
 def test_a_link_belongs_to_one_address_and_stands_alone(client: httpx.Client) -> None:
     """It is the whole search: nothing can be added, and elsewhere it means nothing."""
     made = _made(client)
