@@ -15,6 +15,7 @@ from fhir_server.operations.operation import ANY_TYPE, Operation
 from fhir_server.operations.registry import OPERATIONS
 from fhir_server.patches import PATCH_FORMATS
 from fhir_server.search.criteria import supported_codes
+from fhir_server.search.include import include_values, revinclude_values
 from fhir_server.search.results import RESULT_PARAMETERS
 from fhir_server.settings import Settings
 from resources.compartments import compartment_urls
@@ -119,6 +120,8 @@ def _resource(resource_type: str, base_url: str, settings: Settings, codes: froz
         "conditionalUpdate": "conditional-update" in codes,
         "conditionalDelete": settings.conditional_delete,
         "referencePolicy": ["literal", "logical", *_ENFORCED[settings.referential_integrity]],
+        "searchInclude": list(include_values(resource_type)),
+        "searchRevInclude": list(revinclude_values(resource_type)),
         "searchParam": list(_search_parameters(resource_type, supported_codes(resource_type))),
         "operation": _operations(operations, base_url),
     }

@@ -23,7 +23,7 @@ from fhir_server.identifiers import new_id
 from fhir_server.negotiation import check_host, is_pretty, parse_prefer
 from fhir_server.patches import sent_patch
 from fhir_server.query_string import Pairs, as_utf8, parse_pairs
-from fhir_server.responses import HttpAnswer, as_file, as_http
+from fhir_server.responses import HttpAnswer, add_request_ids, as_file, as_http
 from fhir_server.routes import allowed_methods, match
 from fhir_server.settings import Settings
 from fhir_server.store import Store
@@ -72,7 +72,8 @@ class FhirEndpoint:
             answer = await self._answer(exchange, receive, request_id)
         except ClientDisconnectedError:
             return
-        await _send(send, answer, request_id, with_body=scope["method"] != "HEAD")
+        add_request_ids(answer.headers, request_id, headers.get(b"x-request-id"))
+        await _send(send, answer, with_body=scope["method"] != "HEAD")
         self._log.info(
             "request",
             request_id=request_id,
@@ -235,7 +236,6 @@ def _too_large(limit: int) -> ContentTooLarge:
     return ContentTooLarge(error("too-long", f"The body is larger than {limit} bytes"))
 
 
-async def _send(send: Send, answer: HttpAnswer, request_id: str, *, with_body: bool) -> None:
-    headers = [*answer.headers, (b"x-request-id", request_id.encode())]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+async def _send(send: Send, answer: HttpAnswer, *, with_body: bool) -> None:
+    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
     await send({"type": "http.response.body", "body": answer.body if with_body else b""})

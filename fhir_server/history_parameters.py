@@ -24,20 +24,19 @@ _DATE = "a date such as 2026-01-31 or 2026-01-31T12:00:00Z"
 
 @dataclass(frozen=True, slots=True)
 class HistoryParameters:
-    """What a history was asked for with; `used` are the pairs that a link repeats, without the page."""
+    """What a history was asked for with; `used` are the pairs that links repeat."""
 
     size: int
     since: datetime | None
     at: Interval | None
     list_id: str | None
-    page: str | None
     subsetting: Subsetting
     used: Pairs
 
 
 def parse_history_parameters(request: Request, context: Context) -> HistoryParameters:
     """Return what the query of `request` asks for; raise InvalidSearch for what is not understood."""
-    known = (*_KNOWN, *SUBSETTING_PARAMETERS, "_page")
+    known = (*_KNOWN, *SUBSETTING_PARAMETERS)
     check_parameters(request, context, known)
     types = request.path[:1] if len(request.path) > 1 else resource_types()
     given: dict[str, str] = {}
@@ -50,7 +49,6 @@ def parse_history_parameters(request: Request, context: Context) -> HistoryParam
         since[0] if since else None,
         _interval("_at", given),
         _list_id(given.get("_list"), context.base_url),
-        given.pop("_page", None),
         subsetting_of(request, types),
         tuple(given.items()),
     )

@@ -16,6 +16,7 @@ from fhir_server.negotiation import entity_tag, http_date
 from fhir_server.store import instant
 from resources import json_format
 from resources.operation_outcome import Issue, operation_outcome
+from resources.references import is_id
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -77,6 +78,16 @@ def _headers(response: Response, context: Context) -> Headers:
     if response.status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
         headers.append(_RETRY_AFTER)
     return headers + [(name.encode(), value.encode()) for name, value in response.headers]
+
+
+def add_request_ids(headers: Headers, request_id: str, sent: str | None) -> None:
+    """Add the number under which the request is in the log, and beside it the one that the client `sent`.
+
+    https://hl7.org/fhir/R4/http.html#custom
+    """
+    headers.append((b"x-request-id", request_id.encode()))
+    if sent is not None and is_id(sent):
+        headers.append((b"x-correlation-id", sent.encode()))
 
 
 def as_entry(response: Response, base_url: str, *, with_resource: bool) -> dict[str, Any]:

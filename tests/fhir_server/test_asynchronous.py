@@ -92,6 +92,9 @@ def entry_of(answer: httpx.Response) -> dict[str, Any]:
     [
         ("GET", "/Patient?active=true&_sort=_id&_count=2", None, "Bundle"),
         ("POST", "/Patient/_search", {"active": "true", "_sort": "_id", "_count": "2"}, "Bundle"),
+        ("GET", "?_type=Patient,Observation&_id=a1", None, "Bundle"),
+        ("GET", "/Patient/a1/Observation", None, "Bundle"),
+        ("GET", "/Patient/a1/*", None, "Bundle"),
         ("GET", "/Patient/a1/$everything", None, "Bundle"),
         ("GET", "/Patient/a1/$meta", None, "Parameters"),
     ],

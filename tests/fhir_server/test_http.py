@@ -150,6 +150,7 @@ def test_head_is_everywhere_where_get_is() -> None:
 
 
 @pytest.mark.feature("http.parameters.unknown")
+@pytest.mark.feature("http.prefer.handling")
 @pytest.mark.parametrize(
     ("method", "path"),
     [
@@ -187,12 +188,25 @@ def test_methods_that_an_address_does_not_take(
     assert (answer.status_code, answer.headers["allow"]) == (405, allow)
 
 
+@pytest.mark.feature("http.headers.request-id")
 def test_every_answer_has_a_number(client: httpx.Client) -> None:
     """The number in the log is in the answer as well."""
     numbers = {client.get("/Patient/http").headers["x-request-id"] for _ in range(3)}
     assert len(numbers) == 3
 
 
+@pytest.mark.feature("http.headers.request-id")
+@pytest.mark.parametrize(
+    ("sent", "told"), [("my-Request.1", "my-Request.1"), ("a b", None), ("x" * 65, None)]
+)
+def test_the_number_of_the_client_comes_back(client: httpx.Client, sent: str, told: str | None) -> None:
+    """https://hl7.org/fhir/R4/http.html#custom: as X-Correlation-Id beside our own, if it is an id."""
+    headers = client.get("/Patient/http", headers={"x-request-id": sent}).headers
+    assert headers.get("x-correlation-id") == told
+    assert headers["x-request-id"] != sent
+
+
+@pytest.mark.feature("http.caching")
 def test_records_stay_out_of_shared_caches(client: httpx.Client) -> None:
     """Answers are private."""
     assert "private" in client.get("/Patient/http").headers["cache-control"]
@@ -255,6 +269,7 @@ def test_a_chunked_body_above_the_limit_is_refused(client: httpx.Client) -> None
         assert client.get("/Patient/http").status_code == 200
 
 
+@pytest.mark.feature("http.errors")
 def test_an_outcome_for_a_wrong_path_is_fhir_too(client: httpx.Client) -> None:
     """Errors are OperationOutcomes everywhere below the base."""
     for path in ("/%00", "/Patient//x", "/a/b/c/d/e", "/Patient/%2e%2e"):

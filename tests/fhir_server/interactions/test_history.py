@@ -44,6 +44,7 @@ def walk(client: httpx.Client, url: str) -> list[str]:
     return found
 
 
+@pytest.mark.feature("http.history.instance")
 @pytest.mark.feature("http.history.paging")
 @pytest.mark.parametrize("count", [1, 2, 3, 50])
 @pytest.mark.parametrize(
@@ -202,3 +203,39 @@ def test_unknown_parameters_are_ignored_if_asked_to(client: httpx.Client, story:
 def test_no_history_of_what_never_was(client: httpx.Client) -> None:
     """An id that was never used has no history."""
     assert client.get("/Patient/never/_history").status_code == 404
+
+
+def next_page(client: httpx.Client, url: str) -> str:
+    """Return the link to the page after the one at `url`."""
+    links = {link["relation"]: link["url"] for link in client.get(url).json()["link"]}
+    return str(links["next"])
+
+
+@pytest.mark.feature("http.history.paging")
+def test_a_link_says_nothing_and_cannot_be_changed(client: httpx.Client, story: list[str]) -> None:
+    """It holds the whole question, sealed: another address, another text or another parameter is refused."""
+    link = next_page(client, "/Patient/_history?_count=2&_since=2020-01-01")
+    assert "2020" not in link
+    page = link.rpartition("_page=")[2]
+    assert len(addresses(client.get(link).json())) == 2
+    for changed in (page[:-1], page + "A", page[5:], "A" + page):
+        assert client.get(f"/Patient/_history?_page={changed}").status_code == 400
+    assert client.get(f"/_history?_page={page}").status_code == 400
+    assert client.get(f"/Patient/_history?_page={page}&_count=5").status_code == 400
+
+
+@pytest.mark.feature("http.history.paging")
+def test_pages_stay_as_they_are_while_others_write(client: httpx.Client, story: list[str]) -> None:
+    """What is written meanwhile is newer, and so on no later page."""
+    first = client.get("/Patient/_history?_count=3").json()
+    client.put("/Patient/h3", json={"resourceType": "Patient", "id": "h3"}).raise_for_status()
+    following = next(link["url"] for link in first["link"] if link["relation"] == "next")
+    found = addresses(first) + walk(client, following)
+    assert found == [address for address in story if address.startswith("Patient/")]
+    client.delete("/Patient/h3").raise_for_status()
+
+
+@pytest.mark.feature("http.history.paging")
+def test_links_keep_the_form_of_the_answer(client: httpx.Client, story: list[str]) -> None:
+    """A format that was asked for in the address is that of the next page too."""
+    assert next_page(client, "/Patient/_history?_count=2&_format=json").endswith("&_format=json")

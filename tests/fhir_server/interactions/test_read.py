@@ -16,6 +16,7 @@ def patient(client: httpx.Client) -> dict[str, Any]:
 
 
 @pytest.mark.feature("http.read", "http.headers")
+@pytest.mark.feature("http.read")
 def test_read_gives_the_newest_version(client: httpx.Client, patient: dict[str, Any]) -> None:
     """The body is what was stored last, the headers name its version."""
     answer = client.get("/Patient/read")
