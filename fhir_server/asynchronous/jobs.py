@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from fhir_server.asynchronous.messages import (
+    LONGEST_SECONDS,
     kept_answer,
     kept_request,
     read_answer,
@@ -43,7 +44,6 @@ _LEASE = timedelta(seconds=20)
 _RENEWAL_SECONDS = 5.0
 # What is wrong with a request mostly shows at once, and is then told at once.
 _FIRST_LOOK_SECONDS = 0.05
-_LONGEST_SECONDS = 600.0
 # Most of the processor stays with those who wait for their answers.
 _AT_ONCE = 2
 _MOST_ATTEMPTS = 3
@@ -153,10 +153,10 @@ class Jobs:
     async def _carry_out(self, request: Request, route: Route, context: Context) -> Response:
         async with self._slots:
             try:
-                async with asyncio.timeout(_LONGEST_SECONDS):
+                async with asyncio.timeout(LONGEST_SECONDS):
                     return await route.handler(request, context)
             except TimeoutError:
-                message = f"The request took longer than {_LONGEST_SECONDS:.0f} s"
+                message = f"The request took longer than {LONGEST_SECONDS:.0f} s"
                 raise TooCostly(error("too-costly", message)) from None
 
     async def _see_through(self, job: AsyncJob, work: asyncio.Task[Response], context: Context) -> None:

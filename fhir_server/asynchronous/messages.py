@@ -15,6 +15,9 @@ from resources import json_format
 from resources.bundle import bundle
 from resources.operation_outcome import ContentTooLarge, error
 
+LONGEST_SECONDS = 600.0
+"""How long a request that nobody waits for may take."""
+
 
 def kept_request(request: Request, context: Context) -> bytes:
     """Return `request` with what its answer depends on besides."""
@@ -40,7 +43,12 @@ def read_request(kept: bytes, context: Context) -> tuple[Request, Context]:
 
 def waiting_context(context: Context, base_url: str, *, lenient: bool) -> Context:
     """Return the context in which a request is carried out that nobody waits for."""
-    return replace(context, base_url=base_url, preferences=Preferences(lenient=lenient))
+    return replace(
+        context,
+        base_url=base_url,
+        preferences=Preferences(lenient=lenient),
+        store=context.store.unhurried(LONGEST_SECONDS),
+    )
 
 
 def kept_answer(response: Response, context: Context) -> bytes:

@@ -89,7 +89,7 @@ def _meaning(failure: Exception) -> Exception:
     elif isinstance(failure, ExecutionTimeout) or code in _TOO_LONG:
         message = (
             "This takes the database longer than one request may; ask for less, for example of one patient,"
-            " with one code or by a date"
+            " with one code or by a date, or send it with Prefer: respond-async"
         )
         result = TooCostly(error("too-costly", message))
     elif code in _NO_PATTERN:

@@ -35,12 +35,13 @@ DEFAULT_LIMITS = SearchLimits(10.0, 5.0, 2)
 class Searching:
     """How searches are carried out: `longest_ms` is the time after which MongoDB gives one up.
 
-    Reads are part of `session` if there is one. If there is a list of `explanations`, each is carried out a
-    second time to be explained there.
+    `longest_scan_ms` is the time for one that no index serves. Reads are part of `session` if there is one.
+    If there is a list of `explanations`, each is carried out a second time to be explained there.
     """
 
     database: Database
     longest_ms: int
+    longest_scan_ms: int
     session: AsyncClientSession | None = None
     explanations: list[Explanation] | None = None
 

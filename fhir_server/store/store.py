@@ -49,9 +49,10 @@ class Store:
         self._keys: dict[str, str] = {}
         self._client = connect(url)
         self._database = database(self._client, name)
-        self._limits = limits
         self._scans = asyncio.Semaphore(limits.max_scans)
-        self._searching = Searching(self._database, round(limits.seconds * 1000))
+        self._searching = Searching(
+            self._database, round(limits.seconds * 1000), round(limits.scan_seconds * 1000)
+        )
         self._collections = Collections(self._database, keeps_references=keeps_references)
         self._committer = Committer(self._client, self._database, max_open_transactions, now)
         self.async_jobs = AsyncJobStore(self._database)
@@ -99,9 +100,14 @@ class Store:
             )
             raise TooBusy(error("throttled", message)) from None
         try:
-            yield self._seen(longest_ms=round(self._limits.scan_seconds * 1000))
+            yield self._seen(longest_ms=self._searching.longest_scan_ms)
         finally:
             self._scans.release()
+
+    def unhurried(self, seconds: float) -> "Store":
+        """Return the store for a search that nobody waits for, which may take `seconds` in any case."""
+        longest = round(seconds * 1000)
+        return self._seen(longest_ms=longest, longest_scan_ms=longest)
 
     def explaining(self) -> tuple["Store", list[Explanation]]:
         """Return the store to search in, and a list in which it explains what was asked of it."""
