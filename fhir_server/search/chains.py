@@ -16,6 +16,8 @@ from resources.operation_outcome import InvalidSearch, error
 from resources.search_parameters import SearchParameter, search_parameters
 
 _CANONICAL = frozenset({"canonical", "uri"})
+# What is wrong for one type of targets may be right for another one.
+_OF_THE_TYPE = frozenset({"not-supported", "value"})
 
 
 def is_chain(name: str) -> bool:
@@ -67,7 +69,8 @@ def _one(
 ) -> Condition:
     """Return the condition that a reference leads to a resource of which `rest` is `text`.
 
-    Of several types of targets those count that know the parameter `rest`.
+    Of several types of targets those count that know the parameter `rest` and take such a value: a code with
+    its system is none for a type of which `type` is a uri, and no mistake of who asks for another type.
     """
     alternatives: list[Condition] = []
     failures: list[InvalidSearch] = []
@@ -75,7 +78,7 @@ def _one(
         try:
             asked = criterion(target, rest, (text,), scope)
         except InvalidSearch as failure:
-            if any(issue.code != "not-supported" for issue in failure.issues):
+            if any(issue.code not in _OF_THE_TYPE for issue in failure.issues):
                 raise
             failures.append(failure)
             continue
@@ -83,7 +86,7 @@ def _one(
             values = Targets(target, (name, rest, text), scope.base_url, place.by_url, asked)
             alternatives.append({place.path: {"$in": values}})
     if not alternatives:
-        raise failures[0]
+        raise next((one for one in failures if one.issues[0].code == "value"), failures[0])
     return either(alternatives)
 
 

@@ -135,12 +135,44 @@ def meets(world: World, resource: Resource, name: str, text: str) -> bool:
     found = world.elements(resource, code)
     if modifier == "missing":
         return (not found) == (text == "true")
+    if parameter.type == "reference" and modifier in ("above", "below"):
+        return any(
+            _is_part(world, element, value, modifier) for element in found for value in split(text, ",")
+        )
     asked = world.asked(parameter, modifier)
     test = MEETS[parameter.type]
     if code == "url" and "|" in text and not modifier:
         return any(texts.meets_own_url(resource, value) for value in split(text, ","))
     met = any(test(element, value, asked) for element in found for value in split(text, ","))
     return not met if modifier in _NEGATIONS else met
+
+
+_PART_OF = ("part-of", "partof", "parent")
+
+
+def _is_part(world: World, element: Element, text: str, modifier: str) -> bool:
+    """Tell whether a reference is to what `text` names, or to what is above or below it.
+
+    https://hl7.org/fhir/R4/search.html#recursive
+    """
+    found = links.local_target(element, world.base_url)
+    resource_type, _, resource_id = text.partition("/")
+    if found is None or found[0] != resource_type:
+        return False
+    low, high = (found[1], resource_id) if modifier == "below" else (resource_id, found[1])
+    return high in _wholes(world, resource_type, low)
+
+
+def _wholes(world: World, resource_type: str, resource_id: str) -> set[str]:
+    """Return the id of a resource, and of those that it is part of."""
+    known, new = {resource_id}, {resource_id}
+    codes = [code for code in _PART_OF if code in definitions.parameters(resource_type)]
+    while new:
+        resources = [one for one in (world.get(resource_type, each) for each in new) if one is not None]
+        wholes = {target for one in resources for code in codes for target in world.targets(one, code)}
+        new = {each for name, each in wholes if name == resource_type} - known
+        known |= new
+    return known
 
 
 def _meets_composite(world: World, resource: Resource, parameter: definitions.Parameter, text: str) -> bool:

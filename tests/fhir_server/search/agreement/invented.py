@@ -39,9 +39,20 @@ COUNTS: Mapping[str, int] = {
 }
 """How many resources there are of each type; their ids are 0, 1 and so on, so that types share them."""
 
+TREE = "http://acme.example/CodeSystem/tree"
+SETS = "http://acme.example/ValueSet"
+PARENTS = {(TREE, "trunk"): "root", (TREE, "leaf"): "trunk", (TREE, "twig"): "trunk", (TREE, "moss"): "stone"}
+"""The code above each code that has one."""
+VALUE_SETS = {
+    f"{SETS}/listed": frozenset({(TREE, "leaf"), (TREE, "moss")}),
+    f"{SETS}/below": frozenset({(TREE, "trunk"), (TREE, "leaf"), (TREE, "twig")}),
+}
+"""The codes of each value set that can be asked for."""
+
 _SYSTEMS = ("http://acme.example/a", "http://acme.example/b", "urn:oid:1.2.3")
 _CODES = ("a", "A", "b", "c", "x|y", "p,q", "c$d", "e\\f")
 _UNITS = (("g", "g"), ("mg", "mg"), ("mg", "milligram"), ("mmol/L", "mmol/L"), (None, "mg"), (None, None))
+_OF_THE_TREE = 0.3
 _NUMBERS = tuple(number for number in NUMBERS if "e" not in number)
 
 
@@ -74,6 +85,8 @@ class _Making:
 
     def coding(self) -> Resource:
         """Draw a Coding."""
+        if self.random.random() < _OF_THE_TREE:
+            return {"system": TREE, "code": self.random.choice(("root", "trunk", "leaf", "moss", "stone"))}
         return {
             **self.perhaps(system=lambda: self.random.choice(_SYSTEMS), display=self.word),
             "code": self.random.choice(_CODES),
@@ -336,16 +349,42 @@ def _maker(resource_type: str) -> Callable[[_Making], Resource]:
     return made
 
 
+def _terminology() -> list[Resource]:
+    def concept(code: str) -> Resource:
+        below = [low for (_, low), high in PARENTS.items() if high == code]
+        return {"code": code, **({"concept": [concept(low) for low in below]} if below else {})}
+
+    def value_set(name: str, include: Resource) -> Resource:
+        composed = {"include": [{"system": TREE, **include}]}
+        one = {"resourceType": "ValueSet", "id": name, "url": f"{SETS}/{name}", "status": "active"}
+        return {**one, "compose": composed}
+
+    is_a = {"property": "concept", "op": "is-a", "value": "trunk"}
+    tree = {
+        "resourceType": "CodeSystem",
+        "id": "tree",
+        "url": TREE,
+        "status": "active",
+        "content": "complete",
+    }
+    return [
+        {**tree, "concept": [concept("root"), concept("stone")]},
+        value_set("listed", {"concept": [{"code": "leaf"}, {"code": "moss"}]}),
+        value_set("below", {"filter": [is_a]}),
+    ]
+
+
 def bundle(random: Random, base_url: str) -> bytes:
     """Draw a transaction that stores all the resources, in the order of their types."""
     making = _Making(random, base_url)
-    entries = [
-        {
-            "resource": {"resourceType": name, "id": str(number), **_maker(name)(making)},
-            "request": {"method": "PUT", "url": f"{name}/{number}"},
-        }
+    resources = _terminology() + [
+        {"resourceType": name, "id": str(number), **_maker(name)(making)}
         for name, count in COUNTS.items()
         for number in range(count)
+    ]
+    entries = [
+        {"resource": one, "request": {"method": "PUT", "url": f"{one['resourceType']}/{one['id']}"}}
+        for one in resources
     ]
     return orjson.dumps({"resourceType": "Bundle", "type": "transaction", "entry": entries})
 
@@ -354,4 +393,5 @@ def store(client: httpx.Client, random: Random) -> list[tuple[str, str]]:
     """Store drawn resources; return type and id of each, in the order of their creation."""
     answer = client.post("", content=bundle(random, f"{client.base_url}"))
     assert answer.status_code == httpx.codes.OK, answer.text
-    return [(name, str(number)) for name, count in COUNTS.items() for number in range(count)]
+    terminology = [(one["resourceType"], one["id"]) for one in _terminology()]
+    return terminology + [(name, str(number)) for name, count in COUNTS.items() for number in range(count)]

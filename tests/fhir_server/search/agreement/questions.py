@@ -10,12 +10,6 @@ from tests.fhir_server.search.agreement.elements import Element
 from tests.fhir_server.search.agreement.evaluator import World
 from tests.fhir_server.search.agreement.results import SORTABLE, Pair
 
-MODIFIERS: Mapping[str, tuple[str, ...]] = {
-    "string": ("exact", "contains"),
-    "token": ("not",),
-}
-"""The modifiers that are drawn for each parameter type, besides `missing` and the types of references."""
-
 _LONGEST_CHAIN = 3
 
 
@@ -86,12 +80,24 @@ class Drawing:
         parameter = definitions.parameters(resource_type)[code]
         if random.choice((True, *[False] * 7)):
             return f"{code}:missing", random.choice(("true", "false"))
-        known = [name for name in MODIFIERS.get(parameter.type, ()) if name in self.features]
-        modifier = random.choice(["", "", *known])
-        value = values.several(random, self._draw(parameter.type), listed) or ""
+        modifier = random.choice(["", "", *self._modifiers(parameter.type, listed)])
+        draw = values.MODIFIED.get((parameter.type, modifier)) or self._draw(parameter.type)
+        if modifier in ("in", "not-in"):
+            value = random.choice(sorted(self.world.value_sets))
+        elif (parameter.type, modifier) in (("token", "above"), ("token", "below")):
+            value = "|".join(random.choice(sorted(self.world.parents)))
+        else:
+            value = values.several(random, draw, listed) or ""
         if code == "_lastUpdated" and "ap" in value:  # what is near to now changes while it is asked
             value = value.replace("ap", "ge")
         return (f"{code}:{modifier}" if modifier else code), value
+
+    def _modifiers(self, kind: str, found: Sequence[Element]) -> list[str]:
+        """Return the modifiers that may be drawn for a parameter of such elements."""
+        known = [modifier for one, modifier in values.MODIFIED if one == kind]
+        if self.world.parents and any(element.type in ("Coding", "CodeableConcept") for element in found):
+            known += ["in", "not-in", "above", "below"]
+        return [modifier for modifier in known if modifier in self.features]
 
     def _draw(self, kind: str) -> values.Draw:
         return values.converted if kind == "quantity" and "ucum" in self.features else values.DRAW[kind]

@@ -68,11 +68,17 @@ def folded(text: str) -> str:
 def meets_uri(element: Element, text: str, asked: Asked) -> bool:
     """Tell whether an address is `text`, or above or below it."""
     wanted, value = plain(text), element.value
+    forms = [value, value.partition("|")[0]] if element.type == "canonical" else [value]
     if asked.modifier == "below":
-        return bool(value == wanted or value.startswith(wanted.rstrip("/") + "/"))
+        return any(form.rstrip("/") == wanted or is_below(form, wanted) for form in forms)
     if asked.modifier == "above":
-        return bool(value == wanted or wanted.startswith(value.rstrip("/") + "/"))
-    return bool(value == wanted or (element.type == "canonical" and value.partition("|")[0] == wanted))
+        return any(wanted.rstrip("/") == form or is_below(wanted, form) for form in forms)
+    return wanted in forms
+
+
+def is_below(url: str, above: str) -> bool:
+    """Tell whether `url` is `above`, or lies below it."""
+    return url == above or url.startswith(above.rstrip("/") + "/")
 
 
 def meets_own_url(resource: dict[str, Any], text: str) -> bool:

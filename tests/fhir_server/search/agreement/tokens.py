@@ -14,11 +14,12 @@ ANY = "any system"
 def meets(element: Element, text: str, asked: Asked) -> bool:
     """Tell whether `element` has the code that `text` asks for; `:not` and `:not-in` are for the caller."""
     if asked.modifier == "text":
-        return any(starts(found, plain(text)) for found in _texts(element))
+        return any(starts(found, plain(text)) for found in written_texts(element))
     if asked.modifier == "of-type":
         return _is_of_type(element, text)
     if asked.modifier in ("in", "not-in"):
-        return any((own or "", code) in asked.value_sets[plain(text)] for own, code in codes(element))
+        members = asked.value_sets[plain(text)]
+        return any((own or "", str(code).casefold()) in members for own, code in codes(element))
     if asked.modifier in ("above", "below"):
         return _is_related(element, text, asked)
     return any(_is(element, own, code, text) for own, code in codes(element))
@@ -63,7 +64,7 @@ def _same_code(fhir_type: str, one: str | None, other: str) -> bool:
     return one.casefold() == other.casefold()
 
 
-def _texts(element: Element) -> Iterator[str]:
+def written_texts(element: Element) -> Iterator[str]:
     """Yield the text that is associated with a code."""
     value = element.value
     if element.type == "CodeableConcept":

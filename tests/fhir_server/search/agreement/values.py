@@ -185,6 +185,67 @@ DRAW: Mapping[str, Draw] = {
 }
 
 
+def text_of_code(random: Random, element: Element) -> str | None:
+    """Draw the start of a text that is associated with a code."""
+    found = [text for text in tokens.written_texts(element) if texts.folded(text)]
+    text = random.choice(found)[: random.choice((2, 5, 40))] if found else ""
+    return escaped(text) if texts.folded(text) else None
+
+
+def of_type(random: Random, element: Element) -> str | None:
+    """Draw an identifier with its type."""
+    if element.type != "Identifier":
+        return None
+    codings = element.value.get("type", {}).get("coding", [])
+    known = [coding for coding in codings if coding.get("system") and coding.get("code")]
+    if not known or not element.value.get("value"):
+        return None
+    coding = random.choice(known)
+    value = _nearly(random, element.value["value"])
+    return "|".join(escaped(part) for part in (coding["system"], coding["code"], value))
+
+
+def identifier_of(random: Random, element: Element) -> str | None:
+    """Draw the identifier beside a reference."""
+    if element.type != "Reference" or "value" not in element.value.get("identifier", {}):
+        return None
+    return token(random, Element("Identifier", element.value["identifier"], "Identifier"))
+
+
+def level(random: Random, element: Element) -> str | None:
+    """Draw a URL, or one above or below it."""
+    value = str(element.value)
+    if "://" not in value or "|" in value:
+        return None
+    return escaped(random.choice((value, f"{value}/x", value.rpartition("/")[0], f"{value}x")))
+
+
+def whole(random: Random, element: Element) -> str | None:
+    """Draw a resource of which others may be parts."""
+    drawn = reference(random, element) or ""
+    resource_type, _, resource_id = drawn.partition("/")
+    is_plain = resource_type in _WHOLES and resource_id and "/" not in resource_id
+    return drawn if is_plain else None
+
+
+# The types of which a resource can be part of another one.
+_WHOLES = ("Location", "Organization", "Encounter", "Task")
+
+MODIFIED: Mapping[tuple[str, str], Draw] = {
+    ("string", "exact"): string,
+    ("string", "contains"): string,
+    ("token", "not"): token,
+    ("token", "text"): text_of_code,
+    ("token", "of-type"): of_type,
+    ("reference", "identifier"): identifier_of,
+    ("reference", "above"): whole,
+    ("reference", "below"): whole,
+    ("uri", "above"): level,
+    ("uri", "below"): level,
+}
+"""What is drawn for a parameter type with a modifier; those that need terminology are not here."""
+
+
 def several(random: Random, draw: Draw, found: Sequence[Element]) -> str | None:
     """Draw one value or a few, joined by commas."""
     count = random.choice((1, 1, 1, 2, 3))

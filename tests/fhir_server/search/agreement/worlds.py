@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.fhir_server.search.agreement import invented
 from tests.fhir_server.search.agreement.comparison import read
 from tests.fhir_server.search.agreement.elements import Resource
 from tests.fhir_server.search.agreement.evaluator import World
@@ -63,4 +64,7 @@ def world(client: httpx.Client, addresses: Iterable[Address]) -> World:
         batch = {"resourceType": "Bundle", "type": "batch", "entry": entries}
         for entry in read(client.post("", json=batch).raise_for_status())["entry"]:
             by_type.setdefault(entry["resource"]["resourceType"], []).append(entry["resource"])
-    return World(by_type, datetime.now(UTC), f"{str(client.base_url).rstrip('/')}/")
+    base_url = f"{str(client.base_url).rstrip('/')}/"
+    if "CodeSystem" not in by_type:
+        return World(by_type, datetime.now(UTC), base_url)
+    return World(by_type, datetime.now(UTC), base_url, invented.VALUE_SETS, invented.PARENTS)

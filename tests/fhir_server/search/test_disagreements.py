@@ -1,0 +1,32 @@
+"""Questions that server and plain evaluator once answered in different ways, each with its smallest case.
+
+They were found by `python -m tests.fhir_server.search.agreement`. https://hl7.org/fhir/R4/search.html
+"""
+
+import httpx
+import pytest
+
+from tests.fhir_server.search.searching import check, refusal, store
+
+
+@pytest.mark.feature("search.chain")
+def test_a_value_that_one_type_of_targets_does_not_take(client: httpx.Client) -> None:
+    """A chain without a type asks those types that take the value: `type` of a Provenance's target.
+
+    Of some types it is a uri, which has no system, and the search was refused. A value that no type takes is
+    refused all the same.
+    """
+    allergy = {"resourceType": "AllergyIntolerance", "id": "a", "patient": {"reference": "Patient/1"}}
+    provenance = {"resourceType": "Provenance", "recorded": "2020-01-01T00:00:00Z"}
+    agents = {"agent": [{"who": {"reference": "Practitioner/1"}}]}
+    system = "http://hl7.org/fhir/allergy-intolerance-type"
+    store(
+        client,
+        [
+            {**allergy, "type": "allergy"},
+            {**provenance, **agents, "id": "p", "target": [{"reference": "AllergyIntolerance/a"}]},
+            {**provenance, **agents, "id": "q", "target": [{"reference": "AllergyIntolerance/b"}]},
+        ],
+    )
+    check(client, ("chaining", f"Provenance?target.type={system}|allergy", "p"))
+    assert "YYYY" in refusal(client, "Provenance?target.birthdate=x")["diagnostics"]
