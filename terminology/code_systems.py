@@ -5,7 +5,7 @@ https://hl7.org/fhir/R4/codesystem.html, https://hl7.org/fhir/R4/codesystem.html
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from resources import definitions
@@ -72,11 +72,18 @@ async def code_system(canonical: str, source: Source) -> CodeSystem | None:
     return None if found is None or found.content == "not-present" else found
 
 
-@lru_cache(maxsize=64)
 def of_specification(url: str) -> CodeSystem | None:
     """Return a code system that the specification publishes, None if it does not publish it."""
-    if url not in definitions.code_system_urls():
-        return None
+    return _published(url) if url in _urls() else None
+
+
+@cache
+def _urls() -> frozenset[str]:
+    return frozenset(definitions.code_system_urls())
+
+
+@lru_cache(maxsize=64)
+def _published(url: str) -> CodeSystem:
     found = definitions.code_system(url)
     return _linked(url, found.version, found.content, found.concepts, found.case_sensitive, found.properties)
 

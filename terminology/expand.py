@@ -21,6 +21,8 @@ MOST_CODES = 10_000
 
 _DEEPEST = 16
 _MOST_VALUE_SETS = 200
+# Codes that are looked at: a second or so of work, where a definition goes through large systems many times.
+_MOST_LOOKED_AT = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ class _Expansion:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._known: dict[str, Codes] = {}
+        self._systems: dict[str, CodeSystem | None] = {}
+        self._looked_at = 0
 
     async def of(self, reference: str, within: tuple[str, ...]) -> Codes:
         """Return the codes of a value set that those in `within` import."""
@@ -109,11 +113,12 @@ class _Expansion:
         if not selections:
             raise NotExpandableError("invalid", "a part of it names neither a code system nor a value set")
         first, *others = selections
+        self._look_at(len(first))
         return {key: member for key, member in first.items() if all(key in other for other in others)}
 
     async def _of_system(self, part: Facts, compose: Facts) -> Codes:
         url, version = part["system"], part.get("version")
-        system = await code_system(f"{url}|{version}" if version else url, self._source)
+        system = await self._system(f"{url}|{version}" if version else url)
         if "concept" in part:
             return {
                 (url, code): Member(given.get("display") or _display(system, code), version)
@@ -125,6 +130,7 @@ class _Expansion:
             raise NotExpandableError("not-found", f"the codes of {named} are not known here")
         if system.content != "complete":
             raise NotExpandableError("incomplete", f"only some of the codes of {_shown(url)} are known here")
+        self._look_at(len(system.concepts) * (1 + len(part.get("filter", ()))))
         tests = [test_of(system, condition) for condition in part.get("filter", ())]
         if compose.get("inactive") is False:
             tests.append(lambda code: not _is_inactive(system, code))
@@ -134,6 +140,16 @@ class _Expansion:
                 found[url, code] = Member(concept.display, system.version)
                 _check_size(len(found))
         return found
+
+    async def _system(self, canonical: str) -> CodeSystem | None:
+        if canonical not in self._systems:
+            self._systems[canonical] = await code_system(canonical, self._source)
+        return self._systems[canonical]
+
+    def _look_at(self, number: int) -> None:
+        self._looked_at += number
+        if self._looked_at > _MOST_LOOKED_AT:
+            raise NotExpandableError("too-costly", "it goes through too many codes")
 
 
 def _definition(facts: Facts) -> Facts | None:

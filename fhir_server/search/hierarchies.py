@@ -88,9 +88,15 @@ def _listed(value: Any) -> list[str]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
+# Each level of a URL and of a version is a value that is looked up.
+_LONGEST_URL = 1_000
+_MOST_PARTS = 50
+
+
 def is_hierarchical(uri: str) -> bool:
-    """Tell whether a uri is a URL, which has levels; urn: and the like have none."""
-    return "://" in uri
+    """Tell whether a uri is a URL of a usual length, which has levels; urn: and the like have none."""
+    is_usual = len(uri) <= _LONGEST_URL and uri.count("/") <= _MOST_PARTS and uri.count(".") <= _MOST_PARTS
+    return is_usual and "://" in uri.partition("|")[0]
 
 
 def uri_tests(text: str, *, is_below: bool) -> list[Condition]:

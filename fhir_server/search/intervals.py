@@ -24,12 +24,19 @@ _DATE = re.compile(
 )
 
 
-@lru_cache(maxsize=8192)
+# Any number of digits may follow a second; what is remembered is bounded in number and length.
+_LONGEST_REMEMBERED = 40
+
+
 def interval(text: str) -> Interval:
     """Return the interval that a FHIR date or dateTime stands for; ValueError if it is none.
 
     Times may lack the seconds, as they may in a search. What has no time zone is taken as UTC.
     """
+    return _remembered(text) if len(text) <= _LONGEST_REMEMBERED else _interval(text)
+
+
+def _interval(text: str) -> Interval:
     match = _DATE.fullmatch(text)
     if match is None:
         raise ValueError("not a date")
@@ -42,6 +49,9 @@ def interval(text: str) -> Interval:
     local = start.replace(hour=int(hour), minute=int(minute), second=seconds)
     start = min(shifted(local, _milliseconds(fraction) - _offset(zone)), LAST - _MILLISECOND)
     return start, shifted(start, _width(second, fraction))
+
+
+_remembered = lru_cache(maxsize=8192)(_interval)
 
 
 def instant_interval(text: str) -> Interval:

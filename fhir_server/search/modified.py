@@ -19,6 +19,9 @@ from resources.fhirpath.element_paths import ElementPath
 
 PATH = "search.:modifiers"
 
+LONGEST_TEXT = 500
+"""Of a text so many characters are kept, by the start of which it is found."""
+
 _LONGEST_REMEMBERED = 64
 
 Element = dict[str, Any]
@@ -62,7 +65,11 @@ def _identifier_texts(beginning: str, identifier: Element) -> list[str]:
 
 
 def _form(beginning: str, text: str) -> str:
-    return _remembered(beginning, text) if len(text) <= _LONGEST_REMEMBERED else beginning + normalised(text)
+    return (
+        _remembered(beginning, text)
+        if len(text) <= _LONGEST_REMEMBERED
+        else beginning + normalised(text)[:LONGEST_TEXT]
+    )
 
 
 # Displays come again and again, long texts do not.

@@ -46,7 +46,7 @@ _CONCEPTS = frozenset({"Coding", "CodeableConcept"})
 _MOST_SETS = 10
 
 _FORMS = {
-    "text": "with :text a token is the start of a text",
+    "text": f"with :text a token is the start of a text, of {modified.LONGEST_TEXT} characters at most",
     "of-type": "with :of-type a token is type-system|type-code|value",
     "in": "with :in and :not-in a token is the URL of a value set, or ValueSet/id",
     "above": "with :above a token is system|code",
@@ -133,7 +133,7 @@ def _listed(asked: Asked, text: str, modifier: str) -> list[str]:
 
 def _beginning(asked: Asked, text: str) -> Condition:
     wanted = normalised(unescape(text))
-    if not wanted:
+    if not 0 < len(wanted) <= modified.LONGEST_TEXT:
         raise asked.refusal(_FORMS["text"])
     return modified.starting_with(modified.prefix(asked.field, "text") + wanted)
 

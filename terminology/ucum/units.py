@@ -55,7 +55,7 @@ def canonical(value: Decimal | int, text: str) -> tuple[Decimal, str] | None:
     None if `text` is no UCUM unit, or the value is out of all proportion. Of two values the greater one never
     becomes the smaller one, and what is equal stays equal.
     """
-    found = unit(text)
+    found = _remembered(text) if len(text) <= _LONGEST else None
     if found is None:
         return None
     number = value if isinstance(value, Decimal) else Decimal(value)
@@ -67,9 +67,13 @@ def canonical(value: Decimal | int, text: str) -> tuple[Decimal, str] | None:
     return _ROUNDED.divide(scaled, found.divisor), found.dimension
 
 
-@lru_cache(maxsize=4096)
 def unit(text: str) -> Unit | None:
     """Return the unit that a case-sensitive UCUM code means, None if it is none that values compare by."""
+    return _remembered(text) if len(text) <= _LONGEST else None
+
+
+@lru_cache(maxsize=4096)
+def _remembered(text: str) -> Unit | None:
     try:
         measure = _parsed(text)
     except _NotAUnitError:
@@ -123,8 +127,6 @@ _ONE = _Measure(Fraction(1))
 
 
 def _parsed(text: str) -> _Measure:
-    if len(text) > _LONGEST:
-        raise _NotAUnitError
     tokens = list(_tokens(text))
     measure, end = _term(tokens, 0, 0)
     if end != len(tokens):

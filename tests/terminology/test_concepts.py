@@ -14,7 +14,6 @@ ROLE = "http://terminology.hl7.org/CodeSystem/v3-RoleCode"
 NOTHING = NothingStored()
 
 
-@pytest.mark.feature("terminology.lookup")
 def test_lookup() -> None:
     """https://hl7.org/fhir/R4/codesystem-operation-lookup.html: a code's display and properties."""
     found = asyncio.run(lookup(ROLE, "HOSP", NOTHING))
@@ -25,7 +24,6 @@ def test_lookup() -> None:
             asyncio.run(lookup(system, code, NOTHING))
 
 
-@pytest.mark.feature("terminology.subsumes")
 @pytest.mark.parametrize(
     ("code_a", "code_b", "outcome"),
     [
@@ -66,7 +64,6 @@ def test_hierarchies_that_are_not_known(system: str, code: str, says: str) -> No
     assert says in caught.value.issues[0].diagnostics
 
 
-@pytest.mark.feature("terminology.translate")
 def test_translate() -> None:
     """https://hl7.org/fhir/R4/conceptmap-operation-translate.html: by one map, or by all that are known."""
     found = asyncio.run(

@@ -160,6 +160,10 @@ def test_identifiers(client: httpx.Client, row: Row) -> None:
     [
         ("ValueSet?url:below=urn:oid:1.2", "no URN"),
         ("ValueSet?url:above=x", "URL"),
+        ("ValueSet?url:above=http://a.example/" + "a/" * 60, "URL"),
+        ("ValueSet?url:below=http://a.example/" + "a" * 1000, "URL"),
+        ("ValueSet?url:above=http://a.example|" + "1." * 60, "URL"),
+        ("ValueSet?url:above=a|http://b", "URL"),
         ("Procedure?location:below=Patient/1", "Location/id"),
         ("Procedure?location:below=,", "Location/id"),
         ("QuestionnaireResponse?questionnaire:below=a", "canonical URL"),

@@ -58,6 +58,13 @@ def test_equal_lookups_are_asked_once() -> None:
     assert sorted(_asked) == ["x", "y"]
 
 
+def test_the_values_of_all_lookups_are_bounded() -> None:
+    """Answers that together would make a filter too large for the database are refused."""
+    filter_ = {"$or": [{"a": _Answer("x" * 60_000)}, {"b": _Answer("y" * 60_000)}]}
+    with pytest.raises(TooCostly, match="100000"):
+        asyncio.run(looked_up(filter_, _CONTEXT))
+
+
 def test_an_error_of_a_lookup_is_the_error_of_the_search() -> None:
     """What one lookup raises reaches the caller, after the others have ended."""
     failure = TooCostly(error("too-costly", "too many"))

@@ -242,6 +242,7 @@ def test_what_cannot_be_told_is_an_error(client: httpx.Client, search: str, stat
         (f"Condition?code:below={WARDS}|", "system|code"),
         ("Condition?code:below=" + ",".join([f"{WARDS}|a"] * 11), "10 codes"),
         ("Condition?code:text=,", "start of a text"),
+        ("Condition?code:text=" + "x" * 501, "500 characters"),
         ("Condition?code:of-type=a|b|c", ":text"),
         ("Patient?gender:text=male", ":not-in"),
         ("Practitioner?identifier:in=http://a.example/1", ":of-type"),
