@@ -5,8 +5,7 @@ https://spec.graphql.org/October2021/#sec-Execution, https://hl7.org/fhir/R4/gra
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from graphql import GraphQLObjectType, SelectionSetNode, get_named_type
 
@@ -15,7 +14,7 @@ from fhir_server.graphql.checking import Operation
 from fhir_server.graphql.elements import Elements, Lookup, Target
 from fhir_server.graphql.limits import Work
 from fhir_server.graphql.mutations import carried_out
-from fhir_server.graphql.places import Place, stored
+from fhir_server.graphql.places import Place
 from fhir_server.graphql.reading import Reads, together
 from fhir_server.graphql.references import unresolvable
 from fhir_server.graphql.results import Chosen, Found
@@ -46,16 +45,18 @@ class Execution:
         self._selections = Selections(operation, schema)
         self._elements = Elements(self._selections, schema, context.base_url, work)
 
-    async def root(self, type_: GraphQLObjectType, resource: Mapping[str, Any] | None) -> Chosen:
-        """Return what the operation selects of the root: `resource`, or the whole system."""
+    async def root(self, place: Place | None) -> Chosen:
+        """Return what the operation selects of the resource at `place`, or of the whole system."""
+        type_ = self._schema.get_root_type(self._operation.node.operation)
+        assert type_ is not None  # noqa: S101 - the query is valid
         sets = (self._operation.node.selection_set,)
         self._selections.check_size(type_, sets)
         if self._operation.is_mutation:
             return await self._written(type_, sets)
-        if resource is None:
+        if place is None:
             chosen = self._elements.of_system(type_, sets)
         else:
-            chosen = self._elements.of(resource, type_, sets, stored(resource))
+            chosen = self._elements.of(place.resource, type_, sets, place)
         await self._look_up()
         return chosen
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from graphql import GraphQLArgument, GraphQLField, GraphQLOutputType
 
 from resources.definitions import resource_types, structure
-from resources.fhirpath.nodes import Shape, members
+from resources.fhirpath.nodes import Shape, members, type_shape
 from resources.search_parameters import search_parameters
 
 Kind = Literal[
@@ -79,6 +79,12 @@ def elements(shape: Shape) -> Iterator[tuple[str, Shape, bool]]:
         element = definition.get(f"{prefix}{name}") or definition[f"{prefix}{name}[x]"]
         for key, child in member.items():
             yield key, child, element.maximum != 1
+
+
+@cache
+def property_names(resource_type: str) -> frozenset[str]:
+    """Return the JSON properties of a resource type, without those that begin with an underscore."""
+    return frozenset(key for key, _, _ in elements(type_shape(resource_type)))
 
 
 def has_twin(shape: Shape, key: str) -> bool:

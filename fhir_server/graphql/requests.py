@@ -14,7 +14,8 @@ from resources import json_format
 from resources.operation_outcome import InvalidContent, error
 
 _GRAPHQL = "application/graphql"
-_NAMES = ("query", "variables", "operationName")
+NAMES = ("query", "variables", "operationName")
+"""The parameters that a query is made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def asked(request: Request) -> Asked:
     """
     given: dict[str, Any] = {}
     for name, text in request.query:
-        if name in _NAMES and name in given:
+        if name in NAMES and name in given:
             raise InvalidContent(error("invalid", f"The parameter {name} is given once at most"))
         given[name] = text
     if isinstance(given.get("variables"), str):
@@ -70,7 +71,7 @@ def _of_body(body: Any) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise InvalidContent(error("structure", "The body is a JSON object with a query"))
     if body.get("resourceType") != "Parameters":
-        return {name: body[name] for name in _NAMES if body.get(name) is not None}
+        return {name: body[name] for name in NAMES if body.get(name) is not None}
     parameters = body.get("parameter")
     for parameter in parameters if isinstance(parameters, list) else ():
         if isinstance(parameter, dict) and parameter.get("name") == "query":

@@ -15,6 +15,7 @@ from graphql import (
     DocumentNode,
     EnumValueNode,
     FieldNode,
+    GraphQLObjectType,
     InlineFragmentNode,
     ListValueNode,
     NamedTypeNode,
@@ -30,12 +31,14 @@ from graphql import (
     visit,
 )
 
-from fhir_server.graphql.limits import MOST_FIELDS, too_large
+from fhir_server.graphql.fields import property_names
+from fhir_server.graphql.limits import DEEPEST, MOST_FIELDS, too_large
 from fhir_server.graphql.names import RESOURCE
 from fhir_server.graphql.schema import Schema
 from resources.definitions import resource_types
 
 _TEXTS = frozenset({"ID", "String"})
+_SEARCHES = ("List", "Connection")
 
 
 def written_out(document: DocumentNode, schema: Schema) -> DocumentNode:
@@ -76,7 +79,8 @@ class _Writer(Visitor):
         ]
         if not special:
             return tuple(selections)
-        fragments = [self._fragment(name, special) for name in self._candidates(node)]
+        candidates = [name for name in self._candidates(node) if _may_have(name, special)]
+        fragments = [self._fragment(name, special) for name in candidates]
         found = {id(selection) for fragment in fragments for selection in fragment.selection_set.selections}
         # What no type has stays where it is, for the error that this is.
         others = [selection for selection in selections if id(selection) not in found]
@@ -88,8 +92,8 @@ class _Writer(Visitor):
         return [name for name in resource_types() if words is None or name in words]
 
     def _fragment(self, name: str, special: Sequence[FieldNode]) -> InlineFragmentNode:
-        fields = self._schema.types.object(name).fields
-        selections = tuple(selection for selection in special if selection.name.value in fields)
+        type_ = self._schema.types.object(name)
+        selections = tuple(selection for selection in special if _fits(selection, type_, DEEPEST))
         return InlineFragmentNode(
             type_condition=NamedTypeNode(name=NameNode(value=name)),
             directives=(),
@@ -102,6 +106,31 @@ class _Writer(Visitor):
             raise too_large(
                 f"it selects more than {MOST_FIELDS:,} fields; where a reference is resolved, name the type"
             )
+
+
+def _may_have(name: str, special: Sequence[FieldNode]) -> bool:
+    """Tell whether a resource type may have one of the fields; to make its type to find out costs more."""
+    names = {node.name.value.removeprefix("_") for node in special}
+    return not names.isdisjoint(property_names(name)) or any(one.endswith(_SEARCHES) for one in names)
+
+
+def _fits(node: FieldNode, type_: GraphQLObjectType, deepest: int) -> bool:
+    """Tell whether a field can be selected of a type, with the fields that are selected within it.
+
+    `name` fits an Organization, `name { family }` a Patient.
+    """
+    if deepest == 0:
+        raise too_large(f"its fields are nested more than {DEEPEST} deep")
+    field = type_.fields.get(node.name.value)
+    if field is None:
+        return node.name.value.startswith("__")
+    inner = get_named_type(field.type)
+    selections = node.selection_set.selections if node.selection_set else ()
+    if not isinstance(inner, GraphQLObjectType):
+        return bool(selections) is bool(inner.name == RESOURCE)
+    return bool(selections) and all(
+        _fits(one, inner, deepest - 1) for one in selections if isinstance(one, FieldNode)
+    )
 
 
 def _words(value: ValueNode | None) -> set[str] | None:

@@ -1,10 +1,15 @@
 """$graphql: a query in the GraphQL language, about one resource or about the whole system.
 
-https://hl7.org/fhir/R4/resource-operation-graphql.html, https://hl7.org/fhir/R4/graphql.html
+Other operations take one about their result, as `_graphql`.
+https://hl7.org/fhir/R4/resource-operation-graphql.html, https://hl7.org/fhir/R4/graphql.html#operations
 """
 
-from fhir_server.context import Context, Request, Response
+from dataclasses import replace
+
+from fhir_server.context import Context, Handler, Request, Response
 from fhir_server.operations.operation import ANY_TYPE, Operation
+
+_PARAMETER = "_graphql"
 
 
 async def graphql(request: Request, context: Context) -> Response:
@@ -15,6 +20,27 @@ async def graphql(request: Request, context: Context) -> Response:
     return await answered(request, context)
 
 
+def taking_graphql(handler: Handler) -> Handler:
+    """Return the handler of an operation with what `_graphql` selects of its result, if that is given.
+
+    "If the operation fails, and returns an operation outcome, then the graphQL is not executed."
+    """
+
+    async def handle(request: Request, context: Context) -> Response:
+        documents = tuple(text for name, text in request.query if name == _PARAMETER)
+        if not documents:
+            return await handler(request, context)
+        others = tuple(pair for pair in request.query if pair[0] != _PARAMETER)
+        response = await handler(replace(request, query=others), context)
+        if response.resource is None or response.status != 200:
+            return response
+        from fhir_server.graphql.answering import selected
+
+        return await selected(documents, response.resource, context)
+
+    return handle
+
+
 GRAPHQL = Operation(
     code="graphql",
     definition="http://hl7.org/fhir/OperationDefinition/Resource-graphql",
@@ -23,4 +49,5 @@ GRAPHQL = Operation(
     parameters=("query",),
     on_system=True,
     on_instance=True,
+    may_affect_state=True,
 )

@@ -10,7 +10,7 @@ from fhir_server.operations.convert import CONVERT
 from fhir_server.operations.document import DOCUMENT
 from fhir_server.operations.everything import ENCOUNTER_EVERYTHING, PATIENT_EVERYTHING
 from fhir_server.operations.expunge import EXPUNGE
-from fhir_server.operations.graphql import GRAPHQL
+from fhir_server.operations.graphql import GRAPHQL, taking_graphql
 from fhir_server.operations.lastn import LASTN
 from fhir_server.operations.match import MATCH
 from fhir_server.operations.meta import META
@@ -48,7 +48,7 @@ def operation_route(method: str, path: tuple[str, ...]) -> Route:
         message = f"This operation is called by {' or '.join(operation.methods)}"
         raise NotSupported(error("not-supported", message), allow=operation.methods)
     is_safe = operation.is_safe(method)
-    return Route("operation", operation.handler, is_safe, may_wait=is_safe)
+    return Route("operation", taking_graphql(operation.handler), is_safe, may_wait=is_safe)
 
 
 def operation_methods(path: tuple[str, ...]) -> tuple[str, ...]:

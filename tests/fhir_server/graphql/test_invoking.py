@@ -114,6 +114,42 @@ def test_an_entry_of_a_batch_carries_a_binary(client: httpx.Client) -> None:
     assert refused["response"]["outcome"]["resourceType"] == "OperationOutcome"
 
 
+@pytest.mark.feature("operation.graphql.result")
+def test_the_result_of_another_operation_is_asked(client: httpx.Client) -> None:
+    """ "It's also possible to apply graphql to the results of other operations", but not to failures."""
+    query = '{ all: parameter(name: "return") @flatten { valueMeta { versionId } } }'
+    found = client.get("/Patient/ida/$meta", params={"_graphql": query})
+    assert found.json() == {"data": {"valueMeta": [{"versionId": "1"}]}}
+    assert found.headers["content-type"] == "application/json; charset=utf-8"
+    wrong = client.get("/Patient/ida/$meta", params={"_graphql": "{ nonsense }"})
+    assert (wrong.status_code, wrong.json()["data"]) == (400, None)
+    twice = client.get("/Patient/ida/$meta?_graphql={id}&_graphql={id}")
+    assert twice.status_code == 400
+    failed = client.get("/Patient/nobody/$meta", params={"_graphql": query})
+    assert (failed.status_code, failed.json()["resourceType"]) == (404, "OperationOutcome")
+
+
+@pytest.mark.feature("operation.graphql.result")
+def test_mutations_have_no_place_in_what_only_reads(client: httpx.Client) -> None:
+    """Not about a result, not as part of a transaction, and not by itself when nobody waits."""
+    mutation = 'mutation { PatientUpdate(id: "hidden", res: {active: true}) { id } }'
+    assert client.get("/Patient/ida/$meta", params={"_graphql": mutation}).status_code == 400
+    parameters = {"resourceType": "Parameters", "parameter": [{"name": "query", "valueString": mutation}]}
+    entry = {"resource": parameters, "request": {"method": "POST", "url": "$graphql"}}
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [entry]}
+    assert client.post("/", json=bundle).status_code == 400
+    assert client.get("/Patient/hidden").status_code == 404
+    waited = client.post("/$graphql", json={"query": "{ __typename }"}, headers={"prefer": "respond-async"})
+    assert (waited.status_code, waited.json()) == (200, {"data": {"__typename": "Query"}})
+
+
+def test_unknown_parameters_are_refused(client: httpx.Client) -> None:
+    """As on every interaction, unless the client asks for lenience."""
+    address = "/Patient/ida/$graphql?query={id}&operationname=X"
+    assert client.get(address).status_code == 400
+    assert client.get(address, headers={"prefer": "handling=lenient"}).json() == {"data": _A}
+
+
 _SECRETS = [
     '{ PatientList(family: 77, birthdate: "Geheim") { id } }',
     '{ PatientList(family: {Geheim: "Geheim"}) { id } }',

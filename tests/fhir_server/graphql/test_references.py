@@ -13,6 +13,7 @@ from tests.fhir_server.graphql.conftest import Ask
 pytestmark = pytest.mark.usefixtures("records")
 
 _OBSERVATION = "/Observation/o2"
+_USES = ("official", "nickname", "maiden")
 _RESOLVED: list[tuple[str, str, Any]] = [
     (
         _OBSERVATION,
@@ -113,6 +114,24 @@ def test_references_are_resolved(ask: Ask, address: str, query: str, expected: A
     answer = ask(address, query)
     assert answer.json() == {"data": expected}
     assert answer.status_code == 200
+
+
+_UNTYPED = [
+    ("performer { resource { name } }", {"performer": [{"resource": {"name": "The Clinic"}}]}),
+    ("performer { resource { name { family } } }", {"performer": [{"resource": {}}]}),
+    (
+        "subject { resource { name { use } } }",
+        {"subject": {"resource": {"name": [{"use": u} for u in _USES]}}},
+    ),
+    ("subject { resource { class { code } } }", {"subject": {"resource": {}}}),
+]
+
+
+@pytest.mark.parametrize(("query", "expected"), _UNTYPED)
+def test_a_field_without_a_type_is_that_of_the_types_it_fits(ask: Ask, query: str, expected: Any) -> None:
+    """`name` is that of an Organization, `name { use }` that of a Patient; one that fits none is wrong."""
+    assert ask(_OBSERVATION, f"{{ {query} }}").json() == {"data": expected}
+    assert ask(_OBSERVATION, "{ subject { resource { name { nonsense } } } }").status_code == 400
 
 
 @pytest.mark.feature("operation.graphql.reference")
