@@ -1,49 +1,58 @@
-"""Cursors: where a page of a connection begins, as text that holds its search and only this server reads.
+"""Cursors: a page of a connection, as text that only this server reads.
 
-It is checked like any other search when it comes back.
-https://hl7.org/fhir/R4/graphql.html#searching
+A cursor holds the page link of a REST search, and what is not part of such a search; it is encrypted, as a
+page link is, since what is searched for may be about a patient.
+https://hl7.org/fhir/R4/graphql.html#searching, https://cryptography.io/en/latest/fernet/
 """
 
-import base64
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
 
 import orjson
+from cryptography.fernet import Fernet, InvalidToken
 
 from resources.operation_outcome import InvalidSearch, error
 
-_MOST_OFFSET = 2**31 - 1  # what GraphQL's Int can hold
+KEY_NAME = "graphql-cursors"
+"""The name of the key in the store."""
+
+_LONGEST = 300_000
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The pairs of a REST search, its place among its pages included, and the number of what comes before."""
+    """A page link of REST, the FHIRPath that chooses among its matches, and their number on a page.
+
+    `offset` is the number of matches before the page, None where that is not known.
+    """
 
     resource_type: str
-    pairs: tuple[tuple[str, str], ...]
+    link: str
     fhirpath: str | None
-    offset: int
+    size: int
+    offset: int | None
 
 
-def encode_cursor(cursor: Cursor) -> str:
-    """Return `cursor` as text."""
-    parts = [cursor.resource_type, cursor.pairs, cursor.fhirpath, cursor.offset]
-    return base64.urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
+def encode_cursor(cursor: Cursor, key: str) -> str:
+    """Return `cursor` as text that only the holders of `key` can read."""
+    parts = [cursor.resource_type, cursor.link, cursor.fhirpath, cursor.size, cursor.offset]
+    return _fernet(key).encrypt(orjson.dumps(parts)).decode().rstrip("=")
 
 
-def decode_cursor(text: str, resource_type: str) -> Cursor:
+def decode_cursor(text: str, resource_type: str, key: str) -> Cursor:
     """Return what `encode_cursor` was given; raise InvalidSearch for anything else or another type."""
+    token = text + "=" * (-len(text) % 4)
     try:
-        parts = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    except ValueError:
-        parts = None
-    match parts:
-        case [str(name), list(pairs), None | str() as fhirpath, int(offset)] if (
-            name == resource_type and 0 <= offset <= _MOST_OFFSET and all(map(_is_pair, pairs))
-        ):
-            return Cursor(name, tuple((one, other) for one, other in pairs), fhirpath, offset)
-    raise InvalidSearch(error("value", f"This is no cursor that this server made for {resource_type}"))
+        if len(token) > _LONGEST or not token.isascii():
+            raise InvalidToken
+        cursor = Cursor(*orjson.loads(_fernet(key).decrypt(token)))
+    except InvalidToken:
+        cursor = None
+    if cursor is None or cursor.resource_type != resource_type:
+        raise InvalidSearch(error("value", f"This is no cursor that this server made for {resource_type}"))
+    return cursor
 
 
-def _is_pair(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(isinstance(text, str) for text in value)
+@lru_cache(maxsize=4)
+def _fernet(key: str) -> Fernet:
+    return Fernet(key)

@@ -100,11 +100,12 @@ class Execution:
             self._elements.add_stored(lookup.found, resource)
             return
         referred = lookup.place.address if lookup.place else None
-        search = asked_search(source.resource_type, arguments, referred)
+        key = await self._reads.cursor_key()
+        search = asked_search(source.resource_type, arguments, referred, key)
         if source.kind == "list":
             await self._fetch_list(lookup, search)
         else:
-            await self._fetch_connection(lookup, search)
+            await self._fetch_connection(lookup, search, key)
 
     async def _fetch_list(self, lookup: Lookup, search: Search) -> None:
         found = await self._reads.search(search.resource_type, list_pairs(search, self._settings))
@@ -114,12 +115,13 @@ class Execution:
             self._elements.add_stored(lookup.found, resource, depth, i)
             await asyncio.sleep(0)
 
-    async def _fetch_connection(self, lookup: Lookup, search: Search) -> None:
+    async def _fetch_connection(self, lookup: Lookup, search: Search, key: str) -> None:
         pick = lookup.found.pick
         type_ = self._schema.types.object(get_named_type(pick.field.type).name)
         names = {inner.name for inner in self._selections.of(type_, pick.selections)}
         pairs = connection_pairs(search, is_counted="count" in names)
-        page = connection(search, await self._reads.search(search.resource_type, pairs), self._settings)
+        found = await self._reads.search(search.resource_type, pairs)
+        page = connection(search, found, self._settings, key)
         passing = self._elements.passing(search.fhirpath, [edge["resource"] for edge in page["edges"]])
         kept = {id(resource) for resource in passing}
         page["edges"] = [edge for edge in page["edges"] if id(edge["resource"]) in kept]

@@ -10,7 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 from fhir_server.context import Context, Preferences, Request
+from fhir_server.graphql.cursors import KEY_NAME
 from fhir_server.graphql.limits import Work
+from fhir_server.search.page_links import new_key
 from resources.operation_outcome import ResourceDeleted, ResourceNotFound
 from resources.references import LiteralReference
 
@@ -56,6 +58,10 @@ class Reads:
         """Return the Bundle that a search gives."""
         self._work.spend_searches(1)
         return await self._answer(Request("GET", (resource_type,), tuple(pairs))) or {}
+
+    async def cursor_key(self) -> str:
+        """Return the key that cursors are encrypted with, the same in all processes."""
+        return await self._context.store.shared_key(KEY_NAME, new_key())
 
     async def write(self, request: Request) -> Resource | None:
         """Carry out a create, update or delete and return what is stored then."""

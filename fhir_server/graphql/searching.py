@@ -4,7 +4,7 @@ https://hl7.org/fhir/R4/graphql.html#searching, https://hl7.org/fhir/R4/graphql.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -15,6 +15,7 @@ from fhir_server.graphql.fields import Arguments
 from fhir_server.graphql.filtering import check_syntax
 from fhir_server.graphql.reading import is_match, matches
 from fhir_server.graphql.scalars import as_text
+from fhir_server.search.page_links import PAGE
 from fhir_server.settings import Settings
 from resources.operation_outcome import InvalidSearch, TooCostly, error
 from resources.search_parameters import search_parameters
@@ -25,18 +26,24 @@ _NAMES_OF_CURSOR = ("_cursor", "cursor")
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A search as it is sent; `fhirpath` chooses among its matches, `offset` are those on earlier pages."""
+    """A search as it is sent: with its pairs, or with the page link that a cursor held.
+
+    `fhirpath` chooses among its matches. `size` is how many are on a page, if the cursor says so, and
+    `offset` how many are on earlier pages, None where that is not known.
+    """
 
     resource_type: str
     pairs: tuple[tuple[str, str], ...]
     fhirpath: str | None = None
-    offset: int = 0
+    size: int | None = None
+    offset: int | None = 0
 
 
-def asked_search(resource_type: str, arguments: Arguments, referred: str | None = None) -> Search:
+def asked_search(resource_type: str, arguments: Arguments, referred: str | None, key: str) -> Search:
     """Return the search that the arguments of a field ask for.
 
-    `referred` is what `_reference` is to point to, such as `Patient/1`. Raises InvalidSearch.
+    `referred` is what `_reference` is to point to, such as `Patient/1`; `key` is that of the cursors. Raises
+    InvalidSearch.
     """
     cursors = [arguments[name] for name in _NAMES_OF_CURSOR if name in arguments]
     if cursors:
@@ -44,8 +51,8 @@ def asked_search(resource_type: str, arguments: Arguments, referred: str | None 
             raise InvalidSearch(
                 error("invalid", "A cursor stands alone: it holds the arguments of its search")
             )
-        cursor = decode_cursor(cursors[0], resource_type)
-        return Search(resource_type, cursor.pairs, cursor.fhirpath, cursor.offset)
+        cursor = decode_cursor(cursors[0], resource_type, key)
+        return Search(resource_type, ((PAGE, cursor.link),), cursor.fhirpath, cursor.size, cursor.offset)
     fhirpath = arguments.get("fhirpath")
     if fhirpath is not None:
         check_syntax(fhirpath)
@@ -94,7 +101,7 @@ def listed(search: Search, found: Mapping[str, Any], settings: Settings) -> list
     "Servers may reject the request if there are too many matches ... (rather than silently filtering)"
     """
     asks_for_all = not any(name == "_count" for name, _ in search.pairs)
-    if asks_for_all and _link(found, "next") is not None:
+    if asks_for_all and _page_link(found, "next") is not None:
         most = settings.max_page_size
         message = f"There are more than {most} matches: give _count, or ask {search.resource_type}Connection"
         raise TooCostly(error("too-costly", message))
@@ -102,30 +109,38 @@ def listed(search: Search, found: Mapping[str, Any], settings: Settings) -> list
 
 
 def connection_pairs(search: Search, *, is_counted: bool) -> tuple[tuple[str, str], ...]:
-    """Return the pairs for a page, with the number of all matches if somebody wants to know it."""
-    return (*search.pairs, ("_total", "accurate")) if is_counted else search.pairs
+    """Return the pairs for a page, with the number of all matches if somebody wants to know it.
+
+    A page link knows the number if the first page was asked for it, and takes nothing beside it.
+    """
+    is_linked = any(name == PAGE for name, _ in search.pairs)
+    return (*search.pairs, ("_total", "accurate")) if is_counted and not is_linked else search.pairs
 
 
-def connection(search: Search, found: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
-    """Return a page of matches as an object with the fields of a connection; `edges` keep their entries."""
+def connection(search: Search, found: Mapping[str, Any], settings: Settings, key: str) -> dict[str, Any]:
+    """Return a page of matches as an object with the fields of a connection; `edges` keep their entries.
+
+    There are cursors, made with `key`, where REST has links to other pages.
+    """
     size = _page_size(search, settings)
-    offsets = {
-        "first": 0,
-        "previous": max(search.offset - size, 0),
-        "next": search.offset + size,
-        "last": None,
-    }
+    total = found.get("total")
     page: dict[str, Any] = {
-        "count": found.get("total"),
+        "count": total,
         "offset": search.offset,
         "pagesize": size,
-        "first": _cursor(search, [pair for pair in search.pairs if pair[0] != "_page"], 0),
         "edges": [_edge(entry) for entry in found.get("entry", ()) if is_match(entry)],
     }
+    offsets = {
+        "first": 0,
+        "previous": None if search.offset is None else max(search.offset - size, 0),
+        "next": None if search.offset is None else search.offset + size,
+        "last": None if total is None else max(total - size, 0),
+    }
     for relation, offset in offsets.items():
-        url = _link(found, relation) or (_link(found, "prev") if relation == "previous" else None)
-        if url is not None and offset is not None:
-            page[relation] = _cursor(search, parse_qsl(urlsplit(url).query), offset)
+        link = _page_link(found, relation)
+        if link is not None:
+            cursor = Cursor(search.resource_type, link, search.fhirpath, size, offset)
+            page[relation] = encode_cursor(cursor, key)
     return page
 
 
@@ -133,15 +148,14 @@ def _edge(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {**entry.get("search", {}), "resource": entry["resource"]}
 
 
-def _cursor(search: Search, pairs: Sequence[tuple[str, str]], offset: int) -> str:
-    kept = tuple(pair for pair in pairs if pair[0] != "_total")
-    return encode_cursor(Cursor(search.resource_type, kept, search.fhirpath, offset))
-
-
 def _page_size(search: Search, settings: Settings) -> int:
+    if search.size is not None:
+        return search.size
     counts = [text for name, text in search.pairs if name == "_count"]
     return min(int(counts[0]) if counts else settings.default_page_size, settings.max_page_size)
 
 
-def _link(found: Mapping[str, Any], relation: str) -> str | None:
-    return next((link["url"] for link in found.get("link", ()) if link["relation"] == relation), None)
+def _page_link(found: Mapping[str, Any], relation: str) -> str | None:
+    """Return what stands for another page in the link to it, None if there is no such link."""
+    url = next((link["url"] for link in found.get("link", ()) if link["relation"] == relation), None)
+    return None if url is None else dict(parse_qsl(urlsplit(url).query)).get(PAGE)

@@ -157,7 +157,7 @@ _PAGE = "{ count offset pagesize first previous next last edges { mode score res
 @pytest.mark.feature("operation.graphql.connection")
 @pytest.mark.parametrize("name", ["_cursor", "cursor"])
 def test_cursors_lead_through_all_pages(ask: Ask, name: str) -> None:
-    """The next cursor gives the next page, the first one the first, and each says where it is."""
+    """The cursors give the next, the first, the previous and the last page, and each says where it is."""
 
     def page(arguments: str) -> Any:
         return ask("", f"{{ ObservationConnection({arguments}) {_PAGE} }}").json()["data"][
@@ -176,6 +176,11 @@ def test_cursors_lead_through_all_pages(ask: Ask, name: str) -> None:
         assert page(f'{name}: "{found["first"]}"')["edges"] == first["edges"]
         cursor = found.get("next")
     assert (seen, offsets) == (["o1", "o2", "o3", "o4", "o5"], [0, 2, 4])
+    back = page(f'{name}: "{found["previous"]}"')
+    assert (back["offset"], [edge["resource"]["id"] for edge in back["edges"]]) == (2, ["o3", "o4"])
+    last = page(f'{name}: "{first["last"]}"')
+    assert (last["offset"], [edge["resource"]["id"] for edge in last["edges"]]) == (3, ["o4", "o5"])
+    assert "next" not in last
 
 
 @pytest.mark.feature("operation.graphql.connection")
@@ -183,7 +188,10 @@ def test_a_cursor_stands_alone_and_fits_its_type(ask: Ask) -> None:
     """ "The client cannot change the parameters for the search ... when providing a cursor"."""
     first = ask("", "{ ObservationConnection(_count: 1) { next } }").json()["data"]
     cursor = first["ObservationConnection"]["next"]
+    assert ask("", f'{{ ObservationConnection(_cursor: "{cursor}") {{ offset }} }}').status_code == 200
     for query in (
+        f'{{ ObservationConnection(_cursor: "{cursor[:-6]}AAAAAA") {{ count }} }}',
+        f'{{ ObservationConnection(_cursor: "{cursor}é") {{ count }} }}',
         f'{{ ObservationConnection(_cursor: "{cursor}", _count: 3) {{ count }} }}',
         f'{{ PatientConnection(_cursor: "{cursor}") {{ count }} }}',
     ):
