@@ -49,10 +49,11 @@ def _stored(client: httpx.Client) -> None:
 
 
 @contextmanager
-def _others_writing(base_url: str, *, may_update: bool) -> Iterator[list[str]]:
+def _others_writing(base_url: str, *, may_update: bool, may_move: bool = False) -> Iterator[list[str]]:
     """Let other clients create, delete and, if they may, update until the block ends.
 
-    Updates change nothing that is searched or sorted by. Gives what went wrong.
+    Updates change nothing that is searched or sorted by, unless they `may_move` resources. Gives what went
+    wrong.
     """
     done = threading.Event()
     failures: list[str] = []
@@ -65,7 +66,9 @@ def _others_writing(base_url: str, *, may_update: bool) -> Iterator[list[str]]:
                     return
                 number = chance.randrange(STAYING)
                 if may_update and turn % 3 == 0:
-                    body = _patient("stays", number, language=chance.choice(("de", "fr", "en")))
+                    values = chance.randrange(STAYING) if may_move else number
+                    body = _patient("stays", values) | {"id": f"stays{number}"}
+                    body["language"] = chance.choice(("de", "fr", "en"))
                     answer = other.put(f"/Patient/stays{number}", json=body)
                 elif turn % 3 == 1:
                     answer = other.delete(f"/Patient/goes{number}")
@@ -113,6 +116,18 @@ def test_what_stays_is_on_exactly_one_page(
         walked = ids(client, f"{search}&_count={count}")
     assert not failures
     assert [found for found in walked if found.startswith("stays")] == before
+
+
+@pytest.mark.parametrize("sort", ["birthdate", "-family", "gender,-birthdate", "-_lastUpdated"])
+@pytest.mark.feature("http.paging.snapshot")
+def test_what_moves_is_on_exactly_one_page(client: httpx.Client, base_url: str, sort: str) -> None:
+    """Who is there all the time is found once, also if what is sorted by changes between the pages."""
+    with _others_writing(base_url, may_update=True, may_move=True) as failures:
+        walked = ids(client, f"Patient?_count=3&_sort={sort}")
+    assert not failures
+    assert sorted(found for found in walked if found.startswith("stays")) == sorted(
+        f"stays{number}" for number in range(STAYING)
+    )
 
 
 def _made(client: httpx.Client, search: str = "Patient?_sort=birthdate&_count=3") -> str:

@@ -39,6 +39,7 @@ def _stored(client: httpx.Client) -> None:
     store(client, [*PATIENTS, *OBSERVATIONS])
 
 
+@pytest.mark.feature("search.result._sort")
 @pytest.mark.parametrize("count", ["", "&_count=1", "&_count=2", "&_count=4"])
 @pytest.mark.parametrize(
     ("order", "expected"),
@@ -94,6 +95,7 @@ def test_an_order_by_search_terms_that_are_sorted_by_too(client: httpx.Client) -
     assert " ".join(ids(client, "Patient?birthdate=ge1981&_sort=-birthdate&_count=1")) == "a c"
 
 
+@pytest.mark.feature("search.result._count")
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 6, 7])
 def test_count_is_the_size_of_a_page(client: httpx.Client, count: int) -> None:
     """https://hl7.org/fhir/R4/search.html#count: "SHALL NOT return more resources than requested"."""
@@ -108,6 +110,8 @@ def test_a_larger_count_than_the_server_grants(client: httpx.Client) -> None:
     assert len(matches(page(client, "Patient?_count=999999999"))) == 6
 
 
+@pytest.mark.feature("search.result._count")
+@pytest.mark.feature("search.result._summary")
 @pytest.mark.parametrize(
     "ask", ["_summary=count", "_count=0", "_summary=count&_count=5", "_count=0&_sort=family"]
 )
@@ -125,6 +129,7 @@ def test_the_number_of_all_resources_of_a_type(client: httpx.Client) -> None:
     assert page(client, "Basic?_summary=count")["total"] == 0
 
 
+@pytest.mark.feature("search.result._total")
 @pytest.mark.parametrize(
     ("ask", "expected"),
     [
@@ -150,6 +155,8 @@ def test_total_is_of_all_pages(client: httpx.Client) -> None:
     assert len(matches(second)) == 2
 
 
+@pytest.mark.feature("search.result.entries")
+@pytest.mark.feature("http.search.get")
 def test_an_entry_says_where_the_resource_is_and_that_it_matches(client: httpx.Client, base_url: str) -> None:
     """https://hl7.org/fhir/R4/bundle.html#searchset."""
     [entry] = page(client, "Patient?_id=b")["entry"]
@@ -158,6 +165,7 @@ def test_an_entry_says_where_the_resource_is_and_that_it_matches(client: httpx.C
     assert entry["resource"] == client.get("/Patient/b").json()
 
 
+@pytest.mark.feature("search.result.self")
 @pytest.mark.parametrize(
     ("search", "self_link"),
     [
