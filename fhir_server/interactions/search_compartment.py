@@ -7,7 +7,7 @@ from datetime import datetime
 
 from fhir_server.context import Context, Request, Response
 from fhir_server.search.asked import Condition
-from fhir_server.search.compartment import compartment_condition, compartment_types
+from fhir_server.search.compartments import compartment_types, in_compartment
 from fhir_server.search.searches import answer
 from resources.compartments import compartments
 from resources.definitions import resource_types
@@ -32,7 +32,7 @@ async def search_compartment(request: Request, context: Context) -> Response:
         )
 
     def restriction(resource_type: str, now: datetime) -> Condition:
-        return compartment_condition(compartment, resource_id, resource_type, context.base_url, now)
+        return in_compartment(compartment, resource_id, resource_type, context.base_url, now)
 
     if wanted not in _ALL:
         return await answer(request, context, (wanted,), restriction)

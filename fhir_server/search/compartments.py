@@ -12,6 +12,14 @@ from fhir_server.search.asked import NOTHING, Condition, Field, both, either, st
 from fhir_server.search.conditions import condition
 from fhir_server.search.fields import fields, narrowed_fields
 from resources.compartments import compartment_parameters
+from resources.definitions import resource_types
+
+
+def compartment_types(compartment: str) -> tuple[str, ...]:
+    """Return the resource types that may be in a compartment such as `Patient`, itself among them."""
+    return tuple(
+        name for name in resource_types() if name == compartment or compartment_parameters(compartment, name)
+    )
 
 
 def in_compartment(
