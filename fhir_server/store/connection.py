@@ -71,3 +71,13 @@ def database(client: AsyncMongoClient[Document], name: str) -> Database:
         read_concern=ReadConcern("local"),
         write_concern=WriteConcern("majority", j=True),
     )
+
+
+def as_of_one_moment(database: Database) -> Database:
+    """Return the database for searches, each of which sees what was committed when it began, and only that.
+
+    A search that pauses would else meet a resource that is replaced meanwhile twice, or not at all, as the
+    new version is another record. Within a transaction the transaction's own view counts.
+    https://www.mongodb.com/docs/manual/reference/read-concern-snapshot/
+    """
+    return database.with_options(read_concern=ReadConcern("snapshot"))

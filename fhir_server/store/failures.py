@@ -44,6 +44,8 @@ _UNAVAILABLE = {
     13436,  # NotPrimaryOrSecondary
     189,  # PrimarySteppedDown
     91,  # ShutdownInProgress
+    239,  # SnapshotTooOld
+    246,  # SnapshotUnavailable: a collection or index was made a moment ago
 }
 
 

@@ -13,7 +13,7 @@ from fhir_server.store import reading
 from fhir_server.store.async_jobs import AsyncJobStore
 from fhir_server.store.collections import Collections
 from fhir_server.store.commit import Absence, Committer, Reads, Work
-from fhir_server.store.connection import connect, database
+from fhir_server.store.connection import as_of_one_moment, connect, database
 from fhir_server.store.documents import Document, Version, Write, Written
 from fhir_server.store.explanations import Explanation
 from fhir_server.store.expunge import Expunging, expunge
@@ -51,7 +51,9 @@ class Store:
         self._database = database(self._client, name)
         self._scans = asyncio.Semaphore(limits.max_scans)
         self._searching = Searching(
-            self._database, round(limits.seconds * 1000), round(limits.scan_seconds * 1000)
+            as_of_one_moment(self._database),
+            round(limits.seconds * 1000),
+            round(limits.scan_seconds * 1000),
         )
         self._collections = Collections(self._database, keeps_references=keeps_references)
         self._committer = Committer(self._client, self._database, max_open_transactions, now)

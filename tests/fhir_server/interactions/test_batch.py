@@ -70,3 +70,36 @@ def test_conditional_references_in_a_batch(client: httpx.Client) -> None:
     assert [item["response"]["status"][:3] for item in answer["entry"]] == ["201", "412"]
     location = answer["entry"][0]["response"]["location"]
     assert client.get(location).json()["subject"]["reference"] == "Patient/b3"
+
+
+def test_one_that_fails_among_many(client: httpx.Client) -> None:
+    """Plain writes are stored together; the one that is refused is refused alone, wherever it stands."""
+    client.put("/Patient/many-7", json={"resourceType": "Patient", "id": "many-7"})
+    entries = [
+        entry("PUT", f"Patient/many-{number}", {"resourceType": "Patient", "id": f"many-{number}"})
+        for number in range(70)
+    ]
+    entries[7]["request"]["ifMatch"] = 'W/"9"'
+    entries[61]["request"]["ifNoneMatch"] = "*"
+    entries.insert(30, entry("POST", "Patient", {"resourceType": "Patient", "gender": "x"}))
+    entries.insert(31, entry("PUT", "Patient/many-3", {"resourceType": "Patient", "id": "other"}))
+    answer = client.post("", json={"resourceType": "Bundle", "type": "batch", "entry": entries}).json()
+    statuses = [item["response"]["status"][:3] for item in answer["entry"]]
+    assert {number: status for number, status in enumerate(statuses) if status != "201"} == {
+        7: "412",
+        30: "422",
+        31: "400",
+    }
+    assert client.get("/Patient/many-7").json()["meta"]["versionId"] == "1"
+    assert client.get("/Patient", params={"_id": "many-0,many-69"}).json()["total"] == 2
+
+
+def test_a_resource_that_is_written_twice(client: httpx.Client) -> None:
+    """Each of the two is carried out; which one is the last is not said, as entries have no order."""
+    twice = [
+        entry("PUT", "Patient/twice", {"resourceType": "Patient", "id": "twice", "active": value})
+        for value in (True, False)
+    ]
+    answer = client.post("", json={"resourceType": "Bundle", "type": "batch", "entry": twice}).json()
+    assert sorted(item["response"]["status"][:3] for item in answer["entry"]) == ["200", "201"]
+    assert client.get("/Patient/twice").json()["meta"]["versionId"] == "2"
