@@ -10,6 +10,7 @@ Source: https://hl7.org/fhir/R4/search.html#table, https://hl7.org/fhir/R4/json.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import islice
 
 from resources.definitions import (
     Element,
@@ -98,6 +99,15 @@ class ElementPath:
     presence_of: tuple[str, ...] = ()
 
 
+MOST_PLACES = 500
+"""How many paths one expression may come down to on its way: an extension has a value of one of 50 types, and
+so each `.extension.value` multiplies them by 50."""
+
+
+# Primitives that are not strings in JSON: https://hl7.org/fhir/R4/json.html#primitive
+_OTHER_PRIMITIVES = frozenset(("boolean", "integer", "positiveInt", "unsignedInt", "decimal"))
+
+
 class NotStaticError(ValueError):
     """The expression selects elements in a way that the definitions alone do not tell."""
 
@@ -133,7 +143,8 @@ def component_paths(base: str, expression: str, resource_type: str) -> tuple[tup
     component = parse(expression)
     return tuple(
         _element_paths(_places(component, (replace(start, steps=()),), root))
-        for start in _places(parse(base), (root,), root)
+        for place in _places(parse(base), (root,), root)
+        for start in _ends(place)
     )
 
 
@@ -142,14 +153,22 @@ def _root(resource_type: str) -> _Place:
 
 
 def _element_paths(places: Iterable[_Place]) -> tuple[ElementPath, ...]:
-    return tuple(dict.fromkeys(_element_path(place) for place in places))
+    return tuple(dict.fromkeys(_element_path(end) for place in places for end in _ends(place)))
+
+
+def _ends(place: _Place) -> Iterable[_Place]:
+    """Return where an expression ends that leads to `place`: of an extension with a known URL, its values."""
+    condition = place.steps[-1].condition if place.steps else None
+    if place.type.code == "Extension" and isinstance(condition, ElementIs) and condition.key == "url":
+        return _extension_values(place, condition.value)
+    return (place,)
 
 
 def _element_path(place: _Place) -> ElementPath:
     return ElementPath(
         steps=place.steps,
         type=place.type.code,
-        single=all(not step.is_array or isinstance(step.condition, AtIndex) for step in place.steps),
+        single=all(_is_single(step) for step in place.steps),
         codes_system=_codes_system(place),
         targets=place.type.targets,
         from_resource=place.from_resource,
@@ -184,7 +203,12 @@ def _places(node: Expression, context: tuple[_Place, ...], root: _Place) -> tupl
             return _where(_places(base, context, root), AtIndex(index))
         case Constant(name="resource"):
             return (replace(root, from_resource=True),)
-    raise NotStaticError(f"no static path: {node}")
+    raise _not_static(node)
+
+
+def _not_static(node: Expression) -> NotStaticError:
+    what = f"the function {node.name}()" if isinstance(node, Function) else type(node).__name__
+    return NotStaticError(f"no static path: {what}")
 
 
 @cache
@@ -193,19 +217,30 @@ def _all_type_names() -> frozenset[str]:
 
 
 def _children(places: tuple[_Place, ...], name: str) -> tuple[_Place, ...]:
-    found = tuple(child for place in places for child in _children_of(place, name))
+    children = (child for place in places for child in _children_of(place, name))
+    found = tuple(islice(children, MOST_PLACES + 1))
+    if len(found) > MOST_PLACES:
+        raise NotStaticError(f"more than {MOST_PLACES} paths")
     if places and not found:
         raise NotStaticError(f"{places[0].type.code} has no element {name}")
     return found
 
 
 def _children_of(place: _Place, name: str) -> Iterator[_Place]:
+    if not place.path and is_primitive(place.structure):
+        if name not in ("extension", "id") or not place.steps:
+            return
+        place = _sibling(place)
     elements = structure(place.structure).elements
     path = f"{place.path}.{name}" if place.path else name
     element = elements.get(path)
     is_choice = element is None
     element = element or elements.get(f"{path}[x]")
     if element is None:
+        if place.type.code == "Extension":  # also `extension('url').city` is taken to be of its value
+            yield from (
+                child for end in _ends(place) if end is not place for child in _children_of(end, name)
+            )
         return
     content = elements[element.content_reference] if element.content_reference is not None else element
     for type_ in content.types:
@@ -220,6 +255,17 @@ def _children_of(place: _Place, name: str) -> Iterator[_Place]:
             element=element,
             from_resource=place.from_resource,
         )
+
+
+def is_primitive(type_name: str) -> bool:
+    """Tell whether values of the type are JSON strings, numbers or booleans."""
+    return type_name[0].islower() and type_name != "xhtml"
+
+
+def _sibling(place: _Place) -> _Place:
+    """Return where the id and the extensions of a primitive are: `_birthDate` beside `birthDate`."""
+    *before, last = place.steps
+    return replace(place, steps=(*before, replace(last, key=f"_{last.key}")))
 
 
 def choice_key(name: str, type_name: str) -> str:
@@ -241,7 +287,7 @@ def _called(places: tuple[_Place, ...], function: str, argument: Expression) -> 
         case "as" | "ofType", Member(base=None | Member(base=None, name="FHIR" | "System"), name=type_name):
             return _of_type(places, type_name)
         case "extension", Literal(type="string", value=str(url)):
-            return tuple(value for place in places for value in _extension_values(place, url))
+            return _where(_children(places, "extension"), ElementIs("url", url))
         case "where", Binary(
             operator="=", left=Member(base=None, name=key), right=Literal(type="string", value=str(value))
         ):
@@ -252,16 +298,44 @@ def _called(places: tuple[_Place, ...], function: str, argument: Expression) -> 
             operator="is", operand=Function(base=None, name="resolve", arguments=()), type_name=type_name
         ):
             return _references(places, type_name)
-    raise NotStaticError(f"no static path: {function}({argument})")
+    raise NotStaticError(f"no static path: the function {function}() with such an argument")
 
 
 def _where(places: tuple[_Place, ...], condition: Condition) -> tuple[_Place, ...]:
     if any(not place.steps or place.steps[-1].condition for place in places):
-        raise NotStaticError(f"no static path: a second condition {condition}")
+        raise NotStaticError("no static path: a second condition on one element")
+    found = tuple(place for place in places if _may_meet(place, condition))
+    if places and not found:
+        raise NotStaticError(f"no {places[0].type.code} ever meets a condition of this kind")
     return tuple(
         replace(place, steps=(*place.steps[:-1], replace(place.steps[-1], condition=condition)))
-        for place in places
+        for place in found
     )
+
+
+def _may_meet(place: _Place, condition: Condition) -> bool:
+    """Tell whether elements at `place` are of a type that the condition can be tested on."""
+    if isinstance(condition, AtIndex):
+        # The first of several is not the first of each.
+        *before, last = place.steps
+        return last.is_array and all(_is_single(step) for step in before)
+    if isinstance(condition, ReferenceTo):
+        return True
+    if is_primitive(place.type.code):
+        return False
+    if isinstance(condition, HasExtension):
+        return any(_children_of(place, "extension"))
+    children = tuple(_children_of(place, condition.key))
+    return len(children) == 1 and not children[0].steps[-1].is_array and _is_text(children[0].type.code)
+
+
+def _is_text(type_name: str) -> bool:
+    """Tell whether values of the type are JSON strings."""
+    return is_primitive(type_name) and type_name not in _OTHER_PRIMITIVES
+
+
+def _is_single(step: Step) -> bool:
+    return not step.is_array or isinstance(step.condition, AtIndex)
 
 
 def _references(places: tuple[_Place, ...], type_name: str) -> tuple[_Place, ...]:
@@ -277,10 +351,9 @@ def _extension_values(place: _Place, url: str) -> Iterator[_Place]:
     """Yield the values of an extension, of the types that its definition allows (of all if it has none)."""
     definition = profile(url) if url in profile_urls() else structure("Extension")
     element = definition.elements["value[x]"]
-    step = Step("extension", is_array=True, condition=ElementIs("url", url))
     for type_ in element.types if element.maximum != 0 else ():
         value = Step(choice_key("value", type_.code), is_array=False)
-        yield _Place((*place.steps, step, value), type_, type_.code, "", element, place.from_resource)
+        yield _Place((*place.steps, value), type_, type_.code, "", element, place.from_resource)
 
 
 def _present_and_not_false(node: Binary) -> Expression:
@@ -291,7 +364,7 @@ def _present_and_not_false(node: Binary) -> Expression:
             Binary(operator="!=", left=compared, right=Literal(type="boolean", value=False)),
         ) if found is not None and found == compared:
             return found
-    raise NotStaticError(f"no static path: {node}")
+    raise _not_static(node)
 
 
 def _presence(places: tuple[_Place, ...]) -> tuple[_Place, ...]:

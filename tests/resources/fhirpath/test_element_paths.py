@@ -125,6 +125,35 @@ def shown(path: ElementPath) -> str:
             f"Patient.extension('{EXTENSION}patient-birthPlace').city",
             ["extension*[url=patient-birthPlace].valueAddress.city: string"],
         ),
+        (
+            "Patient",
+            "Patient.extension('http://acme.org/x').value.as(Coding).code",
+            ["extension*[url=http://acme.org/x].valueCoding.code: code"],
+        ),
+        (
+            "Patient",
+            "(Patient.extension.where(url='http://acme.org/x').value as date)",
+            ["extension*[url=http://acme.org/x].valueDate: date"],
+        ),
+        (
+            "Patient",
+            "Patient.extension.where(url='a').extension.where(url='b').value.ofType(Coding)",
+            ["extension*[url=a].extension*[url=b].valueCoding: Coding"],
+        ),
+        # extensions of a primitive stand beside it: https://hl7.org/fhir/R4/json.html#primitive
+        (
+            "Patient",
+            "Patient.birthDate.extension('a').value.as(dateTime)",
+            ["_birthDate.extension*[url=a].valueDateTime: dateTime"],
+        ),
+        (
+            "Patient",
+            "Patient.name.given.extension.where(url='a').value.as(code)",
+            ["name*._given*.extension*[url=a].valueCode: code"],
+        ),
+        # a condition is tested on what may have such a child only
+        ("Observation", "Observation.value.where(unit='g')", ["valueQuantity[unit=g]: Quantity"]),
+        ("Patient", "Patient.name[0].given[1]", ["name*[at 0].given*[at 1]: string"]),
         # an extension of extensions has no value
         ("Patient", f"Patient.extension('{EXTENSION}patient-nationality')", []),
     ],
@@ -232,6 +261,15 @@ def test_components(resource_type: str, base: str, component: str, expected: lis
         "Patient.deceased.exists() and Patient.active != false",
         "Patient.deceased.exists() and Patient.deceased != true",
         "Patient.name[Patient.active]",
+        "Patient.name.given[0]",  # the first of all names, not of each
+        "Patient.birthDate[0]",
+        "Patient.name.where(given='x')",  # a list is not equal to a string
+        "Patient.telecom.where(rank='1')",  # nor is a number
+        "Patient.birthDate.where(use='x')",
+        "Patient.birthDate.where(hasExtension('x'))",
+        "Patient.birthDate.value",
+        "Patient.extension.value.extension.value",  # 2,500 paths
+        "Patient.extension.value.extension.value.extension.value.extension.value",
         "%context.name",
         "'text'",
         "today()",
