@@ -6,6 +6,7 @@ The only place where the parts are wired; uvicorn calls `create_app` in each wor
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
@@ -17,6 +18,8 @@ from fhir_server.asynchronous.jobs import Jobs
 from fhir_server.endpoint import FhirEndpoint
 from fhir_server.formats import JSON
 from fhir_server.logs import configure_logs
+from fhir_server.reindexing.walk import Pace
+from fhir_server.reindexing.worker import ReindexWorker
 from fhir_server.settings import Settings
 from fhir_server.store import Store, open_store
 from resources.operation_outcome import Issue, StoreUnavailable, operation_outcome
@@ -35,12 +38,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     configure_logs(settings)
     store = open_store(settings, settings.mongo_url)
     jobs = Jobs(store.async_jobs)
+    pace = Pace(settings.reindex_batch_size, settings.reindex_load_percent)
+    worker = ReindexWorker(store, pace, now=lambda: datetime.now(UTC))
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         _collect_garbage_less_often()
+        worker.start()
         yield
         await jobs.stop()
+        await worker.stop()
         await store.close()
 
     app = FastAPI(
@@ -52,7 +59,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         openapi_url=None,
     )
     app.add_exception_handler(HTTPException, _outcome_of_framework)
-    _add_health(app, store)
+    _add_health(app, store, worker)
     endpoint = FhirEndpoint(store, settings, jobs, prefix=_FHIR_PATH)
     app.router.routes += [Route(_FHIR_PATH, endpoint), Mount(_FHIR_PATH, endpoint)]
     return app
@@ -76,7 +83,7 @@ async def _outcome_of_framework(_request: Request, failure: Exception) -> Respon
     return JSONResponse(operation_outcome([issue]), status, media_type=JSON.media_type)
 
 
-def _add_health(app: FastAPI, store: Store) -> None:
+def _add_health(app: FastAPI, store: Store, worker: ReindexWorker) -> None:
     @app.get("/", include_in_schema=False)
     async def root() -> RedirectResponse:
         """Lead a person with a browser to the CapabilityStatement."""
@@ -94,4 +101,5 @@ def _add_health(app: FastAPI, store: Store) -> None:
             await store.ping()
         except StoreUnavailable:
             return JSONResponse({"status": "down", "database": "unreachable"}, 503, {"retry-after": "2"})
-        return JSONResponse({"status": "up", "database": "up"})
+        outdated = {"reindex": list(worker.outdated)} if worker.outdated else {}
+        return JSONResponse({"status": "up", "database": "up"} | outdated)

@@ -19,6 +19,7 @@ from fhir_server.search.include import include_values, revinclude_values
 from fhir_server.search.results import RESULT_PARAMETERS
 from fhir_server.settings import Settings
 from resources.compartments import compartment_urls
+from resources.custom_parameters import CustomParameters, custom_parameters
 from resources.definitions import resource_types
 from resources.search_parameters import search_parameters
 
@@ -39,12 +40,19 @@ _TYPE_CODES = (
 _SYSTEM_CODES = ("transaction", "batch", "search-system", "history-system")
 
 
-@lru_cache(maxsize=16)
 def capability_statement(base_url: str, settings: Settings, codes: frozenset[str]) -> dict[str, Any]:
     """Return the CapabilityStatement of the server at `base_url`; callers must not change it.
 
     `codes` are those of the interactions that the route table offers, see `interaction_codes`.
     """
+    return _statement(base_url, settings, codes, custom_parameters())
+
+
+@lru_cache(maxsize=16)
+def _statement(
+    base_url: str, settings: Settings, codes: frozenset[str], custom: CustomParameters
+) -> dict[str, Any]:
+    del custom  # what it says of parameters is found out below; here it makes a new one a new statement
     rest: dict[str, Any] = {
         "mode": "server",
         "documentation": _documentation(codes),

@@ -27,10 +27,12 @@ from fhir_server.responses import HttpAnswer, add_request_ids, as_file, as_http
 from fhir_server.routes import allowed_methods, match
 from fhir_server.settings import Settings
 from fhir_server.store import Store
+from resources.custom_parameters import using
 from resources.operation_outcome import (
     ContentTooLarge,
     FhirError,
     Issue,
+    StoreUnavailable,
     UnsupportedMediaType,
     error,
     operation_outcome,
@@ -137,6 +139,7 @@ class _Exchange:
         self.interaction = route.code
         if request.path:
             self.resource_type = request.path[0]
+        await self._use_custom_parameters()
         if request.method in ("POST", "PUT", "PATCH"):
             request = self._with_body(request, await self._body(receive))
         if route.may_wait and self._context.preferences.respond_async and request.method != "HEAD":
@@ -145,6 +148,14 @@ class _Exchange:
         if is_file:
             return self._file_or_resource(response)
         return self.render(response)
+
+    async def _use_custom_parameters(self) -> None:
+        """Let the request go by the search parameters that there are now, from its beginning to its end."""
+        try:
+            using(await self._context.store.custom_parameters())
+        except StoreUnavailable:
+            if self.interaction != "capabilities":  # what FHIR itself defines is told without a database
+                raise
 
     def _choose_form(self, request: Request) -> bool:
         """Choose how to answer; return whether that may be a file, whose type is not known yet."""

@@ -115,6 +115,12 @@ class Settings(BaseSettings):
         default=None,
         description="File of the probabilities by which `Patient/$match` compares; without one our own",
     )
+    reindex_batch_size: int = Field(
+        default=100, ge=1, le=10_000, description="Resources that `$reindex` looks at in one go"
+    )
+    reindex_load_percent: int = Field(
+        default=50, ge=1, le=100, description="Share of the time in which `$reindex` works, in percent"
+    )
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto",
         description="Form of the log lines: `json` for machines, `console` for people; `auto` is `console` "

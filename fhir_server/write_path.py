@@ -12,6 +12,7 @@ from fhir_server.integrity import addresses, targets
 from fhir_server.search.extraction import search_values
 from fhir_server.store import Absence, Reads, Write, Written
 from resources.bundle import refusal
+from resources.custom_parameters import custom_parameters
 from resources.operation_outcome import InvalidContent, Issue, error
 from resources.references import is_id
 from resources.validation import validate
@@ -69,6 +70,7 @@ def _write(
         search_values(resource),
         if_match,
         must_be_new=must_be_new,
+        indexed=custom_parameters().stamp(resource_type),
         at=at,
     )
 

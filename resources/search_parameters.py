@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
+from resources.custom_parameters import custom_parameters, once_for_each_type
 from resources.definitions import resource_types, search_parameter_definitions, structure
 from resources.fhirpath.element_paths import ElementPath, component_paths, element_paths
 
@@ -58,6 +59,20 @@ class Component:
 
 
 @dataclass(frozen=True, slots=True)
+class Allowed:
+    """What a custom parameter's definition allows to be asked; None where it does not say."""
+
+    modifiers: tuple[str, ...] | None = None
+    comparators: tuple[str, ...] | None = None
+    chain: tuple[str, ...] | None = None
+    multiple_or: bool = True
+    multiple_and: bool = True
+
+
+ANYTHING = Allowed()
+
+
+@dataclass(frozen=True, slots=True)
 class SearchParameter:
     """A search parameter as it serves one resource type.
 
@@ -76,11 +91,50 @@ class SearchParameter:
     paths: tuple[ElementPath, ...]
     resource_type: str
     usage: str = "normal"
+    is_custom: bool = False
+    allowed: Allowed = ANYTHING
+
+
+@once_for_each_type
+def search_parameters(resource_type: str) -> Mapping[str, SearchParameter]:
+    """Return the parameters of a resource type that can be asked, by code, sorted.
+
+    Those that all resources have are among them, and those of the hospital's own for which all resources are
+    indexed. Raises `KeyError` if there is no such resource type.
+    """
+    custom = [
+        custom_parameter(added.facts, resource_type)
+        for added in custom_parameters().of(resource_type)
+        if resource_type in added.ready
+    ]
+    return _with(defined_parameters(resource_type), custom)
+
+
+@once_for_each_type
+def indexed_parameters(resource_type: str) -> Mapping[str, SearchParameter]:
+    """Return the parameters whose values are kept, by code, sorted: also those that wait to be asked."""
+    custom = [custom_parameter(added.facts, resource_type) for added in custom_parameters().of(resource_type)]
+    return _with(defined_parameters(resource_type), custom)
+
+
+def is_waiting(resource_type: str, code: str) -> bool:
+    """Tell whether `code` is a custom parameter for which not all resources are indexed yet."""
+    return any(
+        added.facts["code"] == code and resource_type not in added.ready
+        for added in custom_parameters().of(resource_type)
+    )
+
+
+def _with(
+    defined: Mapping[str, SearchParameter], custom: Iterable[SearchParameter]
+) -> Mapping[str, SearchParameter]:
+    added = {parameter.code: parameter for parameter in custom}
+    return dict(sorted({**defined, **added}.items())) if added else defined
 
 
 @cache
-def search_parameters(resource_type: str) -> Mapping[str, SearchParameter]:
-    """Return the parameters of a resource type by code, sorted, with those that all resources have.
+def defined_parameters(resource_type: str) -> Mapping[str, SearchParameter]:
+    """Return the parameters that R4 defines for a resource type, by code, sorted.
 
     Raises `KeyError` if there is no such resource type.
     """
@@ -114,7 +168,23 @@ def _definitions() -> Mapping[str, Mapping[str, Any]]:
     return {facts["url"]: facts for facts in search_parameter_definitions() if facts["url"] not in _EXAMPLES}
 
 
-def _search_parameter(facts: Mapping[str, Any], resource_type: str) -> SearchParameter:
+def definition_of(url: str) -> Mapping[str, Any] | None:
+    """Return the facts of the parameter that R4 defines at `url`, None if there is none."""
+    return _definitions().get(url)
+
+
+def custom_parameter(facts: Mapping[str, Any], resource_type: str) -> SearchParameter:
+    """Return the parameter that a SearchParameter resource defines for a resource type.
+
+    `facts` is the resource with `facts` of the parameter in each of its components. Raises
+    `NotStaticError` if the definitions do not tell where its values are, and `FhirPathSyntaxError`.
+    """
+    return _search_parameter(facts, resource_type, is_custom=True)
+
+
+def _search_parameter(
+    facts: Mapping[str, Any], resource_type: str, *, is_custom: bool = False
+) -> SearchParameter:
     expression = facts.get("expression")
     paths = element_paths(expression, resource_type) if expression else ()
     searchable = _searchable(paths, facts["type"])
@@ -128,6 +198,21 @@ def _search_parameter(facts: Mapping[str, Any], resource_type: str) -> SearchPar
         paths=searchable,
         resource_type=resource_type,
         usage=facts.get("xpathUsage", "normal"),
+        is_custom=is_custom,
+        allowed=_allowed(facts) if is_custom else ANYTHING,
+    )
+
+
+def _allowed(facts: Mapping[str, Any]) -> Allowed:
+    def listed(name: str) -> tuple[str, ...] | None:
+        return tuple(facts[name]) if name in facts else None
+
+    return Allowed(
+        listed("modifier"),
+        listed("comparator"),
+        listed("chain"),
+        facts.get("multipleOr", True),
+        facts.get("multipleAnd", True),
     )
 
 
@@ -140,25 +225,27 @@ def _targets(facts: Mapping[str, Any], paths: Iterable[ElementPath]) -> tuple[st
     """Return the targets that both the definition and the elements of this resource type allow, sorted."""
     if facts["type"] != "reference":
         return ()
-    defined = set(facts.get("target", ()))
+    defined = set(facts.get("target", ())) - {"Resource", "DomainResource"}
     allowed = {target for path in paths for target in path.targets or ("Resource",)}
     if "Resource" in allowed:
         return tuple(sorted(defined))
     return tuple(sorted(defined & allowed or defined or allowed))
 
 
-def _components(facts: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-    """Return the URL and the expression of each component."""
+def _components(facts: Mapping[str, Any]) -> Iterable[tuple[Mapping[str, Any], str]]:
+    """Return the facts of the parameter and the expression of each component."""
     parts = facts.get("component", ())
     expressions = [part["expression"] for part in parts]
     if facts["url"] == _RELATIONSHIP:
         expressions.reverse()
-    return zip((part["definition"] for part in parts), expressions, strict=True)
+    known = (part.get("facts") or _definitions()[part["definition"]] for part in parts)
+    return zip(known, expressions, strict=True)
 
 
-def _component(part: tuple[str, str], composite: Mapping[str, Any], resource_type: str) -> Component:
-    url, expression = part
-    facts = _definitions()[url]
+def _component(
+    part: tuple[Mapping[str, Any], str], composite: Mapping[str, Any], resource_type: str
+) -> Component:
+    facts, expression = part
     paths = tuple(
         _searchable(relative, facts["type"])
         for relative in component_paths(composite["expression"], expression, resource_type)
@@ -166,7 +253,7 @@ def _component(part: tuple[str, str], composite: Mapping[str, Any], resource_typ
     return Component(
         code=facts["code"],
         type=facts["type"],
-        url=url,
+        url=facts["url"],
         expression=expression,
         targets=_targets(facts, (path for relative in paths for path in relative)),
         paths=paths,

@@ -24,6 +24,7 @@ from fhir_server.context import Context, Request, Response, Route
 from fhir_server.errors import error_response
 from fhir_server.negotiation import http_date
 from fhir_server.store import AsyncJob, AsyncJobStore
+from resources.custom_parameters import using
 from resources.operation_outcome import (
     FhirError,
     Issue,
@@ -154,6 +155,8 @@ class Jobs:
         async with self._slots:
             try:
                 async with asyncio.timeout(LONGEST_SECONDS):
+                    # It may have waited for long, or be another process's.
+                    using(await context.store.custom_parameters())
                     return await route.handler(request, context)
             except TimeoutError:
                 message = f"The request took longer than {LONGEST_SECONDS:.0f} s"

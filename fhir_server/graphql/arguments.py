@@ -13,7 +13,7 @@ from fhir_server.graphql.fields import elements
 from fhir_server.graphql.scalars import scalar
 from fhir_server.search.known import supported_codes
 from resources.fhirpath.nodes import Shape
-from resources.search_parameters import search_parameters
+from resources.search_parameters import defined_parameters
 
 LIST_ARGUMENTS = frozenset({"fhirpath", "_offset", "_count"})
 """Those that do not name a sub-element."""
@@ -74,7 +74,7 @@ def search_arguments(
         found |= {name: GraphQLArgument(GraphQLString) for name in ("_cursor", "cursor")}
     for name, code in searched_codes(resource_type).items():
         if not (is_reverse and code == "_id"):
-            type_ = scalar(search_parameters(resource_type)[code].type)
+            type_ = scalar(defined_parameters(resource_type)[code].type)
             found[name] = GraphQLArgument(GraphQLList(GraphQLNonNull(type_)))
     return found
 
@@ -82,6 +82,8 @@ def search_arguments(
 @cache
 def searched_codes(resource_type: str) -> Mapping[str, str]:
     """Return the search parameters of a type by the names of their arguments: `_` takes the place of `-`."""
-    codes = (code for code in supported_codes(resource_type) if code not in _NOT_OFFERED)
+    # The schema is made once: it has the parameters of R4, not those that come and go.
+    known = defined_parameters(resource_type)
+    codes = (code for code in supported_codes(resource_type) if code in known and code not in _NOT_OFFERED)
     named = ((code.replace("-", "_"), code) for code in codes)
     return {name: code for name, code in named if _NAME.fullmatch(name)}

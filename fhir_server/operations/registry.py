@@ -17,6 +17,7 @@ from fhir_server.operations.meta import META
 from fhir_server.operations.meta_add import META_ADD
 from fhir_server.operations.meta_delete import META_DELETE
 from fhir_server.operations.operation import Operation
+from fhir_server.operations.reindex import REINDEX, REINDEX_CANCEL, REINDEX_STATUS
 from resources.operation_outcome import NotSupported, ResourceNotFound, error
 
 _OFFERED: tuple[Operation, ...] = (
@@ -31,6 +32,9 @@ _OFFERED: tuple[Operation, ...] = (
     META_ADD,
     META_DELETE,
     PATIENT_EVERYTHING,
+    REINDEX,
+    REINDEX_CANCEL,
+    REINDEX_STATUS,
 )
 
 OPERATIONS: Mapping[str, Operation] = {operation.definition: operation for operation in _OFFERED}

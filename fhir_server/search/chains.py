@@ -7,6 +7,7 @@ https://hl7.org/fhir/R4/search.html#chaining
 
 from collections.abc import Iterable
 
+from fhir_server.search.allowed import check_chain
 from fhir_server.search.asked import Condition, either
 from fhir_server.search.fields import fields, narrowed_fields
 from fhir_server.search.related import Place, Targets
@@ -32,6 +33,7 @@ def condition(
     link, _, rest = name.partition(".")
     code, _, type_name = link.partition(":")
     parameter = reference_parameter(resource_type, code)
+    check_chain(parameter, rest)
     targets = _targets(parameter, type_name)
     deeper = scope.deeper()
     return [_one(parameter, targets, rest, text, name, deeper, criterion) for text in texts]

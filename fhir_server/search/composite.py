@@ -8,17 +8,18 @@ so that a question is about the same element throughout.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
 
 from fhir_server.search.asked import Asked, Condition, Field, both, either
 from fhir_server.search.escaping import split
 from fhir_server.search.fields import fields, is_bare, is_searchable
 from fhir_server.search.types import KINDS
+from resources.custom_parameters import once_for_each_type
 from resources.definitions import structure
 from resources.fhirpath.element_paths import ElementPath, Step
-from resources.search_parameters import Component, SearchParameter, search_parameters
+from resources.search_parameters import Component, SearchParameter, indexed_parameters
 
-_LETTERS = "abc"
+LETTERS = "abcdefgh"
+"""A composite has a component for each letter at most; those of R4 have three."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +46,16 @@ Place = Combination | tuple[Part, ...]
 """Where the values of a composite are found for one of the elements that it may be about."""
 
 
-@cache
+@once_for_each_type
 def places(resource_type: str) -> Mapping[str, tuple[Place, ...]]:
     """Return where the values of each composite parameter are found, by code."""
     composites = [
         parameter
-        for parameter in search_parameters(resource_type).values()
+        for parameter in indexed_parameters(resource_type).values()
         if parameter.type == "composite" and is_searchable(parameter)
     ]
-    # Those about fewer elements first: the others share their combinations.
-    composites.sort(key=lambda parameter: (len(parameter.paths), parameter.code))
+    # Those about fewer elements first: the others share their combinations. Custom ones share with nobody.
+    composites.sort(key=lambda parameter: (parameter.is_custom, len(parameter.paths), parameter.code))
     known: dict[tuple[object, ...], Combination] = {}
     found: dict[str, tuple[Place, ...]] = {}
     for parameter in composites:
@@ -77,19 +78,22 @@ def combinations(resource_type: str) -> tuple[Combination, ...]:
 
 def _place(parameter: SearchParameter, index: int, known: dict[tuple[object, ...], Combination]) -> Place:
     base = parameter.paths[index]
+    if parameter.is_custom:
+        return _combination(parameter, index)
     if base.single:
         parts = [_part(parameter, component, index) for component in parameter.components]
         if None not in parts:
             return tuple(part for part in parts if part is not None)
     same = (base.steps, tuple(component.paths[index] for component in parameter.components))
-    letters = zip(_LETTERS, parameter.components, strict=False)
-    return known.setdefault(
-        same,
-        Combination(
-            f"search.{parameter.code}",
-            base.steps,
-            tuple(_letter_field(parameter, component, index, letter) for letter, component in letters),
-        ),
+    return known.setdefault(same, _combination(parameter, index))
+
+
+def _combination(parameter: SearchParameter, index: int) -> Combination:
+    letters = zip(LETTERS, parameter.components, strict=False)
+    return Combination(
+        f"search.{parameter.code}",
+        parameter.paths[index].steps,
+        tuple(_letter_field(parameter, component, index, letter) for letter, component in letters),
     )
 
 
@@ -114,7 +118,8 @@ def _part(parameter: SearchParameter, component: Component, index: int) -> Part 
     wanted = {replace(path, steps=base + path.steps) for path in component.paths[index]}
     for found in fields(parameter.resource_type).values():
         paths = set(found[0].parameter.paths)
-        if len(found) == 1 and found[0].type == component.type and wanted <= paths:
+        is_own = len(found) == 1 and not found[0].parameter.is_custom
+        if is_own and found[0].type == component.type and wanted <= paths:
             if wanted == paths:
                 return Part(found[0], ())
             if _of_one_choice(paths, parameter.resource_type):

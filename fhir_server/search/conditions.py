@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from fhir_server.search import composite, date, reference, token
+from fhir_server.search.allowed import check_allowed
 from fhir_server.search.asked import Asked, Condition, Field, both, either, kind
 from fhir_server.search.fields import fields, narrowed_fields
 from fhir_server.search.types import KINDS
@@ -33,6 +34,7 @@ def condition(
     _check_modifier(parameter, modifier)
     whole = Asked(Field("", parameter, is_bare=False), texts, base_url, now, modifier or None, code)
     _check_texts(whole)
+    check_allowed(parameter, modifier, texts)
     if parameter.type == "composite":
         return composite.condition(whole)
     asked = [replace(whole, field=found) for found in fields(resource_type)[code]]

@@ -7,7 +7,6 @@ https://hl7.org/fhir/R4/search.html
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 from fhir_server.search import contained, modified
@@ -17,8 +16,12 @@ from fhir_server.search.fields import kept_fields
 from fhir_server.search.full_text import words
 from fhir_server.search.modified import modified_readers
 from fhir_server.search.types import KINDS
+from resources.custom_parameters import once_for_each_type
 from resources.fhirpath.element_paths import AtIndex, Condition, ElementIs, ElementPath, ReferenceTo, Step
 from resources.references import parse_reference
+
+EXTRACTION_REVISION = 1
+"""To be raised with each change to what is extracted: a server that finds older index values says so."""
 
 Extractor = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -42,7 +45,7 @@ def _values(resource: dict[str, Any]) -> dict[str, Any]:
     return _extractor(resource["resourceType"])(resource) | words(resource)
 
 
-@cache
+@once_for_each_type
 def _extractor(resource_type: str) -> Extractor:
     writer = _Writer()
     writer.write_extractor(resource_type)

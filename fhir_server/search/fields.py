@@ -3,6 +3,8 @@
 Most parameters have a field of their own, `search.<code>`. A parameter whose elements are all elements of
 others, as those of `Observation.combo-code` are of `code` and `component-code`, is not kept a second time but
 asked of these. https://hl7.org/fhir/R4/search.html#all
+
+Custom parameters always have a field of their own: they come and go without those of R4 being laid out anew.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,14 +13,20 @@ from functools import cache
 
 from fhir_server.search.asked import Field, kind
 from fhir_server.search.types import KINDS
+from resources.custom_parameters import once_for_each_type
 from resources.fhirpath.element_paths import ElementPath, ReferenceTo, Step
-from resources.search_parameters import SearchParameter, search_parameters
+from resources.search_parameters import (
+    SearchParameter,
+    defined_parameters,
+    indexed_parameters,
+    search_parameters,
+)
 
 # Found in the document's own fields.
 _OF_DOCUMENT = {"_id": "_id", "_lastUpdated": "updated"}
 
 
-@cache
+@once_for_each_type
 def fields(resource_type: str) -> Mapping[str, tuple[Field, ...]]:
     """Return the fields of each parameter that has any, by code; composites are not among them."""
     kept = _kept(resource_type)
@@ -26,7 +34,9 @@ def fields(resource_type: str) -> Mapping[str, tuple[Field, ...]]:
     for code, parameter in sorted(search_parameters(resource_type).items()):
         if not is_searchable(parameter) or parameter.type == "composite":
             continue
-        if code in _OF_DOCUMENT:
+        if parameter.is_custom:
+            found[code] = (_own_field(parameter),)
+        elif code in _OF_DOCUMENT:
             found[code] = (Field(_OF_DOCUMENT[code], parameter, is_bare=True),)
         elif code in kept:
             found[code] = (kept[code],)
@@ -35,10 +45,28 @@ def fields(resource_type: str) -> Mapping[str, tuple[Field, ...]]:
     return found
 
 
-@cache
+@once_for_each_type
 def kept_fields(resource_type: str) -> tuple[Field, ...]:
     """Return the fields that stand in `search`, sorted, those of composites left aside."""
+    found = {
+        **_kept(resource_type),
+        **{field.parameter.code: field for field in custom_fields(resource_type)},
+    }
+    return tuple(field for _, field in sorted(found.items()))
+
+
+def defined_fields(resource_type: str) -> tuple[Field, ...]:
+    """Return the fields that stand in `search` for the parameters of R4, sorted, composites left aside."""
     return tuple(field for _, field in sorted(_kept(resource_type).items()))
+
+
+def custom_fields(resource_type: str) -> tuple[Field, ...]:
+    """Return the fields of custom parameters, also of those that wait to be asked; composites left aside."""
+    return tuple(
+        _own_field(parameter)
+        for parameter in indexed_parameters(resource_type).values()
+        if parameter.is_custom and parameter.type != "composite"
+    )
 
 
 @cache
@@ -47,7 +75,7 @@ def narrowed_fields(resource_type: str) -> Mapping[tuple[str, str], Field]:
 
     `Observation?subject=Patient/1` asks the same as `patient=Patient/1`, which more indexes know about.
     """
-    known = kept_fields(resource_type)
+    known = defined_fields(resource_type)
     found: dict[tuple[str, str], Field] = {}
     for narrow in known:
         conditions = {path.steps[-1].condition for path in narrow.parameter.paths if path.steps}
@@ -100,12 +128,12 @@ def _element(path: ElementPath) -> tuple[str, ...]:
 def _kept(resource_type: str) -> Mapping[str, Field]:
     candidates = _candidates(resource_type)
     return {
-        parameter.code: Field(
-            f"search.{parameter.code}", parameter, is_bare(kind(parameter), parameter.paths)
-        )
-        for parameter in candidates
-        if not _parts(parameter, candidates)
+        parameter.code: _own_field(parameter) for parameter in candidates if not _parts(parameter, candidates)
     }
+
+
+def _own_field(parameter: SearchParameter) -> Field:
+    return Field(f"search.{parameter.code}", parameter, is_bare(kind(parameter), parameter.paths))
 
 
 def _candidates(resource_type: str) -> list[SearchParameter]:
@@ -115,7 +143,7 @@ def _candidates(resource_type: str) -> list[SearchParameter]:
     """
     found = [
         parameter
-        for parameter in search_parameters(resource_type).values()
+        for parameter in defined_parameters(resource_type).values()
         if is_searchable(parameter) and parameter.type != "composite" and parameter.code not in _OF_DOCUMENT
     ]
     return sorted(found, key=lambda parameter: (parameter.code != "patient", parameter.code))

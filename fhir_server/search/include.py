@@ -5,12 +5,13 @@ https://hl7.org/fhir/R4/search.html#revinclude
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 from fhir_server.search.fields import fields
+from fhir_server.search.known import not_indexed
+from resources.custom_parameters import once_for_all_types, once_for_each_type
 from resources.definitions import resource_types
 from resources.operation_outcome import InvalidSearch, error
-from resources.search_parameters import SearchParameter, search_parameters
+from resources.search_parameters import SearchParameter, is_waiting, search_parameters
 
 INCLUDES = ("_include", "_include:iterate", "_revinclude", "_revinclude:iterate")
 
@@ -44,7 +45,7 @@ class Include:
         return self.target in (None, target)
 
 
-@cache
+@once_for_each_type
 def reference_parameters(resource_type: str) -> Mapping[str, SearchParameter]:
     """Return the parameters of a type that references are searched by, by code."""
     searchable = fields(resource_type)
@@ -55,14 +56,14 @@ def reference_parameters(resource_type: str) -> Mapping[str, SearchParameter]:
     }
 
 
-@cache
+@once_for_each_type
 def include_values(resource_type: str) -> tuple[str, ...]:
     """Return what `_include` may say about a resource type, for the CapabilityStatement."""
     codes = reference_parameters(resource_type)
     return (_ANY, *(f"{resource_type}:{code}" for code in (_ANY, *codes) if codes))
 
 
-@cache
+@once_for_all_types
 def revinclude_values(resource_type: str) -> tuple[str, ...]:
     """Return what `_revinclude` may say in a search for a resource type, for the CapabilityStatement."""
     return tuple(
@@ -100,6 +101,8 @@ def _parts(name: str, text: str) -> tuple[str | None, str | None, str | None]:
         )
     parameters = reference_parameters(source)
     code, target = rest[0], rest[1] if len(rest) > 1 else None
+    if is_waiting(source, code):
+        raise InvalidSearch(not_indexed(code))
     if code != _ANY and code not in parameters:
         raise _refusal(name, f"{source} has these parameters for references: {_listed(parameters)}")
     targets = parameters[code].targets if code != _ANY else ()

@@ -5,18 +5,20 @@ pages of a search come in order without sorting. The figures behind this are in
 `docs/decisions/0002-storage.md`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from fhir_server.search import contained, date, modified, quantity
 from fhir_server.search.asked import Field
-from fhir_server.search.composite import combinations
-from fhir_server.search.fields import fields, kept_fields
+from fhir_server.search.composite import Combination, combinations
+from fhir_server.search.fields import custom_fields, defined_fields, fields
 from fhir_server.search.full_text import CONTENT_PATH, TEXT_PATH
 from fhir_server.search.types import KINDS
+from resources.custom_parameters import once_for_each_type
 from resources.definitions import structure
+from resources.search_parameters import defined_parameters, indexed_parameters, search_parameters
 
 # MongoDB has at most 64 indexes on a collection, the one on _id included:
 # https://www.mongodb.com/docs/manual/reference/limits/#indexes
@@ -35,25 +37,51 @@ class IndexSpecification:
     partial: dict[str, Any] | None = None
 
 
-@cache
+@once_for_each_type
 def index_specifications(resource_type: str) -> tuple[IndexSpecification, ...]:
-    """Return the indexes of the collection of `resource_type`."""
+    """Return the indexes of the collection of `resource_type`: those for all that can be asked."""
+    ready = search_parameters(resource_type)
+    custom = custom_indexes(resource_type)
+    return defined_indexes(resource_type) + tuple(
+        specification for code in custom if code in ready for specification in custom[code]
+    )
+
+
+@once_for_each_type
+def custom_indexes(resource_type: str) -> Mapping[str, tuple[IndexSpecification, ...]]:
+    """Return the indexes of custom parameters by their codes, also of those that wait to be asked."""
+    found = {kept.parameter.code: tuple(_of_field(kept)) for kept in custom_fields(resource_type)}
+    indexed = indexed_parameters(resource_type)
+    for combination in combinations(resource_type):
+        if indexed[_code(combination.path)].is_custom:
+            found[_code(combination.path)] = (_of_combination(combination),)
+    return found
+
+
+@cache
+def defined_indexes(resource_type: str) -> tuple[IndexSpecification, ...]:
+    """Return the indexes for the parameters that R4 defines, and for all resources alike."""
     specifications = [
         IndexSpecification("seq", (("seq", 1),)),
         IndexSpecification("_lastUpdated", (("updated", 1), ("seq", 1))),
         *(_index(_code(path), [path, "seq"], [path]) for path in (TEXT_PATH, CONTENT_PATH, modified.PATH)),
     ]
-    for kept in kept_fields(resource_type):
+    for kept in defined_fields(resource_type):
         specifications += _of_field(kept)
     for combination in combinations(resource_type):
-        first = combination.parts[0]
-        key = f"{combination.path}.{first.path}{KINDS[first.type].key}"
-        specifications.append(_index(_code(combination.path), [key, "seq"], [combination.path]))
+        if _code(combination.path) in defined_parameters(resource_type):
+            specifications.append(_of_combination(combination))
     specifications += _with_patient(resource_type)
     if "contained" in structure(resource_type).elements:
         specifications.append(_index(contained.KEY, [f"{contained.PATH}.type", "seq"], [contained.PATH]))
     assert len(specifications) <= MOST_INDEXES  # noqa: S101 - a test goes through all types
     return tuple(specifications)
+
+
+def _of_combination(combination: Combination) -> IndexSpecification:
+    first = combination.parts[0]
+    key = f"{combination.path}.{first.path}{KINDS[first.type].key}"
+    return _index(_code(combination.path), [key, "seq"], [combination.path])
 
 
 def _code(path: str) -> str:
@@ -103,7 +131,7 @@ def _of_field(kept: Field) -> Iterable[IndexSpecification]:
 def _with_patient(resource_type: str) -> Iterable[IndexSpecification]:
     known = fields(resource_type)
     for code in _WITH_PATIENT:
-        if "patient" in known and code in known:
+        if all(name in known and not known[name][0].parameter.is_custom for name in ("patient", code)):
             [patient], others = known["patient"], known[code]
             # MongoDB cannot index two arrays of a document together.
             if patient.is_bare and len(others) == 1:

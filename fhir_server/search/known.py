@@ -3,11 +3,13 @@
 https://hl7.org/fhir/R4/search.html#errors
 """
 
-from functools import cache
-
 from fhir_server.search.fields import is_searchable
+from resources.custom_parameters import once_for_each_type
 from resources.operation_outcome import Issue, error
-from resources.search_parameters import search_parameters
+from resources.search_parameters import is_waiting, search_parameters
+
+NOT_INDEXED = "incomplete"
+"""The code of the issue about a custom parameter whose values not all resources have yet."""
 
 # Bound on what an error message repeats.
 _LONGEST_NAME = 64
@@ -22,13 +24,21 @@ def unknown(resource_type: str, name: str) -> Issue | None:
     known = supported_codes(resource_type)
     if code in known:
         return None
+    if is_waiting(resource_type, code):
+        return not_indexed(code)
     is_name = len(code) < _LONGEST_NAME and code.replace("-", "").replace("_", "").isalnum()
     named = f"'{code}'" if is_name else "of such a name"
     message = f"{resource_type} has no search parameter {named} here; it has {', '.join(known)}"
     return error("not-supported", message)
 
 
-@cache
+def not_indexed(code: str) -> Issue:
+    """Return what is to be said of a custom parameter whose values not all resources have yet."""
+    message = f"The search parameter '{code}' is not indexed yet; run $reindex, see $reindex-status"
+    return error(NOT_INDEXED, message)
+
+
+@once_for_each_type
 def supported_codes(resource_type: str) -> tuple[str, ...]:
     """Return the codes of the parameters that can be searched, sorted."""
     found = search_parameters(resource_type).items()

@@ -12,6 +12,7 @@ from typing import Any
 
 from fhir_server.search.asked import both
 from fhir_server.search.criteria import criterion, problem
+from fhir_server.search.known import NOT_INDEXED
 from fhir_server.search.results import Results, is_result_parameter, parse_results
 from fhir_server.search.scope import Scope
 from resources.operation_outcome import FhirError, InvalidSearch, Issue, error
@@ -109,7 +110,8 @@ def _read(resource_type: str, name: str, text: str, reading: _Reading, *, lenien
         known = reading.results if is_result_parameter(name) else reading.asked
         known.setdefault(name, []).append(text)
         reading.used.append((name, text))
-    elif lenient and name != "_query":  # "Servers ... SHALL refuse" a named query that they do not know
+    elif lenient and name != "_query" and wrong.code != NOT_INDEXED:
+        # "Servers ... SHALL refuse" a named query that they do not know
         reading.ignored.append(Issue("warning", wrong.code, wrong.diagnostics))
     else:
         reading.wrong.append(wrong)

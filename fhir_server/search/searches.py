@@ -6,7 +6,6 @@ https://hl7.org/fhir/R4/http.html#search, https://hl7.org/fhir/R4/search.html#al
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import cache
 
 from fhir_server.context import Context, Request, Response
 from fhir_server.query_string import Pairs
@@ -18,6 +17,7 @@ from fhir_server.search.parameters import parse_search
 from fhir_server.search.plan import contained_queries
 from fhir_server.search.results import is_result_parameter
 from fhir_server.search.searchset import Search, searchset
+from resources.custom_parameters import once_for_all_types
 from resources.definitions import resource_types
 from resources.operation_outcome import InvalidSearch, Issue, error
 
@@ -157,7 +157,7 @@ def _refusal(name: str, named: Sequence[str]) -> Issue | None:
     return None
 
 
-@cache
+@once_for_all_types
 def _common_codes() -> tuple[str, ...]:
     found = set(supported_codes(resource_types()[0]))
     for resource_type in resource_types():

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from fhir_server.search.asked import Field
 from fhir_server.search.fields import fields
+from fhir_server.search.known import not_indexed
 from fhir_server.search.types import KINDS
 from resources.operation_outcome import InvalidSearch, error
+from resources.search_parameters import is_waiting
 
 _MOST_KEYS = 8
 
@@ -46,6 +48,8 @@ def parse_sort(resource_type: str, text: str) -> tuple[SortKey, ...]:
 
 def _key(resource_type: str, name: str) -> SortKey:
     found = fields(resource_type).get(name.removeprefix("-"))
+    if is_waiting(resource_type, name.removeprefix("-")):
+        raise InvalidSearch(not_indexed(name.removeprefix("-")))
     if found is None or found[0].type == "nearby":
         message = f"_sort takes the search parameters of {resource_type}, composites and places excepted"
         raise InvalidSearch(error("not-supported", message))

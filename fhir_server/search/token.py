@@ -219,6 +219,6 @@ def _of_system(asked: Asked, system: str) -> list[Condition]:
     found: list[Condition] = []
     if any(path.type in CODED for path in paths):
         found.append(asked.on_values(starting_with(f"{system}|")))
-    if any(path.type not in CODED and has_system(path, system) for path in paths):
+    if any(path.type not in CODED and has_system(path, system, paths) for path in paths):
         found.append({asked.field.path: {"$exists": True}})
     return found

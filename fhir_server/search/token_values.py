@@ -51,19 +51,26 @@ def without_system(paths: Iterable[ElementPath], code: str) -> list[str]:
 def with_system(paths: Iterable[ElementPath], system: str, code: str) -> list[str]:
     """Return the index values at `paths` of `code` of `system` ("": of none)."""
     forms: set[str] = set()
-    for path in paths:
+    listed = tuple(paths)
+    for path in listed:
         if path.type in CODED:
             forms.add(f"{system}|{folded(code)}")
         elif path.type == "string" and not system:
             forms.add(folded(code))
-        elif has_system(path, system):
+        elif has_system(path, system, listed):
             forms.add(escaped(code))
     return sorted(forms)
 
 
-def has_system(path: ElementPath, system: str) -> bool:
-    """Tell whether the codes of a plain element are of `system`, which the element itself does not say."""
+def has_system(path: ElementPath, system: str, paths: Iterable[ElementPath]) -> bool:
+    """Tell whether the codes of a plain element are of `system`, which the element itself does not say.
+
+    `paths` are all those of the parameter.
+    """
     if path.type == "code":
-        # Without a single known system, such as of languages, whatever the client says is taken as right.
-        return path.codes_system is None or system in ("", path.codes_system)
+        # Without a single known system, such as of languages, whatever the client says is taken as right;
+        # but not in an extension with values of any type, where the code may be of a Coding as well.
+        if path.codes_system is None:
+            return not any(other.type in CODED for other in paths)
+        return system in ("", path.codes_system)
     return path.type == "boolean" and system == SPECIAL_VALUES

@@ -7,6 +7,8 @@ from fhir_server.store.explanations import Explanation
 from fhir_server.store.expunge import Expunging
 from fhir_server.store.failures import SnapshotGone
 from fhir_server.store.history import HistoryPosition, HistoryScope, Listed
+from fhir_server.store.index_values import IndexValues
+from fhir_server.store.reindexings import Reindexings
 from fhir_server.store.store import Store, open_store
 
 __all__ = [
@@ -18,8 +20,10 @@ __all__ = [
     "Expunging",
     "HistoryPosition",
     "HistoryScope",
+    "IndexValues",
     "Listed",
     "Reads",
+    "Reindexings",
     "SnapshotGone",
     "Store",
     "Target",

@@ -6,13 +6,15 @@ second then, and not from the first patients that are loaded.
 """
 
 import asyncio
+from collections.abc import Iterable
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import OperationFailure
 
-from fhir_server.search.indexes import index_specifications
+from fhir_server.search.indexes import IndexSpecification, index_specifications
 from fhir_server.store.documents import HISTORY, REFERENCES, Document
+from fhir_server.store.registry import Registry
 
 LOCKS = "locks"
 # A lock document only has to outlive the transaction that wrote it.
@@ -36,13 +38,16 @@ _INDEX_CONFLICTS = {85, 86}  # IndexOptionsConflict, IndexKeySpecsConflict
 class Collections:
     """Knows which collections are ready; one instance a process, safe beside those of other processes."""
 
-    def __init__(self, database: AsyncDatabase[Document], *, keeps_references: bool = False) -> None:
+    def __init__(
+        self, database: AsyncDatabase[Document], registry: Registry, *, keeps_references: bool = False
+    ) -> None:
         """Start without knowing any; `database` is where they are made.
 
         With `keeps_references` there is an index on what resources refer to.
         """
         self._keeps_references = keeps_references
         self._database = database
+        self._registry = registry
         self._ready: set[str] = set()
         self._making = asyncio.Lock()
 
@@ -54,8 +59,9 @@ class Collections:
             if not self._ready:
                 await self._prepare_common()
             for resource_type in sorted(resource_types - self._ready):
-                models = _models(resource_type) + ([_REFERENCES] if self._keeps_references else [])
-                await self._make_indexes(resource_type, models)
+                indexes = models(index_specifications(resource_type))
+                indexes += [_REFERENCES] if self._keeps_references else []
+                await make_indexes(self._database, resource_type, indexes)
                 self._ready.add(resource_type)
 
     async def prepare_new_database(self) -> None:
@@ -63,22 +69,10 @@ class Collections:
         if not await self._database.list_collection_names():
             await self.prepare(set(EVERYDAY_TYPES))
 
-    async def _make_indexes(self, name: str, models: list[IndexModel]) -> None:
-        collection = self._database[name]
-        try:
-            await collection.create_indexes(models)
-        except OperationFailure as failure:
-            if failure.code not in _INDEX_CONFLICTS:
-                raise
-            # An earlier version of the server had another index under one of these names.
-            wanted = {model.document["name"]: model.document["key"] for model in models}
-            for index_name, index in (await collection.index_information()).items():
-                if index_name in wanted and dict(index["key"]) != dict(wanted[index_name]):
-                    await collection.drop_index(index_name)
-            await collection.create_indexes(models)
-
     async def _prepare_common(self) -> None:
-        await self._make_indexes(
+        await self._registry.prepare()
+        await make_indexes(
+            self._database,
             HISTORY,
             [
                 IndexModel(
@@ -110,9 +104,26 @@ _REFERENCES = IndexModel(
 )
 
 
-def _models(resource_type: str) -> list[IndexModel]:
+async def make_indexes(database: AsyncDatabase[Document], name: str, indexes: list[IndexModel]) -> None:
+    """Make those of `indexes` that the collection `name` does not have yet."""
+    collection = database[name]
+    try:
+        await collection.create_indexes(indexes)
+    except OperationFailure as failure:
+        if failure.code not in _INDEX_CONFLICTS:
+            raise
+        # An earlier version of the server or of a custom parameter had another index of that name.
+        wanted = {model.document["name"]: model.document["key"] for model in indexes}
+        for index_name, index in (await collection.index_information()).items():
+            if index_name in wanted and dict(index["key"]) != dict(wanted[index_name]):
+                await collection.drop_index(index_name)
+        await collection.create_indexes(indexes)
+
+
+def models(specifications: Iterable[IndexSpecification]) -> list[IndexModel]:
+    """Return the indexes in the form that the driver takes."""
     models = []
-    for specification in index_specifications(resource_type):
+    for specification in specifications:
         options = {"partialFilterExpression": specification.partial} if specification.partial else {}
         unique = [name for name, _ in specification.keys] == ["seq"]
         models.append(IndexModel(list(specification.keys), name=specification.name, unique=unique, **options))

@@ -10,7 +10,7 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
 from typing import Any
@@ -37,6 +37,16 @@ from fhir_server.store.documents import (
     version_of_past,
 )
 from fhir_server.store.failures import is_write_conflict
+from fhir_server.store.fence import is_stale
+from fhir_server.store.registering import (
+    ParametersChanged,
+    Plan,
+    extracted_anew,
+    is_definition,
+    planned,
+    register,
+)
+from fhir_server.store.registry import FRESH_SECONDS, Registry
 from fhir_server.store.snapshots import reading_in_transaction
 from resources.operation_outcome import Conflict, PreconditionFailed, PreconditionRequired, error
 
@@ -85,7 +95,7 @@ class Work:
     @property
     def is_single_insert(self) -> bool:
         """Whether it only adds a document, about which there is nothing to check."""
-        if len(self.writes) > 1 or self.absences or self.reads:
+        if len(self.writes) > 1 or self.absences or self.reads or is_definition(self.writes[0]):
             return False
         return self.writes[0].method == "POST" and not self.writes[0].refers_to
 
@@ -101,10 +111,15 @@ class Committer:
         self,
         client: AsyncMongoClient[Document],
         database: Database,
+        registry: Registry,
         max_open: int,
         now: Callable[[], datetime],
     ) -> None:
-        """Write to `database` of `client` with at most `max_open` transactions open; `now` is the clock."""
+        """Write to `database` of `client` with at most `max_open` transactions open; `now` is the clock.
+
+        `registry` has the custom search parameters, which SearchParameters change.
+        """
+        self._registry = registry
         self._client = client
         self._database = database
         self._gate = asyncio.Semaphore(max_open)
@@ -119,7 +134,7 @@ class Committer:
         Raises PreconditionFailed if a write's condition does not hold, AbsenceBroken if one of the absences
         does not, VersionReplaced if a version would have another number than its write says, and Conflict if
         other writers keep winning, or others refer to what is deleted; UnprocessableContent if a reference
-        leads nowhere.
+        leads nowhere, or a SearchParameter cannot be served.
         """
         if not work.writes:
             if work.reads is not None:
@@ -130,31 +145,43 @@ class Committer:
         while True:
             try:
                 async with self._gate:
-                    return await self._attempt(work, next(self._shares))
-            except PyMongoError as failure:
-                if not (_is_duplicate(failure) or is_write_conflict(failure)):
+                    written, plan = await self._attempt(work, next(self._shares))
+                break
+            except (PyMongoError, ParametersChanged) as failure:
+                if isinstance(failure, PyMongoError) and is_stale(failure):
+                    work = replace(work, writes=await extracted_anew(self._registry, work.writes))
+                elif not _may_go_well_again(failure):
                     raise
                 if time.monotonic() > give_up:
                     message = "Too many others write the same resources now; try again"
                     raise Conflict(error("conflict", message)) from failure
             attempt += 1
             await asyncio.sleep(random.uniform(0.001, 0.005 * min(attempt, 20)))  # noqa: S311 - jitter
+        if plan is not None:
+            await self._registry.refresh()
+            if plan.changes_what_was_asked:
+                # From then on no other process goes by what was before.
+                await asyncio.sleep(FRESH_SECONDS)
+        return written
 
-    async def _attempt(self, work: Work, share: int) -> list[Written]:
+    async def _attempt(self, work: Work, share: int) -> tuple[list[Written], Plan | None]:
         if work.is_single_insert:
-            return [await self._insert_one(work.writes[0])]
+            return [await self._insert_one(work.writes[0])], None
+        plan = await planned(self._registry, work.writes)
         async with self._client.start_session() as session, await session.start_transaction():
             for absence in work.absences:
                 await self._check_absence(absence, session)
             await integrity.lock(self._database, work.writes, share, self._now(), session)
             written = await self._write_all(work.writes, session)
             await integrity.check(self._database, work.stored_types, work.writes, written, session)
+            if plan is not None:
+                await register(self._registry, plan, self._now(), session)
             if work.reads is not None:
                 # Whatever reads from the database in here does so within the transaction.
                 async with session.bind(end_session=False):
                     with reading_in_transaction():
                         await work.reads()
-            return written
+        return written, plan
 
     async def _insert_one(self, write: Write) -> Written:
         # One document is atomic by itself: a transaction around it would only cost a round trip.
@@ -273,6 +300,12 @@ def _is_relabelled(write: Write, live: Document | None) -> bool:
     if write.previous_meta is None or live is None:
         return False
     return bool(live["resource"]["meta"] != write.previous_meta)
+
+
+def _may_go_well_again(failure: Exception) -> bool:
+    if isinstance(failure, PyMongoError):
+        return _is_duplicate(failure) or is_write_conflict(failure)
+    return isinstance(failure, ParametersChanged)
 
 
 def _is_duplicate(failure: PyMongoError) -> bool:

@@ -66,6 +66,7 @@ class Write:
     """One change to one resource; `resource` and `search` (its index values) are None for a deletion.
 
     `if_match` is the version that must be the current one; `must_be_new` refuses to replace anything.
+    `indexed` is the revision of the custom parameters by which `search` was made, 0 if the type has none.
     `number` is what the new version will be, where something relies on it: a patch was applied to the one
     before it, or a reference names it. `previous_meta` is what `meta` was in what the patch was applied to,
     as labels may change without a new version.
@@ -88,6 +89,7 @@ class Write:
     refers_to: tuple[Target, ...] | None = None
     referred_as: tuple[str, ...] = ()
     at: str | None = None
+    indexed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +128,18 @@ def live_document(write: Write, number: int, updated: datetime, sequence: int) -
         "method": write.method,
         "resource": _id_first(resource, write.id),
         "search": write.search or {},
+        **index_stamp(write.indexed),
     }
     if write.refers_to is not None:
         # Versions stay when their resource is deleted, so that these references do.
         current = {f"{to.resource_type}/{to.id}" for to in write.refers_to if to.version is None}
         document[REFERENCES] = sorted(current)
     return document
+
+
+def index_stamp(indexed: int) -> Document:
+    """Return the field that goes with `search` wherever that is set, for the fence to look at."""
+    return {"indexed": indexed} if indexed else {}
 
 
 def _id_first(resource: dict[str, Any], resource_id: str) -> dict[str, Any]:

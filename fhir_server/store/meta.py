@@ -9,7 +9,15 @@ from typing import Any
 from pymongo import ReturnDocument
 
 from fhir_server.store.connection import Database
-from fhir_server.store.documents import HISTORY, Document, Version, version_of_live, version_of_past
+from fhir_server.store.documents import (
+    HISTORY,
+    Document,
+    Version,
+    index_stamp,
+    version_of_live,
+    version_of_past,
+)
+from resources.custom_parameters import custom_parameters
 from resources.operation_outcome import Conflict, error
 
 Change = Callable[[dict[str, Any]], tuple[dict[str, Any], dict[str, Any]]]
@@ -42,7 +50,9 @@ async def change_meta(
             return None
         meta, search = change(found["resource"])
         # The versions that were replaced have no index values.
-        update = {"resource.meta": meta} | ({"search": search} if is_live else {})
+        update = {"resource.meta": meta}
+        if is_live:
+            update |= {"search": search} | index_stamp(custom_parameters().stamp(resource_type))
         before = {"version": found["version"], "resource.meta": found["resource"]["meta"]}
         changed: Document | None = await collection.find_one_and_update(
             {**identity, **before}, {"$set": update}, return_document=ReturnDocument.AFTER

@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from pymongo.errors import OperationFailure
+
 from fhir_server.settings import Settings
 from fhir_server.store import reading
 from fhir_server.store.async_jobs import AsyncJobStore
@@ -18,11 +20,16 @@ from fhir_server.store.documents import Document, Version, Write, Written
 from fhir_server.store.explanations import Explanation
 from fhir_server.store.expunge import Expunging, expunge
 from fhir_server.store.failures import translated_failures
+from fhir_server.store.fence import is_stale
 from fhir_server.store.history import HistoryPosition, HistoryScope, count_history, history
+from fhir_server.store.index_values import IndexValues
 from fhir_server.store.keys import shared_key
 from fhir_server.store.meta import Change, change_meta
+from fhir_server.store.registry import Registry
+from fhir_server.store.reindexings import Reindexings
 from fhir_server.store.searching import DEFAULT_LIMITS, Searching, SearchLimits
 from fhir_server.store.snapshots import is_in_transaction, moment_of, session_as_of
+from resources.custom_parameters import CustomParameters, using
 from resources.operation_outcome import TooBusy, error
 
 # How long a search that no index serves waits for one of the others of this kind to be done.
@@ -55,9 +62,12 @@ class Store:
             round(limits.seconds * 1000),
             round(limits.scan_seconds * 1000),
         )
-        self._collections = Collections(self._database, keeps_references=keeps_references)
-        self._committer = Committer(self._client, self._database, max_open_transactions, now)
+        self._registry = Registry(self._database)
+        self._collections = Collections(self._database, self._registry, keeps_references=keeps_references)
+        self.index_values = IndexValues(self._database, self._registry)
         self.async_jobs = AsyncJobStore(self._database)
+        self.reindexings = Reindexings(self._database)
+        self._committer = Committer(self._client, self._database, self._registry, max_open_transactions, now)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -72,6 +82,11 @@ class Store:
         """Make the collections of the types that every hospital keeps, if the database is a new one."""
         with translated_failures():
             await self._collections.prepare_new_database()
+
+    async def custom_parameters(self) -> CustomParameters:
+        """Return the search parameters that the hospital added, as they were half a second ago or later."""
+        with translated_failures():
+            return await self._registry.fresh()
 
     @asynccontextmanager
     async def as_of(self, moment: int | None) -> AsyncIterator["Store"]:
@@ -179,7 +194,13 @@ class Store:
     ) -> Version | None:
         """Change the `meta` of a version, the current one without `number`, in place (see `store.meta`)."""
         with translated_failures():
-            return await change_meta(self._database, resource_type, resource_id, number, change)
+            try:
+                return await change_meta(self._database, resource_type, resource_id, number, change)
+            except OperationFailure as failure:
+                if not is_stale(failure):
+                    raise
+                using(await self._registry.refresh())
+                return await change_meta(self._database, resource_type, resource_id, number, change)
 
     async def matching_ids(self, resource_type: str, condition: dict[str, Any], limit: int) -> list[str]:
         """Return the ids of up to `limit` resources whose documents match the MongoDB filter `condition`."""
