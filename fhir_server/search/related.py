@@ -11,6 +11,7 @@ from typing import Any
 
 from fhir_server.context import Context
 from fhir_server.search.asked import Condition, both
+from fhir_server.search.fields import fields
 from fhir_server.search.lookups import Lookup, looked_up
 from resources.operation_outcome import TooCostly, error
 from resources.references import parse_reference
@@ -72,7 +73,7 @@ class Targets(Related):
         """Return the references or URLs of `values`, which are some of this kind, that lead to an answer."""
         condition = await looked_up(self.condition, context)
         if self.by_url:
-            given: Condition = {"search.url": {"$in": list(values)}}
+            given: Condition = {url_path(self.resource_type): {"$in": list(values)}}
         else:
             given = {"_id": {"$in": _ids(values, self.resource_type, self.base_url)}}
         return await self._found(both([given, condition]), context, len(values)) or []
@@ -80,7 +81,7 @@ class Targets(Related):
     async def _found(self, condition: Condition, context: Context, limit: int) -> list[str] | None:
         name = self.resource_type
         if self.by_url:
-            urls = await context.store.distinct(name, condition, "search.url", limit + 1)
+            urls = await context.store.distinct(name, condition, url_path(name), limit + 1)
             return None if len(urls) > limit else urls
         ids = await context.store.matching_ids(name, condition, limit + 1)
         return None if len(ids) > limit else _references(ids, name, self.base_url)
@@ -131,6 +132,12 @@ class Referred(Related):
         if self.place.by_url:
             return list(references)
         return _ids(references, self.target, self.base_url)
+
+
+def url_path(resource_type: str) -> str:
+    """Return the path of the index value that is the canonical URL of a resource, for a type that has one."""
+    [field] = fields(resource_type)["url"]
+    return field.path
 
 
 def _references(ids: Iterable[str], resource_type: str, base_url: str) -> list[str]:

@@ -6,7 +6,7 @@ https://hl7.org/fhir/R4/search.html#has
 
 from fhir_server.search.asked import Condition, both, either
 from fhir_server.search.chains import places, reference_parameter
-from fhir_server.search.related import Referred
+from fhir_server.search.related import Referred, url_path
 from fhir_server.search.scope import Criterion, Scope
 from resources.definitions import resource_types
 from resources.operation_outcome import InvalidSearch, error
@@ -42,6 +42,7 @@ def condition(
         for place in places(parameter, resource_type):
             having = both([asked, {place.path: {"$exists": True}}])
             values = Referred(referring, place, resource_type, (name, text), scope.base_url, having)
-            alternatives.append({"search.url" if place.by_url else "_id": {"$in": values}})
+            path = url_path(resource_type) if place.by_url else "_id"
+            alternatives.append({path: {"$in": values}})
         found.append(either(alternatives))
     return found

@@ -64,6 +64,22 @@ def _stored(client: httpx.Client, base_url: str) -> None:
                 "title": "Intake form",
             },
             {
+                "resourceType": "CodeSystem",
+                "id": "main",
+                "url": "http://acme.example/cs",
+                "name": "Main",
+                "status": "active",
+                "content": "complete",
+            },
+            {
+                "resourceType": "CodeSystem",
+                "id": "supplement",
+                "url": "http://acme.example/cs-de",
+                "status": "draft",
+                "content": "supplement",
+                "supplements": "http://acme.example/cs",
+            },
+            {
                 "resourceType": "QuestionnaireResponse",
                 "id": "qr",
                 "status": "completed",
@@ -111,6 +127,8 @@ CHAINS: list[Row] = [
     ("chaining", "Observation?code=8867-4&patient.name=young", "o2"),
     ("chaining", "QuestionnaireResponse?questionnaire.title=intake", "qr"),
     ("chaining", "QuestionnaireResponse?questionnaire.title=other", ""),
+    ("chaining", "CodeSystem?supplements.name=main", "supplement"),
+    ("has", "CodeSystem?_has:CodeSystem:supplements:status=draft", "main"),
 ]
 
 
