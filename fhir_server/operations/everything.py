@@ -4,19 +4,17 @@ https://hl7.org/fhir/R4/patient-operation-everything.html,
 https://hl7.org/fhir/R4/encounter-operation-everything.html
 """
 
-from dataclasses import replace
-
 from fhir_server.context import Context, Request, Response
 from fhir_server.interactions.read import read
 from fhir_server.operations.everything_pages import Everything, everything_page
 from fhir_server.operations.inputs import Inputs, inputs
 from fhir_server.operations.operation import Operation
-from fhir_server.operations.outputs import entry, page_url
+from fhir_server.operations.outputs import entry
+from fhir_server.operations.pages import first_request, page_links
 from fhir_server.operations.supporting import Whose, references
-from fhir_server.search.positions import Position, decode_position
 from resources.bundle import bundle
 from resources.definitions import resource_types
-from resources.operation_outcome import InvalidContent, InvalidSearch, error
+from resources.operation_outcome import InvalidContent, error
 
 _OF_ENCOUNTER = ("_since", "_type", "_count")
 _OF_PATIENT = ("start", "end", *_OF_ENCOUNTER)
@@ -25,11 +23,9 @@ _OF_PATIENT = ("start", "end", *_OF_ENCOUNTER)
 async def everything(request: Request, context: Context) -> Response:
     """Answer 200 with a page of a Bundle of type searchset; 404 or 410 if there is no such patient."""
     names = _OF_PATIENT if request.path[0] == "Patient" else _OF_ENCOUNTER
-    pages = [text for name, text in request.query if name == "_page"]
-    asked = replace(request, query=tuple(pair for pair in request.query if pair[0] != "_page"))
+    asked, after = await first_request(request, context)
     given = inputs(asked, names, lenient=context.preferences.lenient)
     end = given.interval("end")
-    after = _position(pages[0]) if pages else None
     wanted = Everything(
         request.path[0],
         await _whose(request, context) if len(request.path) == 3 else None,
@@ -40,9 +36,7 @@ async def everything(request: Request, context: Context) -> Response:
     )
     found, position = await everything_page(wanted, after, _size(given, context), context)
     pairs = [(name, str(value)) for name, values in given.given.items() for value in values]
-    links = [("self", page_url(request, pairs, after, context))]
-    if position is not None:
-        links.append(("next", page_url(request, pairs, position, context)))
+    links = await page_links(request, pairs, position, context)
     is_whole = after is None and position is None
     total = sum(mode == "match" for mode, _ in found) if is_whole else None
     entries = [entry(mode, resource, context.base_url) for mode, resource in found]
@@ -57,13 +51,6 @@ async def _whose(request: Request, context: Context) -> Whose:
     subject = {"resourceType": resource_type, "subject": resource.get("subject", {})}
     patients = (name.partition("/") for name in references(subject, context.base_url))
     return Whose(resource_type, resource_id, frozenset(i for kind, _, i in patients if kind == "Patient"))
-
-
-def _position(text: str) -> Position:
-    position = decode_position(text, 2)
-    if not all(isinstance(value, str) for value in position.values):
-        raise InvalidSearch(error("value", "This page link was not made by this server"))
-    return position
 
 
 def _types(given: Inputs) -> frozenset[str] | None:

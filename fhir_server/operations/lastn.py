@@ -4,18 +4,17 @@ https://hl7.org/fhir/R4/observation-operation-lastn.html
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from fhir_server.context import Context, Request, Response
 from fhir_server.operations.inputs import Inputs, given_parameters, quoted
 from fhir_server.operations.latest import Latest, latest, latest_pipeline
 from fhir_server.operations.operation import Operation
-from fhir_server.operations.outputs import entry, page_url
+from fhir_server.operations.outputs import entry
+from fhir_server.operations.pages import first_request, page_links
 from fhir_server.search.joins import resolved
 from fhir_server.search.parameters import Query, parse_search
-from fhir_server.search.positions import Position, decode_position
+from fhir_server.search.positions import Position
 from fhir_server.search.results import RESULT_PARAMETERS
 from resources.bundle import bundle
 from resources.operation_outcome import InvalidContent, InvalidSearch, error, operation_outcome
@@ -29,23 +28,19 @@ _NO_SUBJECT = frozenset({"missing", "not"})
 
 async def lastn(request: Request, context: Context) -> Response:
     """Answer 200 with a Bundle of type searchset, the latest first; without a match it is empty."""
-    pages = [text for name, text in request.query if name == "_page"]
-    asked = replace(request, query=tuple(pair for pair in request.query if pair[0] != "_page"))
+    asked, position = await first_request(request, context)
     given = given_parameters(asked)
     query = await resolved(_query(given, context), context)
     most = _most(Inputs(given))
     rows = await context.store.aggregate("Observation", latest_pipeline(query.filter, most))
     chosen = latest(rows, most, context.base_url)
-    position = decode_position(pages[0], 1) if pages else None
-    after = _moment(position) if position else None
+    after = (position.values[0], position.sequence) if position else None
     rest = [one for one in chosen if after is None or (one.time, one.sequence) < after]
     page = rest[: _size(query, context)]
     pairs = [*query.used, *(("max", str(value)) for value in given.get("max", ()))]
-    links = [("self", page_url(request, pairs, position, context))]
-    if len(rest) > len(page) > 0:
-        links.append(
-            ("next", page_url(request, pairs, Position((page[-1].time,), page[-1].sequence), context))
-        )
+    has_more = len(rest) > len(page) > 0
+    end = Position((page[-1].time,), page[-1].sequence) if has_more else None
+    links = await page_links(request, pairs, end, context)
     entries = await _entries(page, context)
     if query.ignored:
         entries.append({"resource": operation_outcome(query.ignored), "search": {"mode": "outcome"}})
@@ -107,13 +102,6 @@ def _names_code(name: str) -> bool:
     """Tell whether a parameter is the category, or has an element `code` in its expression."""
     code = name.partition(":")[0]
     return code == "category" or "code" in code.split("-")
-
-
-def _moment(position: Position) -> tuple[datetime, int]:
-    [time] = position.values
-    if not isinstance(time, datetime):
-        raise InvalidSearch(error("value", "This page link was not made by this server"))
-    return time, position.sequence
 
 
 def _size(query: Query, context: Context) -> int:

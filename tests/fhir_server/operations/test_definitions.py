@@ -30,6 +30,7 @@ def test_an_operation_is_what_its_definition_says(operation: Operation) -> None:
 
 
 @pytest.mark.parametrize("operation", _OF_R4, ids=lambda operation: operation.definition.rsplit("/")[-1])
+@pytest.mark.feature("operation.invocation")
 def test_an_operation_is_found_where_it_is_offered(client: httpx.Client, operation: Operation) -> None:
     """Other levels, other types and other methods than those of an operation are refused as such."""
     name = "Basic" if operation.types == ANY_TYPE else next(iter(operation.types), "Basic")

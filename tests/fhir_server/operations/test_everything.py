@@ -274,6 +274,25 @@ def test_what_is_wrong_is_said(clinic: httpx.Client, address: str, status: int, 
     assert text in answer.text
 
 
+def test_a_link_belongs_to_one_record(clinic: httpx.Client) -> None:
+    """A link tells nothing of what it leads to, and leads to no other patient's record."""
+    bundle = clinic.get("/Patient/ann/$everything?_count=2&start=2020-05-01&_format=json").json()
+    address = links(bundle)["next"]
+    assert "2020" not in address
+    assert "_format=json" in address
+    second = clinic.get(address)
+    assert second.status_code == 200
+    assert links(second.json())["self"].split("?")[0].endswith("/Patient/ann/$everything")
+    for other in (
+        address.replace("/ann/", "/eve/"),
+        address.replace("_page=", "_page=A"),
+        f"{address}&_count=3",
+    ):
+        answer = clinic.get(other)
+        assert answer.status_code == 400, other
+        assert "page link" in answer.text
+
+
 def test_references_are_held_a_few_at_a_time(clinic: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """However few references may be held at once, all resources come, each once."""
     monkeypatch.setattr(supporting, "_MOST_HELD", 1)
