@@ -1,5 +1,7 @@
 """capabilities: the CapabilityStatement. https://hl7.org/fhir/R4/http.html#capabilities"""
 
+import asyncio
+
 from fhir_server.capabilities import Routes, capability_statement, interaction_codes
 from fhir_server.context import Context, Request, Response
 from fhir_server.query_parameters import check_parameters
@@ -13,4 +15,6 @@ async def capabilities(request: Request, context: Context, routes: Routes) -> Re
     if modes - {"full"}:
         raise InvalidSearch(error("not-supported", "Only mode=full is offered"))
     codes = interaction_codes(routes)
-    return Response(200, capability_statement(context.base_url, context.settings, codes))
+    # The first one for an address takes seconds to compute, in which others shall not have to wait.
+    statement = await asyncio.to_thread(capability_statement, context.base_url, context.settings, codes)
+    return Response(200, statement)

@@ -71,16 +71,21 @@ async def history(
         for name, page in zip(types, live_pages, strict=True)
         for version in (version_of_live(name, document) for document in page)
     }
-    for document in await _page(database, HISTORY, _all([*times, *_past(scope)]), limit):
+    for document in await _page(database, HISTORY, past_condition(scope, after), limit):
         versions.setdefault((document["updated"], document["seq"]), version_of_past(document))
     return [versions[key] for key in sorted(versions, reverse=True)[:limit]]
+
+
+def past_condition(scope: HistoryScope, after: HistoryPosition | None) -> _Condition:
+    """Return the filter on the documents of `history` for what comes after a page."""
+    return _all([*_times(scope, after), *_past(scope)])
 
 
 async def count_history(database: Database, stored_types: Sequence[str], scope: HistoryScope) -> int:
     """Return the number of versions in `scope`."""
     times = _times(scope, None)
     counts = await asyncio.gather(
-        database[HISTORY].count_documents(_all([*times, *_past(scope)]), maxTimeMS=_LONGEST_MS),
+        database[HISTORY].count_documents(past_condition(scope, None), maxTimeMS=_LONGEST_MS),
         *(
             database[name].count_documents(_all([*times, *_live(scope, name)]), maxTimeMS=_LONGEST_MS)
             for name in _types(scope, stored_types)

@@ -1,5 +1,6 @@
 """history of a resource, a type and the system (https://hl7.org/fhir/R4/http.html#history)."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -111,6 +112,14 @@ def test_at_a_moment_gives_what_was_current_then(
     expected = [address for address in newest.values() if address.startswith(path.removeprefix("/"))]
     found = walk(client, f"{path}/_history?_at={moment}&_count={count}")
     assert found == sorted(expected, key=story.index)
+
+
+@pytest.mark.feature("http.history.at")
+def test_at_ends_where_the_period_ends(client: httpx.Client, story: list[str], times: dict[str, str]) -> None:
+    """A version is not current in the millisecond before it was stored."""
+    stored = datetime.fromisoformat(times["Patient/h1/3"])
+    before = (stored - timedelta(milliseconds=1)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    assert walk(client, f"/Patient/h1/_history?_at={before}") == ["Patient/h1/2"]
 
 
 @pytest.mark.feature("http.history.at")
