@@ -14,6 +14,7 @@ from fhir_server.search.asked import Condition, either, one_of
 from fhir_server.search.fields import fields
 from fhir_server.search.include import Include
 from fhir_server.search.referenced import Canonical, Local, references, sources
+from resources.definitions import resource_types
 from resources.operation_outcome import Issue
 from resources.search_parameters import SearchParameter
 
@@ -64,12 +65,13 @@ async def included(matches: Sequence[Resource], includes: Sequence[Include], con
     if not includes or not matches:
         return Found()
     most = context.settings.max_included
-    stored = set(await context.store.stored_types())
+    is_wild = any(include.source is None or include.code is None for include in includes)
+    types = frozenset(await context.store.stored_types() if is_wild else resource_types())
     seen = {_key(resource) for resource in matches}
     found: list[Resource] = []
     frontier, following = list(matches), list(includes)
     for _ in range(MOST_ROUNDS):
-        wanted = _wanted(frontier, following, stored, context.base_url)
+        wanted = _wanted(frontier, following, types, context.base_url)
         limit = most - len(found) + len(seen) + 1
         fetched = [await _fetched(name, wanted[name], limit, context) for name in sorted(wanted)]
         frontier = [one for resources in fetched for one in resources if _key(one) not in seen]
@@ -100,10 +102,10 @@ def _key(resource: Resource) -> _Key:
 
 
 def _wanted(
-    frontier: Iterable[Resource], includes: Iterable[Include], stored: set[str], base_url: str
+    frontier: Iterable[Resource], includes: Iterable[Include], types: frozenset[str], base_url: str
 ) -> dict[str, _Wanted]:
-    """Return what is looked for, by the resource types that are stored."""
-    wanted = {name: _Wanted() for name in stored}
+    """Return what is looked for, by resource type; one of `types`, of which something may be stored."""
+    wanted: dict[str, _Wanted] = {}
     referred: dict[str, list[Resource]] = {}
     for resource in frontier:
         if _key(resource)[2]:
@@ -111,29 +113,34 @@ def _wanted(
         for source in sources(resource):
             for include in includes:
                 if not include.is_reverse:
-                    _follow(source, include, wanted, base_url)
+                    _follow(source, include, types, wanted, base_url)
     for include in includes:
         if include.is_reverse:
-            _follow_back(referred, include, wanted)
-    return {name: found for name, found in wanted.items() if found != _Wanted()}
+            _follow_back(referred, include, types, wanted)
+    return wanted
 
 
-def _follow(source: Resource, include: Include, wanted: Mapping[str, _Wanted], base_url: str) -> None:
+def _follow(
+    source: Resource, include: Include, types: frozenset[str], wanted: dict[str, _Wanted], base_url: str
+) -> None:
     for parameter in include.parameters(source["resourceType"]):
         for reference in references(source, parameter, base_url):
             if isinstance(reference, Local):
-                if include.takes(reference.resource_type) and reference.resource_type in wanted:
-                    wanted[reference.resource_type].add(reference)
+                if include.takes(reference.resource_type) and reference.resource_type in types:
+                    wanted.setdefault(reference.resource_type, _Wanted()).add(reference)
                 continue
-            for target in parameter.targets or wanted:
-                if target in wanted and include.takes(target) and "url" in fields(target):
-                    wanted[target].canonicals[reference] = None
+            for target in parameter.targets or types:
+                if target in types and include.takes(target) and "url" in fields(target):
+                    wanted.setdefault(target, _Wanted()).canonicals[reference] = None
 
 
 def _follow_back(
-    referred: Mapping[str, list[Resource]], include: Include, wanted: Mapping[str, _Wanted]
+    referred: Mapping[str, list[Resource]],
+    include: Include,
+    types: frozenset[str],
+    wanted: dict[str, _Wanted],
 ) -> None:
-    for source in wanted if include.source is None else {include.source} & wanted.keys():
+    for source in types if include.source is None else {include.source} & types:
         for parameter in include.parameters(source):
             targets = [
                 resource
@@ -142,7 +149,7 @@ def _follow_back(
                 for resource in resources
             ]
             if targets:
-                wanted[source].referring.append((parameter, targets))
+                wanted.setdefault(source, _Wanted()).referring.append((parameter, targets))
 
 
 async def _fetched(resource_type: str, wanted: _Wanted, limit: int, context: Context) -> list[Resource]:

@@ -24,10 +24,15 @@ _FIRST_SEQUENCE, _LAST_SEQUENCE = -1, 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A document that a search found, and where in the search that is."""
+    """A document that `query`, one of those of the search, found."""
 
     document: Document
-    position: Position
+    query: Query
+
+    @property
+    def position(self) -> Position:
+        """Where in the search this is."""
+        return replace(position_of(self.query, self.document), resource_type=self.query.label)
 
     @property
     def address(self) -> str:
@@ -35,7 +40,7 @@ class Match:
         resource, container = self.resource, self.document.get("container")
         if container is None or "versionId" in resource.get("meta", {}):
             return f"{resource['resourceType']}/{resource['id']}"
-        return f"{self.position.resource_type.rstrip('#')}/{container}#{resource['id']}"
+        return f"{self.query.container}/{container}#{resource['id']}"
 
     @property
     def resource(self) -> dict[str, Any]:
@@ -74,10 +79,7 @@ async def _of_type(
         if len(documents) < limit:
             wanted = step.projection if with_resources else _without_resource(step.projection)
             documents += await store.find(name, step.filter, step.sort, wanted, limit - len(documents))
-    return [
-        Match(document, replace(position_of(query, document), resource_type=query.label))
-        for document in documents
-    ]
+    return [Match(document, query) for document in documents]
 
 
 def _without_resource(projection: dict[str, int]) -> dict[str, int]:
@@ -110,9 +112,10 @@ async def _merged(queries: Sequence[Query], place: Place, limit: int, context: C
         # What is contained cannot be read by itself later.
         found += await _of_type(query, within, limit, context, with_resources=bool(query.container))
     keys = queries[0].results.sort
+    values = {id(match): match.position.values for match in found}
 
     def compared(one: Match, other: Match) -> int:
-        return _compared(one, other, keys)
+        return _compared(values[id(one)], values[id(other)], keys)
 
     # Python's sort keeps the order of equal ones, also when it is reversed.
     chosen = sorted(found, key=cmp_to_key(compared), reverse=place.backwards)[:limit]
@@ -131,9 +134,9 @@ def _position_among(queries: Sequence[Query], query: Query, place: Place) -> Pos
     return replace(place.position, sequence=_FIRST_SEQUENCE if is_ahead == is_rising else _LAST_SEQUENCE)
 
 
-def _compared(one: Match, other: Match, keys: tuple[SortKey, ...]) -> int:
+def _compared(one: tuple[Any, ...], other: tuple[Any, ...], keys: tuple[SortKey, ...]) -> int:
     """Return -1, 0 or 1 as `one` comes before, with or after `other`; as MongoDB compares, missing last."""
-    for key, mine, others in zip(keys, one.position.values, other.position.values, strict=True):
+    for key, mine, others in zip(keys, one, other, strict=True):
         if mine is None or others is None:
             if (mine is None) != (others is None):
                 return 1 if mine is None else -1
@@ -157,15 +160,14 @@ async def _with_resources(chosen: Sequence[Match], context: Context) -> list[Mat
     for match in chosen:
         if "resource" in match.document:
             continue
-        ids.setdefault(match.position.resource_type, []).append(match.document["_id"])
+        ids.setdefault(match.query.label, []).append(match.document["_id"])
     documents: dict[tuple[str, str], Document] = {}
     for name, wanted in ids.items():
         found = await context.store.find(name, {"_id": {"$in": wanted}}, (), {"resource": 1}, len(wanted))
         documents |= {(name, document["_id"]): document for document in found}
     # What was deleted since, where the moment is not kept, is left out.
     return [
-        match if key not in documents else replace(match, document=documents[key])
+        match if key not in documents else replace(match, document=match.document | documents[key])
         for match in chosen
-        if (key := (match.position.resource_type, match.document["_id"])) in documents
-        or "resource" in match.document
+        if (key := (match.query.label, match.document["_id"])) in documents or "resource" in match.document
     ]
