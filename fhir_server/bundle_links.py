@@ -4,6 +4,7 @@ https://hl7.org/fhir/R4/http.html#trules, https://hl7.org/fhir/R4/bundle.html#re
 """
 
 import asyncio
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ from resources.operation_outcome import (
 from resources.references import Link, links, parse_conditional_reference, parse_reference
 
 _VERSION = "/_history/"
+# Tags of XHTML that may hold an address, and the address in one.
+_TAG = re.compile(r"<(?:a|img)\s[^<>]*>")
+_ADDRESS = re.compile(r"""(?P<before>\s(?:href|src)\s*=\s*(?P<quote>["']))(?P<address>[^"'<>]*)(?P=quote)""")
 _PLACEHOLDER_SCHEMES = ("urn:uuid:", "urn:oid:")
 
 
@@ -80,10 +84,13 @@ async def resolve_links(
     versioned: list[VersionedLink] = []
 
     def may_change(text: str) -> bool:
-        return text in targets or "#" in text or _VERSION in text
+        return text in targets or "#" in text or _VERSION in text or _is_narrative(text)
 
     for entry, resource in resources:
         for link in _links(resource, may_change):
+            if _is_narrative(link.text):
+                link.replace(_with_addresses(link.text, targets))
+                continue
             address, mark, fragment = link.text.partition("#")
             whole, version, _ = address.partition(_VERSION)
             target = targets.get(whole)
@@ -102,6 +109,23 @@ async def resolve_links(
         raise InvalidContent(*issues)
     await _resolve_conditional(conditional, context)
     return versioned
+
+
+def _is_narrative(text: str) -> bool:
+    return text.startswith("<div")
+
+
+def _with_addresses(div: str, targets: Mapping[str, str]) -> str:
+    """Return a narrative whose `<a href>` and `<img src>` lead to `targets`."""
+
+    def attribute(found: re.Match[str]) -> str:
+        address, mark, fragment = found["address"].partition("#")
+        return f"{found['before']}{targets.get(address, address)}{mark}{fragment}{found['quote']}"
+
+    def tag(found: re.Match[str]) -> str:
+        return _ADDRESS.sub(attribute, found[0])
+
+    return _TAG.sub(tag, div) if targets else div
 
 
 def _links(resource: Any, is_wanted: Callable[[str], bool]) -> list[Link]:

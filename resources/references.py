@@ -14,8 +14,9 @@ from resources.definitions import resource_types, structure
 ID_PATTERN = r"[A-Za-z0-9\-.]{1,64}"
 _ID = re.compile(ID_PATTERN)
 
-# Types that hold an address or a reference: the transaction rules have links replaced in all of these.
-_LINK_TYPES = frozenset({"uri", "url", "canonical", "oid", "uuid"})
+# Types that hold an address, or a text with addresses in it: the transaction rules have links replaced in
+# all of these, and not in canonicals.
+_LINK_TYPES = frozenset({"uri", "url", "oid", "uuid", "xhtml"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +76,11 @@ class Link:
 
 
 def links(resource: dict[str, Any], is_wanted: Callable[[str], bool]) -> list[Link]:
-    """Return the links of `resource`: its references, and its uri, url, canonical, oid and uuid elements.
+    """Return the links of `resource`: references, uri, url, oid and uuid elements, and whole narratives.
 
     All references are returned, and of the others those whose text `is_wanted`, as codes and extensions alone
     have dozens of them. Contained resources and extensions are covered; strings (`Identifier.value`) and
-    narrative are not links.
+    canonicals are not links.
     """
     found: list[Link] = []
     _collect(resource, _plan(resource["resourceType"]), is_wanted, found)

@@ -368,3 +368,41 @@ def test_conditions_of_entries(client: httpx.Client, kind: str) -> None:
         assert statuses(post(client, kind, *again)) == ["412", "412"]
     else:
         assert [post(client, kind, one).status_code for one in again] == [412, 412]
+
+
+@pytest.mark.feature("http.transaction.links")
+def test_links_in_narratives_and_canonicals(client: httpx.Client) -> None:
+    """Links of `<a>` and `<img>` are rewritten; other text and canonicals are left as they are (#trules)."""
+
+    def div(address: str) -> str:
+        return (
+            '<div xmlns="http://www.w3.org/1999/xhtml">'
+            f'<a title="{UUID_1}" href="{address}">{UUID_1}</a><a href=\'{address}#part\'>x</a>'
+            f'<p><img alt="x" src="{address}"/></p><a href="http://elsewhere.example/">y</a></div>'
+        )
+
+    composition = {
+        "resourceType": "Composition",
+        "status": "final",
+        "type": {"text": "x"},
+        "date": "2020",
+        "author": [{"reference": UUID_1}],
+        "title": "x",
+        "text": {"status": "generated", "div": div(UUID_1)},
+        "section": [{"text": {"status": "generated", "div": div(UUID_1)}}],
+        "extension": [{"url": "urn:x", "valueCanonical": UUID_1}, {"url": "urn:y", "valueUri": UUID_1}],
+    }
+    answer = post(
+        client,
+        "transaction",
+        entry("POST", "Composition", composition),
+        entry("POST", "Patient", patient("narrated"), UUID_1),
+    )
+    assert statuses(answer) == ["201", "201"]
+    made, target = (
+        "/".join(item["response"]["location"].split("/")[-4:-2]) for item in answer.json()["entry"]
+    )
+    found = stored(client, made)
+    assert found["text"]["div"] == found["section"][0]["text"]["div"] == div(target)
+    assert [value["url"] for value in found["extension"]] == ["urn:x", "urn:y"]
+    assert [found["extension"][0]["valueCanonical"], found["extension"][1]["valueUri"]] == [UUID_1, target]
