@@ -7,6 +7,7 @@ https://hl7.org/fhir/R4/search.html#chaining
 
 from collections.abc import Iterable
 
+from fhir_server.search import inline
 from fhir_server.search.allowed import check_chain
 from fhir_server.search.asked import Condition, either
 from fhir_server.search.fields import fields, narrowed_fields
@@ -84,12 +85,20 @@ def _one(
                 raise
             failures.append(failure)
             continue
+        if _is_inline(parameter):
+            [field] = fields(parameter.resource_type)[parameter.code]
+            alternatives.append(inline.condition(field, target, asked))
+            continue
         for place in places(parameter, target):
             values = Targets(target, (name, rest, text), scope.base_url, place.by_url, asked)
             alternatives.append({place.path: {"$in": values}})
     if not alternatives:
         raise next((one for one in failures if one.issues[0].code == "value"), failures[0])
     return either(alternatives)
+
+
+def _is_inline(parameter: SearchParameter) -> bool:
+    return any(path.type == "Resource" for path in parameter.paths)
 
 
 def places(parameter: SearchParameter, target: str) -> list[Place]:

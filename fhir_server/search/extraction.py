@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from fhir_server.search import contained, modified
+from fhir_server.search import contained, inline, modified
 from fhir_server.search.asked import Field, Reader, as_it_is
 from fhir_server.search.composite import Combination, combinations
 from fhir_server.search.fields import kept_fields
@@ -31,13 +31,15 @@ def search_values(resource: dict[str, Any]) -> dict[str, Any]:
 
     A parameter whose element is there but has nothing to be found by, such as a CodeableConcept that is text
     alone, has the value None or []: it is not missing. The words of its texts stand beside them, and
-    the values of the resources that it contains.
+    the values of the resources that it contains, and of the one that a Bundle begins with.
     """
     values = _values(resource)
     if "contained" in resource:
         values[contained.KEY] = [
             {"type": inner["resourceType"], "search": _values(inner)} for inner in resource["contained"]
         ]
+    if resource["resourceType"] == "Bundle" and (first := inline.first_resource(resource)) is not None:
+        values[inline.KEY] = {"type": first["resourceType"], "search": _values(first)}
     return values
 
 

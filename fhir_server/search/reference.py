@@ -62,9 +62,8 @@ def canonical(text: str) -> list[str]:
     return [text, address] if version else [text]
 
 
-def _inline(resource: dict[str, Any]) -> str | None:
-    resource_id = resource.get("id")
-    return f"{resource['resourceType']}/{resource_id}" if resource_id else None
+def _inline(resource: dict[str, Any]) -> str:
+    return f"{resource['resourceType']}/{resource.get('id', '')}"
 
 
 _READERS = {

@@ -63,6 +63,8 @@ def _stored(client: httpx.Client, base_url: str) -> None:
                 "status": "active",
                 "title": "Intake form",
             },
+            _document("d1", "Patient/peter", "Discharge of Peter"),
+            _document("d2", f"{base_url}/Patient/young", "Admission", id="c2"),
             {
                 "resourceType": "CodeSystem",
                 "id": "main",
@@ -88,6 +90,27 @@ def _stored(client: httpx.Client, base_url: str) -> None:
             },
         ],
     )
+
+
+def _document(name: str, subject: str, title: str, **more: object) -> Resource:
+    composition = {
+        "resourceType": "Composition",
+        **more,
+        "status": "final",
+        "type": {"text": "summary"},
+        "subject": _to(subject),
+        "date": "2026-01-31",
+        "author": [_to("Practitioner/dr")],
+        "title": title,
+    }
+    return {
+        "resourceType": "Bundle",
+        "id": name,
+        "type": "document",
+        "identifier": {"system": "urn:d", "value": name},
+        "timestamp": "2026-01-31T12:00:00Z",
+        "entry": [{"fullUrl": "urn:uuid:0f2a1b3c-0000-4000-8000-000000000000", "resource": composition}],
+    }
 
 
 def _to(reference: str) -> dict[str, str]:
@@ -127,6 +150,17 @@ CHAINS: list[Row] = [
     ("chaining", "Observation?code=8867-4&patient.name=young", "o2"),
     ("chaining", "QuestionnaireResponse?questionnaire.title=intake", "qr"),
     ("chaining", "QuestionnaireResponse?questionnaire.title=other", ""),
+    # The first resource of a document is asked where it stands.
+    ("chaining", "Bundle?composition.title=discharge", "d1"),
+    ("chaining", "Bundle?composition:Composition.title=admission", "d2"),
+    ("chaining", "Bundle?composition.title:exact=Admission", "d2"),
+    ("chaining", "Bundle?composition.title:exact=admission", ""),
+    ("chaining", "Bundle?composition.patient.name=peters", "d1"),
+    ("chaining", "Bundle?composition.patient=young", "d2"),
+    ("chaining", "Bundle?composition._id=c2", "d2"),
+    ("chaining", "Bundle?composition.status:not=final", ""),
+    ("chaining", "Bundle?composition.date=2026-01&type=document", "d1 d2"),
+    ("chaining", "Bundle?message.event=x", ""),
     ("chaining", "CodeSystem?supplements.name=main", "supplement"),
     ("has", "CodeSystem?_has:CodeSystem:supplements:status=draft", "main"),
 ]
