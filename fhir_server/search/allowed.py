@@ -4,11 +4,15 @@
 https://hl7.org/fhir/R4/searchparameter-definitions.html#SearchParameter.modifier
 """
 
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from fhir_server.search.asked import Condition
 from fhir_server.search.escaping import split
 from fhir_server.search.prefixes import split_prefix
 from resources.definitions import resource_types
 from resources.operation_outcome import InvalidSearch, error
-from resources.search_parameters import ANYTHING, SearchParameter
+from resources.search_parameters import ANYTHING, SearchParameter, search_parameters
 
 _WITH_PREFIX = frozenset({"number", "date", "quantity"})
 
@@ -39,6 +43,28 @@ def check_chain(parameter: SearchParameter, rest: str) -> None:
     chain = parameter.allowed.chain
     if chain is not None and code not in chain:
         raise _refusal(parameter, f"is followed by one of these: {', '.join(chain)}")
+
+
+def check_contained(resource_type: str, conditions: Iterable[Condition], sort: Iterable[str]) -> None:
+    """Raise InvalidSearch if a search in contained resources asks a custom parameter, or sorts by one.
+
+    Their values are indexed with the resources of their own type, not with those that contain such resources.
+    """
+    asked = {path for condition in conditions for path in _paths(condition)} | set(sort)
+    for parameter in search_parameters(resource_type).values():
+        path = f"search.{parameter.code}"
+        if parameter.is_custom and any(one == path or one.startswith(f"{path}.") for one in asked):
+            message = f"{parameter.code} cannot be asked of contained resources"
+            raise InvalidSearch(error("not-supported", message))
+
+
+def _paths(condition: Any) -> Iterator[str]:
+    """Yield the keys of a filter, fields of documents among them."""
+    if isinstance(condition, dict):
+        yield from condition
+    if isinstance(condition, dict | list):
+        for inner in condition.values() if isinstance(condition, dict) else condition:
+            yield from _paths(inner)
 
 
 def _code(modifier: str) -> str:

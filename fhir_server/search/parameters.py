@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from fhir_server.search.allowed import check_contained
 from fhir_server.search.asked import both
 from fhir_server.search.criteria import criterion, problem
 from fhir_server.search.known import NOT_INDEXED
@@ -98,6 +99,8 @@ def parse_search(
         reading.wrong.extend(failure.issues)
     if reading.wrong:
         raise InvalidSearch(*reading.wrong)
+    if results.containment.searched != "false":
+        check_contained(resource_type, conditions, (path for key in results.sort for path in key.paths))
     return Query(resource_type, both(conditions), results, tuple(reading.used), tuple(reading.ignored))
 
 

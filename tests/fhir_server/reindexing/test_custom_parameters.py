@@ -169,6 +169,32 @@ def test_the_capability_statement_lists_it(client: httpx.Client) -> None:
     assert {one["code"] for one in DEFINITIONS} <= listed.keys()
 
 
+@pytest.mark.parametrize(
+    "search",
+    ["colour=red", "pet=cat$9", "_sort=visited", "_filter=cats gt 1", "host.name=top", "colour:missing=true"],
+)
+def test_contained_resources_are_not_searched_by_it(client: httpx.Client, search: str) -> None:
+    """A reindexing looks at the resources of a type, not at what contains some: refused, not wrong."""
+    answer = client.get(f"/Patient?_contained=true&{search}")
+    assert answer.status_code == 400, answer.text
+    assert "contained" in answer.json()["issue"][0]["diagnostics"]
+
+
+@pytest.mark.feature("search.custom")
+@pytest.mark.parametrize(
+    ("search", "expected"),
+    [
+        ("/Patient?_id=ann&_include=Patient:host", {"ann", "top"}),
+        ("/Organization?_id=top&_revinclude=Patient:host", {"top", "ann"}),
+        ("/Patient?_id=ann&_include=*", {"ann", "top"}),
+    ],
+)
+def test_what_it_refers_to_is_included(client: httpx.Client, search: str, expected: set[str]) -> None:
+    """https://hl7.org/fhir/R4/search.html#revinclude."""
+    entries = client.get(search).json()["entry"]
+    assert {entry["resource"]["id"] for entry in entries} == expected
+
+
 @pytest.mark.feature("search.custom")
 def test_new_resources_are_found_at_once(client: httpx.Client) -> None:
     """A resource that is created, changed or deleted afterwards is found by what it is then."""
