@@ -12,7 +12,7 @@ from graphql import GraphQLArgument, GraphQLField, GraphQLOutputType
 
 from resources.definitions import resource_types, structure
 from resources.fhirpath.nodes import Shape, members, type_shape
-from resources.search_parameters import search_parameters
+from resources.search_parameters import defined_parameters
 
 Kind = Literal[
     "element",  # a property of the object
@@ -101,7 +101,7 @@ def referrers(resource_type: str) -> tuple[str, ...]:
 @cache
 def _searchable_targets(resource_type: str) -> frozenset[str]:
     found: set[str] = set()
-    for parameter in search_parameters(resource_type).values():
+    for parameter in defined_parameters(resource_type).values():
         if parameter.type == "reference" and parameter.paths:
             found.update(parameter.targets or resource_types())
     return frozenset(found)
