@@ -1,4 +1,4 @@
 """Indexing what is stored by search parameters that are new, beside everybody who works meanwhile.
 
-See `docs/search-parameters.md` and `docs/decisions/0012-custom-search-parameters.md`.
+See `docs/search-parameters.md` and `docs/decisions/0018-custom-search-parameters.md`.
 """

@@ -1,7 +1,7 @@
 """One reindexing carried out: type after type, batch after batch, with pauses.
 
 After each batch it is stored how far it came, and whoever goes on goes on from there. A batch that is done
-twice does no harm. See `docs/decisions/0012-custom-search-parameters.md`.
+twice does no harm. See `docs/decisions/0018-custom-search-parameters.md`.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """The index values of what is stored already: extracted anew beside everybody who writes meanwhile.
 
 Nothing of a resource changes by that: no version comes of it, and `meta` stays as it is.
-See `docs/decisions/0012-custom-search-parameters.md`.
+See `docs/decisions/0018-custom-search-parameters.md`.
 """
 
 from collections.abc import Callable, Iterable, Mapping

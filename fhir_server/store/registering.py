@@ -1,6 +1,6 @@
 """SearchParameters on their way into the store: what they change of the custom parameters, all or nothing.
 
-See `docs/decisions/0012-custom-search-parameters.md`.
+See `docs/decisions/0018-custom-search-parameters.md`.
 """
 
 from collections.abc import Iterable, Sequence

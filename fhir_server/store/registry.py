@@ -3,7 +3,7 @@
 Each process asks for it at the beginning of a request, if it last did so more than half a second ago. So
 whoever changes it waits that long, and from then on no process answers by what was before. That no process
 *writes* index values by what was before is seen to by the database itself (`store.fence`).
-See `docs/decisions/0012-custom-search-parameters.md`.
+See `docs/decisions/0018-custom-search-parameters.md`.
 """
 
 import asyncio
