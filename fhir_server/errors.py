@@ -58,5 +58,5 @@ def error_response(failure: FhirError) -> Response:
 
 
 def status_of(failure: FhirError) -> int:
-    """Return the HTTP status of `failure`."""
-    return _STATUS[type(failure)]
+    """Return the HTTP status of `failure`, which may be of a class that is derived from one of the tree."""
+    return next(_STATUS[kind] for kind in type(failure).__mro__ if kind in _STATUS)
