@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 
@@ -18,6 +19,7 @@ from tests.fhir_server.search.agreement.results import Address
 
 # More pages than these are not walked through for one question; a page is made larger instead.
 _MOST_PAGES = 5
+_FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,13 @@ def read(answer: httpx.Response) -> Any:
 def ask(client: httpx.Client, question: Question) -> Answer:
     """Ask the server, page after page."""
     count = () if question.count is None else (("_count", str(question.count)),)
-    answer = client.get(f"/{question.resource_type}", params=(*question.pairs, *count))
+    pairs = (*question.pairs, *count)
+    owner = "".join(f"/{part}" for part in question.compartment or ())
+    if question.is_posted and not owner:
+        form = urlencode(pairs)
+        answer = client.post(f"/{question.resource_type}/_search", content=form, headers=_FORM)
+    else:
+        answer = client.get(f"{owner}/{question.resource_type}", params=pairs)
     if answer.status_code != httpx.codes.OK:
         return Answer(answer.status_code, text=answer.text)
     ids: list[str] = []
@@ -63,6 +71,9 @@ def ask(client: httpx.Client, question: Question) -> Answer:
 def expected(world: World, question: Question) -> Answer:
     """Return what the evaluator finds."""
     ids = results.found(world, question.resource_type, question.pairs)
+    if question.compartment is not None:
+        within = results.in_compartment(world, question.compartment, question.resource_type)
+        ids = [one for one in ids if one in within]
     included = results.included(world, [(question.resource_type, one) for one in ids], question.pairs)
     return Answer(200, tuple(ids), frozenset(included))
 
@@ -81,8 +92,10 @@ def difference(client: httpx.Client, world: World, question: Question) -> str:
         return f"total {given.total}, expected {len(wanted.ids)}"
     if told := _of_ids(world, question, given.ids, wanted.ids):
         return told
-    if given.included - set(_addresses(question, given.ids)) != wanted.included:
-        return f"included {sorted(given.included)}, expected {sorted(wanted.included)}"
+    included = given.included - set(_addresses(question, given.ids))
+    if included != wanted.included:
+        lacking, more = sorted(wanted.included - included), sorted(included - wanted.included)
+        return f"included lacks {lacking[:5]}, has too many {more[:5]}"
     return ""
 
 
@@ -124,4 +137,6 @@ def _smaller(question: Question) -> list[Question]:
         if "," in text and "\\," not in text
         for part in text.split(",")
     ]
-    return [*found, replace(question, count=None)] if question.count else found
+    found += [replace(question, count=None)] if question.count else []
+    found += [replace(question, compartment=None)] if question.compartment else []
+    return [*found, replace(question, is_posted=False)] if question.is_posted else found

@@ -121,7 +121,7 @@ def system_of(value_set: str) -> str | None:
 @cache
 def compartment(code: str) -> Mapping[str, tuple[str, ...]]:
     """Return the parameters that put resources into compartments of the type `code`, by resource type."""
-    [facts] = [found for found in _read("compartments.json") if found["code"] == code]
+    [facts] = [found for found in _read("compartments.json") if found["id"].lower() == code.lower()]
     return {
         resource["code"]: tuple(resource["param"]) for resource in facts["resource"] if resource.get("param")
     }

@@ -3,7 +3,7 @@
 SUPPORTED = frozenset(
     {
         *("exact", "contains", "not", "text", "in", "not-in", "above", "below", "of-type", "identifier"),
-        *("ucum", "chain", "has", "filter", "list"),
+        *("ucum", "chain", "has", "filter", "list", "include", "compartment"),
     }
 )
 """Modifiers, and the kinds of questions that the drawing knows besides plain parameters."""

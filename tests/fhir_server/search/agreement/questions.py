@@ -8,18 +8,24 @@ from random import Random
 from tests.fhir_server.search.agreement import definitions, elements, filter_questions, values
 from tests.fhir_server.search.agreement.elements import Element
 from tests.fhir_server.search.agreement.evaluator import World
-from tests.fhir_server.search.agreement.results import SORTABLE, Pair
+from tests.fhir_server.search.agreement.results import SORTABLE, Address, Pair
 
 _LONGEST_CHAIN = 3
+_OWNERS = ("Patient", "Encounter", "Practitioner", "RelatedPerson", "Device")
 
 
 @dataclass(frozen=True)
 class Question:
-    """A search: the type that is asked for, the names and values, and how many are wanted on a page."""
+    """A search: the type that is asked for, the names and values, and how many are wanted on a page.
+
+    It may be asked in a compartment, whose owner is type and id; `is_posted` says how it is sent.
+    """
 
     resource_type: str
     pairs: tuple[Pair, ...]
     count: int | None = None
+    compartment: Address | None = None
+    is_posted: bool = False
 
 
 @dataclass(repr=False)
@@ -54,7 +60,52 @@ class Drawing:
         pairs = [self._pair(random, resource_type) for _ in range(random.choice((1, 1, 2, 3)))]
         if random.choice((False, False, True)):
             pairs.append(("_sort", self._order(random, resource_type)))
-        return Question(resource_type, tuple(pair for pair in pairs if pair[1]), random.choice((None, 1, 3)))
+        if "include" in self.features and random.choice((False, False, False, True)):
+            pairs += [self._include(random, resource_type) for _ in range(random.choice((1, 1, 2)))]
+        if random.choice((False, False, False, True)):
+            pairs.append(("_total", random.choice(("none", "estimate", "accurate"))))
+        return Question(
+            resource_type,
+            tuple(pair for pair in pairs if pair[1]),
+            random.choice((None, 1, 3)),
+            self._compartment(random, resource_type),
+            random.choice((False, False, True)),
+        )
+
+    def _compartment(self, random: Random, resource_type: str) -> Address | None:
+        """Draw the owner of a compartment that has resources of the type, mostly none."""
+        if "compartment" not in self.features or random.choice((True, *[True] * 7, False)):
+            return None
+        owners = [
+            name
+            for name in _OWNERS
+            if self.world.of_type(name) and resource_type in definitions.compartment(name)
+        ]
+        if not owners or resource_type in owners:
+            return None
+        owner = random.choice(owners)
+        return owner, random.choice(self.world.of_type(owner))["id"]
+
+    def _include(self, random: Random, resource_type: str) -> Pair:
+        modifier = random.choice(("", "", ":iterate"))
+        if random.choice((True, False)):
+            known = [(resource_type, *link) for link in self._links(resource_type)]
+            if modifier:  # what was brought along may bring others
+                known += [(source, *link) for source in sorted(self.askable) for link in self._links(source)]
+            name = "_include"
+        else:
+            known = [
+                (source, *link)
+                for source in sorted(self.askable)
+                for link in self._links(source)
+                if link[1] == resource_type
+            ]
+            name = "_revinclude"
+        if not known:
+            return name, ""
+        source, code, target = random.choice(known)
+        text = random.choice((f"{source}:{code}", f"{source}:{code}:{target}", f"{source}:*"))
+        return f"{name}{modifier}", text
 
     def _pair(self, random: Random, resource_type: str) -> Pair:
         kinds = ["plain"] * 5 + ["composite"]
