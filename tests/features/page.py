@@ -19,13 +19,15 @@ Every feature of the chapters "RESTful API", "Search", "_filter", "Operations" a
 
 
 def wrong(proofs: Proofs) -> Iterator[str]:
-    """Tell what is wrong: tests of unknown features, features without a test, and the other way round."""
+    """Tell what is wrong: tests of unknown features, features with neither test nor reason, or with both."""
     known = catalogue()
     for feature_id in sorted(proofs.keys() - known.keys()):
         yield f"{feature_id} is proved by {proofs[feature_id][0]}, but is not in the catalogue"
     for feature in known.values():
         if not feature.why and feature.id not in proofs:
             yield f"{feature.id} has no test, and no reason why it is not supported"
+        if feature.why and feature.id in proofs:
+            yield f"{feature.id} is said not to be supported, but {proofs[feature.id][0]} proves it"
 
 
 def page(proofs: Proofs) -> str:

@@ -68,6 +68,7 @@ XML = "application/fhir+xml"
         ("application/xml", "_format=", 200, XML),
     ],
 )
+@pytest.mark.feature("http.format.json", "http.format.xml")
 def test_the_answer_is_in_a_format_the_client_takes(
     client: httpx.Client, accept: str, query: str, status: int, format_: str
 ) -> None:
@@ -107,6 +108,7 @@ def test_compressed_bodies_are_refused(client: httpx.Client) -> None:
 
 @pytest.mark.feature("http.format.accept")
 @pytest.mark.parametrize("path", ["/Patient/none", "/Nonsense", "/Patient?nonsense=1", "/Patient?_x=%ff"])
+@pytest.mark.feature("http.errors")
 def test_errors_are_told_in_the_format_that_is_accepted(client: httpx.Client, path: str) -> None:
     """An OperationOutcome is a resource like any other, also where the query cannot be read."""
     answer = client.get(path, headers={"accept": XML})
@@ -227,6 +229,7 @@ def test_addresses_outside_the_interface_answer_in_fhir_too(client: httpx.Client
     assert httpx.get(root, follow_redirects=True).json()["resourceType"] == "CapabilityStatement"
 
 
+@pytest.mark.feature("http.capabilities")
 def test_capabilities(client: httpx.Client) -> None:
     """The statement lists all 146 types, and what can be done with each."""
     statement = client.get("/metadata").json()

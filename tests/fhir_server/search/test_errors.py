@@ -31,6 +31,7 @@ UNKNOWN = [
 
 
 @pytest.mark.parametrize("pair", UNKNOWN)
+@pytest.mark.feature("search.errors.unknown-parameter")
 def test_an_unknown_parameter_is_refused_with_the_names_of_the_known(client: httpx.Client, pair: str) -> None:
     """https://hl7.org/fhir/R4/search.html#errors: an error, as nobody asked for lenience."""
     issue = refusal(client, f"Patient?{pair}")
@@ -39,6 +40,7 @@ def test_an_unknown_parameter_is_refused_with_the_names_of_the_known(client: htt
     assert "<c>" not in issue["diagnostics"]
 
 
+@pytest.mark.feature("http.prefer.handling")
 def test_handling_strict_is_how_it_is_anyway(client: httpx.Client) -> None:
     """`Prefer: handling=strict` is answered as no preference is."""
     answer = client.get("/Patient?frobnicate=1", headers={"prefer": "handling=strict"})
@@ -46,6 +48,7 @@ def test_handling_strict_is_how_it_is_anyway(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("pair", UNKNOWN)
+@pytest.mark.feature("search.errors.unknown-parameter", "http.prefer.handling")
 def test_a_lenient_search_says_what_it_ignored(client: httpx.Client, pair: str) -> None:
     """The rest is searched, the self link has only what was used, and an outcome names what was not."""
     bundle = page(client, f"Patient?{pair}&gender=male", headers=LENIENT)
@@ -82,6 +85,7 @@ def test_an_unknown_named_query_is_refused_even_by_lenience(client: httpx.Client
     ],
 )
 @pytest.mark.parametrize("headers", [{}, LENIENT], ids=["strict", "lenient"])
+@pytest.mark.feature("search.errors.modifier")
 def test_a_modifier_that_is_not_taken_is_refused(
     client: httpx.Client, pair: str, headers: dict[str, str]
 ) -> None:
@@ -102,6 +106,7 @@ def test_missing_is_true_or_false(client: httpx.Client, text: str) -> None:
 @pytest.mark.parametrize(
     "search", ["name=&gender=male", "gender=male&birthdate=&name:exact=", "name&gender=male"]
 )
+@pytest.mark.feature("search.errors.empty")
 def test_empty_parameters_are_ignored(client: httpx.Client, search: str) -> None:
     """ "Note: Empty parameters are not an error - they are just ignored by the server." """
     answer = client.get(f"/Patient?{search}")
@@ -158,6 +163,7 @@ def test_a_condition_has_to_say_something(client: httpx.Client, criteria: str) -
     ],
     ids=lambda value: str(value)[:40],
 )
+@pytest.mark.feature("search.errors.malformed-value")
 def test_what_is_malformed_is_refused(client: httpx.Client, pair: str, code: str) -> None:
     """400 with an issue of the right kind."""
     answer = client.get(f"/Patient?{pair}")
@@ -192,6 +198,7 @@ def test_all_that_is_wrong_is_said_at_once(client: httpx.Client) -> None:
         f"{SECRET} {SECRET}=1",
     ],
 )
+@pytest.mark.feature("search.errors.privacy")
 def test_an_error_never_repeats_what_was_asked_for(client: httpx.Client, pair: str) -> None:
     """What is looked for may be the name of a patient; error texts end up in logs and tickets."""
     answer = client.get(f"/Patient?{pair}")
@@ -199,6 +206,7 @@ def test_an_error_never_repeats_what_was_asked_for(client: httpx.Client, pair: s
     assert SECRET not in answer.text
 
 
+@pytest.mark.feature("http.search.post")
 def test_a_posted_search_is_the_same_search(client: httpx.Client) -> None:
     """https://hl7.org/fhir/R4/search.html#Introduction: names and values in the body, the URL, or both."""
     for url, form in (
@@ -212,6 +220,7 @@ def test_a_posted_search_is_the_same_search(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("content_type", ["application/fhir+json", "text/plain", "multipart/form-data", ""])
+@pytest.mark.feature("http.search.post")
 def test_a_search_is_posted_as_a_form(client: httpx.Client, content_type: str) -> None:
     """https://hl7.org/fhir/R4/http.html#search: anything else is 415."""
     headers: dict[str, Any] = {"content-type": content_type}

@@ -105,6 +105,7 @@ def _others_writing(base_url: str, *, may_update: bool, may_move: bool = False) 
         "Patient?_sort=-_lastUpdated",
     ],
 )
+@pytest.mark.feature("http.paging.snapshot", "http.paging.links")
 def test_what_stays_is_on_exactly_one_page(
     client: httpx.Client, base_url: str, search: str, count: int
 ) -> None:

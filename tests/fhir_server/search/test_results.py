@@ -71,6 +71,7 @@ def test_sort(client: httpx.Client, order: str, expected: str, count: str) -> No
 @pytest.mark.parametrize(
     ("order", "expected"), [("value-quantity", "v-3 v9.5 v10 v100"), ("-value-quantity", "v100 v10 v9.5 v-3")]
 )
+@pytest.mark.feature("search.result._sort")
 def test_numbers_are_in_the_order_of_numbers(client: httpx.Client, order: str, expected: str) -> None:
     """10 comes after 9.5."""
     assert " ".join(ids(client, f"Observation?_sort={order}&_count=2")) == expected
@@ -97,6 +98,7 @@ def test_an_order_by_search_terms_that_are_sorted_by_too(client: httpx.Client) -
 
 @pytest.mark.feature("search.result._count")
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 6, 7])
+@pytest.mark.feature("http.search.get")
 def test_count_is_the_size_of_a_page(client: httpx.Client, count: int) -> None:
     """https://hl7.org/fhir/R4/search.html#count: "SHALL NOT return more resources than requested"."""
     bundle = page(client, f"Patient?_count={count}")

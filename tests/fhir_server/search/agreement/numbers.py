@@ -3,6 +3,7 @@
 https://hl7.org/fhir/R4/search.html#number, https://hl7.org/fhir/R4/search.html#quantity
 """
 
+import re
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
@@ -36,6 +37,11 @@ UNITS: Mapping[str, tuple[str, Fraction]] = {
     }.items()
     for code, _, factor in (unit.partition(":") for unit in units.split())
 }
+
+
+def unit(code: str) -> tuple[str, Fraction] | None:
+    """Return what a unit measures and its factor, None if it is not in the table; `{score}` is plain."""
+    return UNITS.get("1" if re.fullmatch(r"\{[^{}]*\}", code) else code)
 
 
 def meets_number(element: Element, text: str, _asked: Asked) -> bool:
@@ -75,14 +81,14 @@ def _half_of_last_digit(digits: str) -> Fraction:
 
 def meets_quantity(element: Element, text: str, _asked: Asked) -> bool:
     """Tell whether an amount is as `text` asks, in its unit or in one that can be converted to it."""
-    number, *unit = [plain(part) for part in split(text, "|")]
+    number, *asked_unit = [plain(part) for part in split(text, "|")]
     found = ends(element.type, element.value)
     if found is None:
         return False
     (low, of_low), (high, of_high) = found
-    if not unit:
+    if not asked_unit:
         return compares((low, high), number)
-    system, code = unit
+    system, code = asked_unit
     scales = [_scale(quantity, code) if system in ("", UCUM) else None for quantity in (of_low, of_high)]
     if scales[0] is not None and scales[1] is not None:
         moved = (None if low is None else low * scales[0], None if high is None else high * scales[1])
@@ -93,7 +99,7 @@ def meets_quantity(element: Element, text: str, _asked: Asked) -> bool:
 
 def _scale(quantity: Resource, code: str) -> Fraction | None:
     """Return how many of the unit `code` one of the quantity's unit is, None if there is no telling."""
-    own, wanted = UNITS.get(quantity.get("code", "")), UNITS.get(code)
+    own, wanted = unit(quantity.get("code", "")), unit(code)
     if quantity.get("system") != UCUM or own is None or wanted is None or own[0] != wanted[0]:
         return None
     return own[1] / wanted[1]
@@ -117,15 +123,15 @@ def ends(fhir_type: str, value: Any) -> tuple[End, End] | None:
         origin = Fraction(value["origin"]["value"])
         factor = Fraction(value.get("factor", 1))
         samples = [origin + Fraction(s) * factor for s in value.get("data", "").split() if s not in "EUL"]
-        unit = value["origin"]
-        return ((min(samples), unit), (max(samples), unit)) if samples else None
+        origin_unit = value["origin"]
+        return ((min(samples), origin_unit), (max(samples), origin_unit)) if samples else None
     if "value" not in value:
         return None
     number = Fraction(value["value"])
     if fhir_type == "Money":
         currency = value.get("currency")
-        unit = {"system": "urn:iso:std:iso:4217", "code": currency} if currency else {}
-        return (number, unit), (number, unit)
+        coded = {"system": "urn:iso:std:iso:4217", "code": currency} if currency else {}
+        return (number, coded), (number, coded)
     first, last = {
         "<": (None, number - _HAIR),
         "<=": (None, number),
