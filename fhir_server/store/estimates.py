@@ -6,6 +6,7 @@ https://www.mongodb.com/docs/manual/reference/operator/aggregation/sample/
 from typing import Any
 
 from pymongo.errors import ExecutionTimeout
+from pymongo.read_concern import ReadConcern
 
 from fhir_server.store.connection import Database
 
@@ -20,7 +21,8 @@ async def estimated_count(
     database: Database, resource_type: str, condition: dict[str, Any], longest_ms: int
 ) -> int:
     """Return the number of documents that match; exact up to 10,000 that are found in half a second."""
-    collection = database[resource_type]
+    # Pages are read as of one moment, which MongoDB's estimates know nothing of.
+    collection = database[resource_type].with_options(read_concern=ReadConcern("local"))
     if not condition:
         return await collection.estimated_document_count(maxTimeMS=longest_ms)
     counted = 0

@@ -6,7 +6,7 @@ They were found by `python -m tests.fhir_server.search.agreement`. https://hl7.o
 import httpx
 import pytest
 
-from tests.fhir_server.search.searching import check, refusal, store
+from tests.fhir_server.search.searching import check, matches, page, refusal, store
 
 
 @pytest.mark.feature("search.chain")
@@ -30,3 +30,14 @@ def test_a_value_that_one_type_of_targets_does_not_take(client: httpx.Client) ->
     )
     check(client, ("chaining", f"Provenance?target.type={system}|allergy", "p"))
     assert "YYYY" in refusal(client, "Provenance?target.birthdate=x")["diagnostics"]
+
+
+@pytest.mark.feature("search.result._total")
+@pytest.mark.parametrize("total", ["none", "estimate", "accurate"])
+@pytest.mark.parametrize("criteria", ["", "active=true&"])
+def test_a_total_on_a_first_page_of_several(client: httpx.Client, criteria: str, total: str) -> None:
+    """With pages of one moment an estimated total was a 500, as MongoDB estimates nothing of a moment."""
+    store(client, [{"resourceType": "Practitioner", "id": f"p{n}", "active": True} for n in range(4)])
+    bundle = page(client, f"Practitioner?{criteria}_total={total}&_count=2")
+    assert len(matches(bundle)) == 2
+    assert bundle.get("total") == (None if total == "none" else 4)
