@@ -14,10 +14,10 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
-from fhir_server.announcement import await_answer, await_ready, local_base_url, what_is_where
 from fhir_server.logs import configure_logs
-from fhir_server.parent_death import ending_with
-from fhir_server.serving import listen, serve_on
+from fhir_server.processes.announcement import await_answer, await_ready, local_base_url, what_is_where
+from fhir_server.processes.parent_death import ending_with
+from fhir_server.processes.serving import listen, serve_on
 from fhir_server.settings import ENVIRONMENT_PREFIX, Settings, to_environment
 from fhir_server.store import open_store
 from fhir_server.store.embedded import CannotStart, RunningMongo, running_mongo

@@ -11,6 +11,9 @@ from resources.search_parameters import is_waiting, search_parameters
 NOT_INDEXED = "incomplete"
 """The code of the issue about a custom parameter whose values not all resources have yet."""
 
+WITHOUT_ELEMENT = ("_content", "_filter", "_has", "_list", "_text")
+"""Parameters of all types that ask for something else than the value of an element."""
+
 # Bound on what an error message repeats.
 _LONGEST_NAME = 64
 
@@ -28,7 +31,8 @@ def unknown(resource_type: str, name: str) -> Issue | None:
         return not_indexed(code)
     is_name = len(code) < _LONGEST_NAME and code.replace("-", "").replace("_", "").isalnum()
     named = f"'{code}'" if is_name else "of such a name"
-    message = f"{resource_type} has no search parameter {named} here; it has {', '.join(known)}"
+    listed = ", ".join((*known, *WITHOUT_ELEMENT))
+    message = f"{resource_type} has no search parameter {named} here; it has {listed}"
     return error("not-supported", message)
 
 

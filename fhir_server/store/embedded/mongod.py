@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import structlog
 
-from fhir_server.parent_death import ending_with
+from fhir_server.processes.parent_death import ending_with
 from fhir_server.store.embedded.data_directory import DataDirectory
 from fhir_server.store.embedded.executable import LIBCURL, environment_with_libcurl
 from fhir_server.store.embedded.failure import CannotStart

@@ -14,9 +14,9 @@ from types import FrameType
 
 import structlog
 
-from fhir_server.parent_death import end_with_parent
-from fhir_server.serving import GRACE_SECONDS, configuration
-from fhir_server.sharing import NOT_ACCEPTING, SharingServer
+from fhir_server.processes.parent_death import end_with_parent
+from fhir_server.processes.serving import GRACE_SECONDS, configuration
+from fhir_server.processes.sharing import NOT_ACCEPTING, SharingServer
 
 # A worker that dies at once, again and again, must not keep the machine busy with starting it.
 _RESTART_PAUSE_SECONDS = 0.5

@@ -12,7 +12,7 @@ from typing import Any
 
 from uvicorn.config import Config
 
-from fhir_server.serving import Server
+from fhir_server.processes.serving import Server
 
 # What a worker that accepts nothing at present has in its slot: nobody waits for it.
 NOT_ACCEPTING = 2**31 - 1

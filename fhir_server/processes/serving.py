@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import uvicorn
 
-from fhir_server.protocol import FhirHttpProtocol
+from fhir_server.processes.protocol import FhirHttpProtocol
 from fhir_server.settings import Settings
 
 _BACKLOG = 2048
@@ -46,7 +46,7 @@ def configuration() -> uvicorn.Config:
 def serve_on(listener: socket.socket, settings: Settings) -> bool:
     """Answer requests until SIGTERM or SIGINT, then finish those under way; False if it did not start."""
     if settings.workers > 1:
-        from fhir_server.workers import supervise
+        from fhir_server.processes.workers import supervise
 
         return supervise(listener, settings.workers)
     server = Server(configuration())
