@@ -41,3 +41,21 @@ def test_a_total_on_a_first_page_of_several(client: httpx.Client, criteria: str,
     bundle = page(client, f"Practitioner?{criteria}_total={total}&_count=2")
     assert len(matches(bundle)) == 2
     assert bundle.get("total") == (None if total == "none" else 4)
+
+
+@pytest.mark.feature("search.quantity.ucum")
+@pytest.mark.parametrize(
+    ("value", "expected"), [("ge117||%", "two"), ("le50|http://unitsofmeasure.org|%", "half")]
+)
+def test_an_annotation_is_a_plain_number(client: httpx.Client, value: str, expected: str) -> None:
+    """In UCUM `{score}` is the unit 1, and 1 is 100 %: the evaluator had not known."""
+    score = {"system": "http://unitsofmeasure.org", "code": "{score}", "unit": "score"}
+    risk = {"resourceType": "Observation", "status": "final", "code": {"text": "score"}}
+    store(
+        client,
+        [
+            {**risk, "id": name, "valueQuantity": {"value": n, **score}}
+            for name, n in (("two", 2), ("half", 0.5))
+        ],
+    )
+    check(client, ("quantity", f"Observation?value-quantity={value}", expected))

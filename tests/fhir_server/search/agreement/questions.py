@@ -215,12 +215,12 @@ class Drawing:
         tests = [self._test(random, resource_type) for _ in range(random.choice((1, 1, 2, 3)))]
         return filter_questions.joined(random, [test for test in tests if test])
 
-    def _test(self, random: Random, resource_type: str) -> str:
-        links = self._links(resource_type)
-        if links and "chain" in self.features and random.choice((True, False, False)):
+    def _test(self, random: Random, resource_type: str, longest: int = _LONGEST_CHAIN) -> str:
+        links = self._links(resource_type) if longest and "chain" in self.features else []
+        if links and random.choice((True, False, False)):
             code, target = random.choice(links)
-            test = self._test(random, target)
-            inner = self._test(random, target) if random.choice((True, False, False)) else ""
+            test = self._test(random, target, longest - 1)
+            inner = self._test(random, target, longest - 1) if random.choice((True, False, False)) else ""
             # Of the other types that it might lead to, not all have the parameters of the inner filter.
             typed = f"{code}:{target}" if inner else random.choice((f"{code}:{target}", code))
             return f"{typed}{f'[{inner}]' if inner else ''}.{test}" if test else ""
