@@ -216,8 +216,11 @@ class Drawing:
         return filter_questions.joined(random, [test for test in tests if test])
 
     def _test(self, random: Random, resource_type: str, longest: int = _LONGEST_CHAIN) -> str:
-        links = self._links(resource_type) if longest and "chain" in self.features else []
-        if links and random.choice((True, False, False)):
+        links: list[tuple[str, str]] = []
+        if longest and "chain" in self.features:
+            links = self._links(resource_type)
+        goes_on = random.choice((True, False, False))
+        if links and goes_on:
             code, target = random.choice(links)
             test = self._test(random, target, longest - 1)
             inner = self._test(random, target, longest - 1) if random.choice((True, False, False)) else ""
