@@ -128,7 +128,9 @@ ROWS = [
 
 
 @pytest.mark.parametrize(
-    ("resource_type", "number", "given", "expected"), ROWS, ids=lambda value: str(value)[:50]
+    ("resource_type", "number", "given", "expected"),
+    ROWS,
+    ids=lambda value: str(value)[:50] if isinstance(value, str | int) else "",
 )
 def test_index(
     collections: dict[str, Documents],
