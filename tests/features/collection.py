@@ -36,7 +36,8 @@ def proofs() -> Proofs:
     said = io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         status = pytest.main(
-            ["--collect-only", "-q", "-p", "no:cacheprovider", str(_ROOT / "tests")], plugins=[collector]
+            ["--collect-only", "-q", "-p", "no:cacheprovider", "--numprocesses=0", str(_ROOT / "tests")],
+            plugins=[collector],
         )
     if status != pytest.ExitCode.OK:
         raise RuntimeError(said.getvalue())
