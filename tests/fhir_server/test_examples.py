@@ -77,7 +77,10 @@ def test_each_example_comes_back_as_it_was(client: httpx.Client) -> None:
             assert written.json()["resourceType"] == "OperationOutcome"
             assert client.get(address).status_code == 404
             continue
-        for answer in (written, client.get(address), client.get(f"{address}/_history/1")):
+        # Without this a Binary is read as the file that it is.
+        fhir = {"accept": "application/fhir+json"}
+        reads = (client.get(place, headers=fhir) for place in (address, f"{address}/_history/1"))
+        for answer in (written, *reads):
             stored = content(answer.content)
             assert stored["id"] == resource["id"]
             assert of_the_client(stored) == of_the_client(content(example)), name

@@ -203,8 +203,10 @@ def _quantity(fhir_type: str, element: Any) -> str | None:
         return (
             f"{element['value']}||{element['currency']}" if "currency" in element else f"{element['value']}"
         )
+    # A value that is "more than 60" is not 60.
+    prefix = {">": "gt", ">=": "ge", "<": "lt", "<=": "le"}.get(element.get("comparator"), "")
     if "system" in element and "code" in element:
-        return f"{element['value']}|{_escaped(element['system'])}|{_escaped(element['code'])}"
+        return f"{prefix}{element['value']}|{_escaped(element['system'])}|{_escaped(element['code'])}"
     return f"{element['value']}||{_escaped(element['unit'])}" if "unit" in element else f"{element['value']}"
 
 
@@ -219,6 +221,10 @@ def _uri(_fhir_type: str, element: Any) -> str:
     return _escaped(element)
 
 
+def _near(_fhir_type: str, position: Any) -> str | None:
+    return f"{position['latitude']}|{position['longitude']}|1|km"
+
+
 _TEXTS = {
     "token": _token,
     "string": _string,
@@ -227,6 +233,7 @@ _TEXTS = {
     "quantity": _quantity,
     "reference": _reference,
     "uri": _uri,
+    "special": _near,
 }
 
 
