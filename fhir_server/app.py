@@ -3,6 +3,8 @@
 The only place where the parts are wired; uvicorn calls `create_app` in each worker process.
 """
 
+import asyncio
+import contextlib
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,6 +27,7 @@ from fhir_server.store import Store, open_store
 from resources.operation_outcome import Issue, StoreUnavailable, operation_outcome
 
 _FHIR_PATH = "/fhir"
+_PARTING_SECONDS = 2.0
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -48,7 +51,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         yield
         await jobs.stop()
         await worker.stop()
-        await store.close()
+        # The driver would tell a database that may have fallen silent, and wait for an answer.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PARTING_SECONDS):
+                await store.close()
 
     app = FastAPI(
         title="FHIR R4 hospital server",

@@ -49,6 +49,8 @@ _FIRST_LOOK_SECONDS = 0.05
 _AT_ONCE = 2
 _MOST_ATTEMPTS = 3
 _MOST_KEPT = 100
+# A database that falls silent shall not keep a server from ending.
+_PARTING_SECONDS = 2.0
 _RETRY_AFTER = ("retry-after", "1")
 _STARTED = Issue("information", "informational", "The request is carried out; Content-Location says how far")
 
@@ -131,8 +133,9 @@ class Jobs:
             keeper.cancel()
         await asyncio.gather(*keepers, return_exceptions=True)
         if keepers:
-            with contextlib.suppress(StoreUnavailable):
-                await self._store.release(self._owner, datetime.now(UTC))
+            with contextlib.suppress(StoreUnavailable, TimeoutError):
+                async with asyncio.timeout(_PARTING_SECONDS):
+                    await self._store.release(self._owner, datetime.now(UTC))
 
     async def _take_up(self, job: AsyncJob, context: Context) -> None:
         claimed = await self._store.claim(job, self._owner, datetime.now(UTC) + _LEASE)

@@ -18,6 +18,8 @@ from resources.operation_outcome import StoreUnavailable
 
 _IDLE_SECONDS = 1.0
 _RENEWAL_SECONDS = 1.0
+# A database that falls silent shall not keep a server from ending.
+_PARTING_SECONDS = 2.0
 # Longer than any request may take that still goes by a parameter which is gone, also one answered later.
 REMOVAL_GRACE = timedelta(minutes=15)
 
@@ -46,8 +48,10 @@ class ReindexWorker:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-            with contextlib.suppress(StoreUnavailable):
-                await self._reindexings.release_lease(self._id)
+            # A lease that cannot be given back runs out by itself.
+            with contextlib.suppress(StoreUnavailable, TimeoutError):
+                async with asyncio.timeout(_PARTING_SECONDS):
+                    await self._reindexings.release_lease(self._id)
 
     async def _run(self) -> None:
         is_checked = False
