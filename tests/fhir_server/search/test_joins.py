@@ -13,7 +13,7 @@ from tests.fhir_server.search.searching import Resource, Row, check, encoded, ro
 def _bounds() -> Iterator[None]:
     """Let "few" be two and "many" be four, so that a small hospital has too many of everything."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(joins, "FEW", 2)
+        patch.setattr(joins, "FEW", (1, 2))
         patch.setattr(related, "MOST_RELATED", 4)
         yield
 
