@@ -20,76 +20,90 @@ def _observation(name: str, subject: str, **more: object) -> Resource:
 
 @pytest.fixture(scope="module", autouse=True)
 def _stored(client: httpx.Client, base_url: str) -> None:
-    store(
-        client,
-        [
-            {"resourceType": "Organization", "id": "top", "name": "Top Health", "active": True},
-            {
-                "resourceType": "Organization",
-                "id": "ward",
-                "name": "Ward Co",
-                "partOf": _to("Organization/top"),
-            },
-            {"resourceType": "Practitioner", "id": "dr", "name": [{"family": "Peters"}]},
-            {"resourceType": "Practitioner", "id": "md", "name": [{"family": "Young"}]},
-            {
-                "resourceType": "Patient",
-                "id": "peter",
-                "name": [{"family": "Peters", "given": ["Ann"]}],
-                "gender": "female",
-                "birthDate": "1980-04-01",
-                "managingOrganization": _to("Organization/ward"),
-                "generalPractitioner": [_to("Practitioner/dr"), _to("Practitioner/md")],
-            },
-            {
-                "resourceType": "Patient",
-                "id": "young",
-                "name": [{"family": "Young"}],
-                "gender": "male",
-                "managingOrganization": _to(f"{base_url}/Organization/top"),
-                "generalPractitioner": [_to("Practitioner/md")],
-            },
-            {"resourceType": "Group", "id": "herd", "type": "animal", "actual": True, "code": {"text": "x"}},
-            {"resourceType": "Device", "id": "pump", "identifier": [{"system": "urn:s", "value": "pump-1"}]},
-            _observation("o1", "Patient/peter", performer=[_to("Practitioner/md")]),
-            _observation("o2", "Patient/young", performer=[_to("Patient/peter"), _to("Organization/top")]),
-            _observation("o3", "Group/herd"),
-            _observation("o4", "Device/pump"),
-            _observation("o5", f"{base_url}/Patient/peter/_history/1"),
-            {
-                "resourceType": "Questionnaire",
-                "id": "q",
-                "url": "http://acme.example/q",
-                "status": "active",
-                "title": "Intake form",
-            },
-            _document("d1", "Patient/peter", "Discharge of Peter"),
-            _document("d2", f"{base_url}/Patient/young", "Admission", id="c2"),
-            {
-                "resourceType": "CodeSystem",
-                "id": "main",
-                "url": "http://acme.example/cs",
-                "name": "Main",
-                "status": "active",
-                "content": "complete",
-            },
-            {
-                "resourceType": "CodeSystem",
-                "id": "supplement",
-                "url": "http://acme.example/cs-de",
-                "status": "draft",
-                "content": "supplement",
-                "supplements": "http://acme.example/cs",
-            },
-            {
-                "resourceType": "QuestionnaireResponse",
-                "id": "qr",
-                "status": "completed",
-                "questionnaire": "http://acme.example/q|2",
-                "subject": _to("Patient/peter"),
-            },
-        ],
-    )
+    store(client, [*_people(base_url), *_observations(base_url), *_conformance(base_url)])
+
+
+def _people(base_url: str) -> list[Resource]:
+    """Return two patients with those whom they refer to."""
+    return [
+        {"resourceType": "Organization", "id": "top", "name": "Top Health", "active": True},
+        {
+            "resourceType": "Organization",
+            "id": "ward",
+            "name": "Ward Co",
+            "partOf": _to("Organization/top"),
+        },
+        {"resourceType": "Practitioner", "id": "dr", "name": [{"family": "Peters"}]},
+        {"resourceType": "Practitioner", "id": "md", "name": [{"family": "Young"}]},
+        {
+            "resourceType": "Patient",
+            "id": "peter",
+            "name": [{"family": "Peters", "given": ["Ann"]}],
+            "gender": "female",
+            "birthDate": "1980-04-01",
+            "managingOrganization": _to("Organization/ward"),
+            "generalPractitioner": [_to("Practitioner/dr"), _to("Practitioner/md")],
+        },
+        {
+            "resourceType": "Patient",
+            "id": "young",
+            "name": [{"family": "Young"}],
+            "gender": "male",
+            "managingOrganization": _to(f"{base_url}/Organization/top"),
+            "generalPractitioner": [_to("Practitioner/md")],
+        },
+    ]
+
+
+def _observations(base_url: str) -> list[Resource]:
+    """Return observations about all that an observation may be about."""
+    return [
+        {"resourceType": "Group", "id": "herd", "type": "animal", "actual": True, "code": {"text": "x"}},
+        {"resourceType": "Device", "id": "pump", "identifier": [{"system": "urn:s", "value": "pump-1"}]},
+        _observation("o1", "Patient/peter", performer=[_to("Practitioner/md")]),
+        _observation("o2", "Patient/young", performer=[_to("Patient/peter"), _to("Organization/top")]),
+        _observation("o3", "Group/herd"),
+        _observation("o4", "Device/pump"),
+        _observation("o5", f"{base_url}/Patient/peter/_history/1"),
+    ]
+
+
+def _conformance(base_url: str) -> list[Resource]:
+    """Return what is linked by canonicals, and documents."""
+    return [
+        {
+            "resourceType": "Questionnaire",
+            "id": "q",
+            "url": "http://acme.example/q",
+            "status": "active",
+            "title": "Intake form",
+        },
+        _document("d1", "Patient/peter", "Discharge of Peter"),
+        _document("d2", f"{base_url}/Patient/young", "Admission", id="c2"),
+        {
+            "resourceType": "CodeSystem",
+            "id": "main",
+            "url": "http://acme.example/cs",
+            "name": "Main",
+            "status": "active",
+            "content": "complete",
+        },
+        {
+            "resourceType": "CodeSystem",
+            "id": "supplement",
+            "url": "http://acme.example/cs-de",
+            "status": "draft",
+            "content": "supplement",
+            "supplements": "http://acme.example/cs",
+        },
+        {
+            "resourceType": "QuestionnaireResponse",
+            "id": "qr",
+            "status": "completed",
+            "questionnaire": "http://acme.example/q|2",
+            "subject": _to("Patient/peter"),
+        },
+    ]
 
 
 def _document(name: str, subject: str, title: str, **more: object) -> Resource:
