@@ -1,4 +1,4 @@
-"""The log of the server's own MongoDB: read for the reason of a failure, and kept from growing without an end."""
+"""The log of the server's own MongoDB: read for why it failed, and kept from growing without an end."""
 
 import tempfile
 from pathlib import Path
