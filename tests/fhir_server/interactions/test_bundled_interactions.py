@@ -1,81 +1,26 @@
 """Every interaction as an entry of a batch and of a transaction (https://hl7.org/fhir/R4/http.html#transaction)."""
 
 import asyncio
-import base64
-import json
 from typing import Any
 
 import httpx
 import pytest
 
-Entry = dict[str, Any]
-KINDS = ("batch", "transaction")
-JSON_PATCH = "application/json-patch+json"
-XML_PATCH = "application/xml-patch+xml"
-UUID_1 = "urn:uuid:8f5f4a6c-2222-4b0e-9d6a-000000000001"
-UUID_2 = "urn:uuid:8f5f4a6c-2222-4b0e-9d6a-000000000002"
-
-
-def entry(method: str, url: str, resource: Any = None, full_url: str | None = None, **request: str) -> Entry:
-    """Return a Bundle.entry."""
-    result: Entry = {"request": {"method": method, "url": url, **request}}
-    if resource is not None:
-        result["resource"] = resource
-    if full_url is not None:
-        result["fullUrl"] = full_url
-    return result
-
-
-def post(client: httpx.Client, kind: str, *entries: Entry, **headers: str) -> httpx.Response:
-    """Post a Bundle."""
-    bundle = {"resourceType": "Bundle", "type": kind, "entry": list(entries)}
-    return client.post("", json=bundle, headers=headers)
-
-
-def statuses(answer: httpx.Response) -> list[str]:
-    """Return the statuses of the entries of an answer."""
-    assert answer.status_code == 200, answer.text
-    return [item["response"]["status"][:3] for item in answer.json()["entry"]]
-
-
-def patient(value: str, resource_id: str | None = None, **elements: Any) -> dict[str, Any]:
-    """Return a Patient with an identifier."""
-    resource = {"resourceType": "Patient", "identifier": [{"system": "urn:i", "value": value}], **elements}
-    return resource if resource_id is None else {**resource, "id": resource_id}
-
-
-def basic(subject: str, resource_id: str | None = None) -> dict[str, Any]:
-    """Return a Basic about `subject`."""
-    resource = {"resourceType": "Basic", "code": {"text": "x"}, "subject": {"reference": subject}}
-    return resource if resource_id is None else {**resource, "id": resource_id}
-
-
-def binary(content_type: str, content: Any) -> dict[str, Any]:
-    """Return a Binary that holds a patch."""
-    text = content if isinstance(content, str) else json.dumps(content)
-    return {
-        "resourceType": "Binary",
-        "contentType": content_type,
-        "data": base64.b64encode(text.encode()).decode(),
-    }
-
-
-def fhirpath_patch(path: str, **value: Any) -> dict[str, Any]:
-    """Return a FHIRPath Patch that replaces one element."""
-    parts = [
-        {"name": "type", "valueCode": "replace"},
-        {"name": "path", "valueString": path},
-        {"name": "value", **value},
-    ]
-    return {"resourceType": "Parameters", "parameter": [{"name": "operation", "part": parts}]}
-
-
-def stored(client: httpx.Client, address: str) -> Any:
-    """Return a resource as it is now."""
-    answer = client.get(f"/{address}")
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
+from tests.fhir_server.interactions.bundles import (
+    JSON_PATCH,
+    KINDS,
+    UUID_1,
+    XML_PATCH,
+    Entry,
+    basic,
+    binary,
+    entry,
+    fhirpath_patch,
+    patient,
+    post,
+    statuses,
+    stored,
+)
 
 READS: dict[str, tuple[Entry, str, str | None]] = {
     "read": (entry("GET", "Patient/all"), "200", "Patient"),
@@ -301,53 +246,6 @@ def test_simultaneous_transactions_lose_no_patch(base_url: str, client: httpx.Cl
     assert len(stored(client, "Patient/race")["identifier"]) == 11
 
 
-VERSIONED: dict[str, tuple[str, str, str]] = {
-    "to another resource": ("Patient/vr-other/_history/3", "Patient/vr-other/_history/3", "POST"),
-    "to a new one": (f"{UUID_1}/_history/7", "{new}/_history/1", "POST"),
-    "to a new one by its address": ("Patient/vr-9/_history/7", "Patient/vr-9/_history/1", "PUT new"),
-    "to a new version": ("Patient/vr/_history/1", "Patient/vr/_history/3", "PUT"),
-    "a fragment alone": ("#c", "#c", "POST"),
-}
-
-
-@pytest.mark.feature("http.transaction.versioned-references")
-@pytest.mark.parametrize(("sent", "expected", "method"), VERSIONED.values(), ids=VERSIONED.keys())
-def test_versioned_references(
-    base_url: str, client: httpx.Client, sent: str, expected: str, method: str
-) -> None:
-    """A link to a version stays one, to the version that the transaction makes (#trules)."""
-    client.delete("/Patient/vr")
-    client.delete("/Patient/vr-9")
-    if method == "PUT":
-        expected = expected.replace("/3", f"/{_next_version(client, 'vr')}")
-    target = {
-        "POST": entry("POST", "Patient", patient("vr"), UUID_1),
-        "PUT": entry("PUT", "Patient/vr", patient("vr", "vr"), f"{base_url}/Patient/vr"),
-        "PUT new": entry("PUT", "Patient/vr-9", patient("vr", "vr-9"), f"{base_url}/Patient/vr-9"),
-    }[method]
-    source = {**basic(sent), "contained": [{"resourceType": "Patient", "id": "c"}]}
-    if sent != "#c":
-        source["extension"] = [{"url": "urn:x", "valueReference": {"reference": "#c"}}]
-    answer = post(client, "transaction", entry("POST", "Basic", source), target)
-    assert statuses(answer)[0] == "201"
-    created, made = (
-        "/".join(item["response"].get("location", "").split("/")[-4:-2]) for item in answer.json()["entry"]
-    )
-    assert stored(client, created)["subject"]["reference"] == expected.replace("{new}", made)
-
-
-def _next_version(client: httpx.Client, resource_id: str) -> int:
-    history = client.get(f"/Patient/{resource_id}/_history").json()
-    return len(history.get("entry", [])) + 1
-
-
-@pytest.mark.feature("http.versioned-references")
-def test_versioned_references_are_kept_as_sent(client: httpx.Client) -> None:
-    """Also those to versions that the server does not have."""
-    client.put("/Basic/kept", json=basic("Patient/some/_history/3", "kept"))
-    assert stored(client, "Basic/kept")["subject"]["reference"] == "Patient/some/_history/3"
-
-
 @pytest.mark.feature("http.batch.conditions")
 @pytest.mark.parametrize("kind", KINDS)
 def test_conditions_of_entries(client: httpx.Client, kind: str) -> None:
@@ -368,41 +266,3 @@ def test_conditions_of_entries(client: httpx.Client, kind: str) -> None:
         assert statuses(post(client, kind, *again)) == ["412", "412"]
     else:
         assert [post(client, kind, one).status_code for one in again] == [412, 412]
-
-
-@pytest.mark.feature("http.transaction.links")
-def test_links_in_narratives_and_canonicals(client: httpx.Client) -> None:
-    """Links of `<a>` and `<img>` are rewritten; other text and canonicals are left as they are (#trules)."""
-
-    def div(address: str) -> str:
-        return (
-            '<div xmlns="http://www.w3.org/1999/xhtml">'
-            f'<a title="{UUID_1}" href="{address}">{UUID_1}</a><a href=\'{address}#part\'>x</a>'
-            f'<p><img alt="x" src="{address}"/></p><a href="http://elsewhere.example/">y</a></div>'
-        )
-
-    composition = {
-        "resourceType": "Composition",
-        "status": "final",
-        "type": {"text": "x"},
-        "date": "2020",
-        "author": [{"reference": UUID_1}],
-        "title": "x",
-        "text": {"status": "generated", "div": div(UUID_1)},
-        "section": [{"text": {"status": "generated", "div": div(UUID_1)}}],
-        "extension": [{"url": "urn:x", "valueCanonical": UUID_1}, {"url": "urn:y", "valueUri": UUID_1}],
-    }
-    answer = post(
-        client,
-        "transaction",
-        entry("POST", "Composition", composition),
-        entry("POST", "Patient", patient("narrated"), UUID_1),
-    )
-    assert statuses(answer) == ["201", "201"]
-    made, target = (
-        "/".join(item["response"]["location"].split("/")[-4:-2]) for item in answer.json()["entry"]
-    )
-    found = stored(client, made)
-    assert found["text"]["div"] == found["section"][0]["text"]["div"] == div(target)
-    assert [value["url"] for value in found["extension"]] == ["urn:x", "urn:y"]
-    assert [found["extension"][0]["valueCanonical"], found["extension"][1]["valueUri"]] == [UUID_1, target]
