@@ -6,17 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-Entry = dict[str, Any]
-
-
-def entry(method: str, url: str, resource: Any = None, full_url: str | None = None, **request: str) -> Entry:
-    """Return a Bundle.entry."""
-    result: Entry = {"request": {"method": method, "url": url, **request}}
-    if resource is not None:
-        result["resource"] = resource
-    if full_url is not None:
-        result["fullUrl"] = full_url
-    return result
+from tests.fhir_server.interactions.bundles import Entry, entry
 
 
 def transaction(*entries: Entry) -> dict[str, Any]:
