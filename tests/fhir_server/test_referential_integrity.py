@@ -10,6 +10,7 @@ from pymongo import MongoClient
 
 from fhir_server.settings import Settings
 from tests.fhir_server.conftest import running_server
+from tests.fhir_server.interactions.bundles import entry
 
 FHIR_JSON = "application/fhir+json"
 UUID_1 = "urn:uuid:8f5f4a6c-3333-4b0e-9d6a-000000000001"
@@ -49,16 +50,6 @@ def basic(resource_id: str, reference: str) -> dict[str, Any]:
         "code": {"text": "x"},
         "subject": {"reference": reference},
     }
-
-
-def entry(method: str, url: str, resource: Any = None, full_url: str | None = None) -> Entry:
-    """Return a Bundle.entry."""
-    result: Entry = {"request": {"method": method, "url": url}}
-    if resource is not None:
-        result["resource"] = resource
-    if full_url is not None:
-        result["fullUrl"] = full_url
-    return result
 
 
 def transaction(client: httpx.Client, *entries: Entry) -> httpx.Response:

@@ -5,11 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-
-def entry(method: str, url: str, resource: Any = None, **request: str) -> dict[str, Any]:
-    """Return a Bundle.entry."""
-    result: dict[str, Any] = {"request": {"method": method, "url": url, **request}}
-    return result if resource is None else {**result, "resource": resource}
+from tests.fhir_server.interactions.bundles import entry
 
 
 @pytest.mark.feature("http.batch")
