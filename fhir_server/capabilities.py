@@ -14,8 +14,8 @@ from fhir_server.operations.definitions import canonical
 from fhir_server.operations.operation import ANY_TYPE, Operation
 from fhir_server.operations.registry import OPERATIONS
 from fhir_server.patches import PATCH_FORMATS
-from fhir_server.search.criteria import supported_codes
 from fhir_server.search.include import include_values, revinclude_values
+from fhir_server.search.known import supported_codes
 from fhir_server.search.results import RESULT_PARAMETERS
 from fhir_server.settings import Settings
 from resources.compartments import compartment_urls

@@ -11,7 +11,7 @@ from fhir_server.search.asked import Condition
 from fhir_server.search.lookups import lookups_in
 from fhir_server.search.related import Related
 
-_LOOKED_UP = frozenset({"$eq", "$in", "$gt", "$gte", "$lt", "$lte", "$geoWithin", "$near", "$nearSphere"})
+_LOOKED_UP = frozenset({"$eq", "$in", "$gt", "$gte", "$lt", "$lte", "$geoWithin"})
 
 
 def is_served(condition: Condition) -> bool:

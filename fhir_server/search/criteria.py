@@ -9,7 +9,7 @@ from functools import partial
 from fhir_server.search import chains, filtering, full_text, lists, reverse_chains
 from fhir_server.search.asked import Condition, both
 from fhir_server.search.conditions import condition
-from fhir_server.search.known import supported_codes, unknown
+from fhir_server.search.known import unknown
 from fhir_server.search.scope import Scope
 from resources.operation_outcome import InvalidSearch, Issue
 
@@ -44,6 +44,3 @@ def problem(resource_type: str, name: str) -> Issue | None:
     if name in _WITHOUT_EXPRESSION or reverse_chains.is_reverse_chain(name):
         return None
     return unknown(resource_type, name)
-
-
-__all__ = ["criterion", "problem", "supported_codes"]

@@ -11,7 +11,8 @@ from fhir_server.context import Context, Request, Response
 from fhir_server.query_string import Pairs
 from fhir_server.search import explaining
 from fhir_server.search.asked import Condition, both
-from fhir_server.search.criteria import problem, supported_codes
+from fhir_server.search.criteria import problem
+from fhir_server.search.known import supported_codes
 from fhir_server.search.page_links import KEY_NAME, Place, link_in, new_key, opened
 from fhir_server.search.parameters import parse_search
 from fhir_server.search.plan import contained_queries

@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
+from fhir_server.search.known import WITHOUT_ELEMENT
 from tests.fhir_server.search.searching import FORM, links, matches, page, refusal, store
 
 LENIENT = {"prefer": "handling=lenient"}
@@ -41,6 +42,14 @@ def test_an_unknown_parameter_is_refused_with_the_names_of_the_known(client: htt
 
 
 @pytest.mark.feature("http.prefer.handling")
+def test_an_unknown_parameter_is_told_of_all_that_ask_for_no_element(client: httpx.Client) -> None:
+    """Those that are named are understood, whatever they say of their values."""
+    named = refusal(client, "Patient?frobnicate=1")["diagnostics"].partition("; it has ")[2].split(", ")
+    assert set(WITHOUT_ELEMENT) <= set(named)
+    for name in WITHOUT_ELEMENT:
+        assert "no search parameter" not in client.get(f"/Patient?{name}=x").text
+
+
 def test_handling_strict_is_how_it_is_anyway(client: httpx.Client) -> None:
     """`Prefer: handling=strict` is answered as no preference is."""
     answer = client.get("/Patient?frobnicate=1", headers={"prefer": "handling=strict"})
