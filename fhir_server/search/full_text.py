@@ -56,26 +56,28 @@ def _text_keys() -> frozenset[str]:
 def words(resource: dict[str, Any]) -> dict[str, list[str]]:
     """Return the index values `_text` and `_content` of a resource, each only if it has words."""
     narrative = _words_of_narrative(resource)
-    strings: set[str] = set()
+    known = frozenset(narrative)
+    strings: dict[str, None] = {}
     _collect(resource, _text_keys(), strings)
-    texts: set[str] = set()
+    texts: dict[str, None] = {}
     for text in strings:
-        texts.update(_words_of(text) if len(text) <= _LONGEST_REMEMBERED else _split(text))
-    texts -= narrative
+        for word in _words_of(text) if len(text) <= _LONGEST_REMEMBERED else _split(text):
+            if word not in known:
+                texts[word] = None
     found = {}
     if narrative:
-        found["_text"] = sorted(narrative)[:_MOST_WORDS]
+        found["_text"] = list(narrative)[:_MOST_WORDS]
     if texts:
-        found["_content"] = sorted(texts)[:_MOST_WORDS]
+        found["_content"] = list(texts)[:_MOST_WORDS]
     return found
 
 
-def _collect(node: dict[str, Any], keys: frozenset[str], found: set[str]) -> None:
+def _collect(node: dict[str, Any], keys: frozenset[str], found: dict[str, None]) -> None:
     for key, value in node.items():
         kind = type(value)
         if kind is str:
             if key in keys:
-                found.add(value)
+                found[value] = None
         elif kind is dict:
             _collect(value, keys, found)
         elif kind is list:
@@ -83,17 +85,18 @@ def _collect(node: dict[str, Any], keys: frozenset[str], found: set[str]) -> Non
                 if type(item) is dict:
                     _collect(item, keys, found)
                 elif type(item) is str and key in keys:
-                    found.add(item)
+                    found[item] = None
 
 
-def _words_of_narrative(resource: dict[str, Any]) -> frozenset[str]:
+def _words_of_narrative(resource: dict[str, Any]) -> tuple[str, ...]:
     div: str = resource.get("text", {}).get("div", "") if "text" in resource else ""
-    return _split(html.unescape(_TAG.sub(" ", div[:_LONGEST_NARRATIVE]))) if div else frozenset()
+    return _split(html.unescape(_TAG.sub(" ", div[:_LONGEST_NARRATIVE]))) if div else ()
 
 
-def _split(text: str) -> frozenset[str]:
+def _split(text: str) -> tuple[str, ...]:
+    """Return the words of a text, each once, in their order."""
     found = _WORD.findall(normalised(text))
-    return frozenset(word for word in found if len(word) <= _LONGEST_WORD)
+    return tuple(dict.fromkeys(word for word in found if len(word) <= _LONGEST_WORD))
 
 
 # Displays and names of codes come again and again.
