@@ -113,3 +113,14 @@ def both(conditions: Iterable[Condition]) -> Condition:
         return merged
     # What is in the filter's own $and belongs to one of `conditions`; it must not be replaced.
     return {"$and": [merged, *rest]} if "$and" in merged else merged | {"$and": rest}
+
+
+def conjuncts(filter_: Condition) -> list[Condition]:
+    """Return conditions that hold together if and only if `filter_` holds."""
+    found: list[Condition] = []
+    for path, test in filter_.items():
+        if path == "$and":
+            found += [inner for part in test for inner in conjuncts(part)]
+        else:
+            found.append({path: test})
+    return found

@@ -119,7 +119,8 @@ def _parsed(asked: Asked, text: str) -> tuple[Prefix, datetime, datetime]:
 def _bounds(prefix: Prefix, start: datetime, end: datetime, now: datetime) -> list[Bounds]:
     """Return what the prefix asks of the interval of a resource: one of these.
 
-    Each has a bound on `lo` or `until`, with which the two indexes begin.
+    Each has a bound on `lo` or `until`, with which the two indexes begin, and no two have a `lo` in common:
+    one comes after the other in the order of dates.
     """
     before: Bounds = {"lo": {"$lt": start}}
     within: Bounds = {"lo": {"$gte": start, "$lt": end}, "hi": {"$lte": end}}
@@ -127,15 +128,15 @@ def _bounds(prefix: Prefix, start: datetime, end: datetime, now: datetime) -> li
         case "eq":
             return [within]
         case "ne":
-            return [before, *_beyond(end)]
+            return [before, {"lo": {"$gte": start}, "hi": {"$gt": end}}]
         case "gt":
             return _beyond(end)
         case "lt":
             return [before]
         case "ge":
-            above = _beyond(end)
             # No interval of a day or less reaches over both ends of one that is a day or more.
-            return [{"lo": {"$gte": start}}, *(above[1:] if end - start >= LONGEST_SHORT else above)]
+            above = _beyond(end)[1:] if end - start >= LONGEST_SHORT else _beyond(end)
+            return [{"lo": {"$gte": start}}, *(_together((one, before)) for one in above)]
         case "le":
             return [before, within]
         case "sa":
@@ -149,10 +150,11 @@ def _bounds(prefix: Prefix, start: datetime, end: datetime, now: datetime) -> li
 
 
 def _beyond(moment: datetime) -> list[Bounds]:
-    """Return the bounds of intervals that go on after `moment`: the short ones, and the long ones."""
+    """Return the bounds of intervals that go on after `moment`: all that begin late, and the long ones."""
+    early = shifted(moment, -LONGEST_SHORT)
     return [
-        {"lo": {"$gt": shifted(moment, -LONGEST_SHORT)}, "hi": {"$gt": moment}},
-        {"until": {"$gt": moment}},
+        {"lo": {"$gt": early}, "hi": {"$gt": moment}},
+        {"lo": {"$lte": early}, "until": {"$gt": moment}},
     ]
 
 
@@ -175,6 +177,12 @@ def _on_field(asked: Asked, alternatives: list[Bounds]) -> Condition:
     if not asked.field.is_bare:
         return either({path: {"$elemMatch": bounds}} for bounds in alternatives)
     return either({f"{path}.{end}": limits for end, limits in bounds.items()} for bounds in alternatives)
+
+
+def is_end_of(path: str, start: str) -> bool:
+    """Tell whether at `path` stands the end of the intervals whose first moment stands at `start`."""
+    stem, _, name = start.rpartition(".")
+    return name == "lo" and path in (f"{stem}.hi", f"{stem}.until")
 
 
 def moment_condition(asked: Asked) -> Condition:

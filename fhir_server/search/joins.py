@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fhir_server.context import Context
-from fhir_server.search.asked import Condition, both, either
+from fhir_server.search.asked import Condition, both, conjuncts, either
 from fhir_server.search.cost import is_served
 from fhir_server.search.lookups import looked_up, needs_lookup
 from fhir_server.search.parameters import Query
@@ -35,7 +35,7 @@ async def resolved(query: Query, context: Context) -> Query:
     """Return `query` with what it says of other resources looked up in the store of `context`."""
     if not needs_lookup(query.filter):
         return query
-    parts = _conjuncts(query.filter)
+    parts = conjuncts(query.filter)
     links = [link for part in parts if (link := _link(part)) is not None]
     others = [part for part in parts if _link(part) is None]
     found = both([await looked_up(part, context) for part in others])
@@ -61,17 +61,6 @@ async def resolved(query: Query, context: Context) -> Query:
 def has_lookups(query: Query) -> bool:
     """Tell whether `resolved` has to ask the store for anything."""
     return needs_lookup(query.filter)
-
-
-def _conjuncts(filter_: Condition) -> list[Condition]:
-    """Return conditions that hold together if and only if `filter_` holds."""
-    found: list[Condition] = []
-    for path, test in filter_.items():
-        if path == "$and":
-            found += [inner for part in test for inner in _conjuncts(part)]
-        else:
-            found.append({path: test})
-    return found
 
 
 def _link(part: Condition) -> _Link | None:

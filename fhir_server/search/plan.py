@@ -1,7 +1,8 @@
 """From a query to what MongoDB is asked, page by page, in both directions.
 
 A page goes on where the last one ended by the values of its sort keys, so that nothing is skipped or
-repeated while others write. Without `_sort` resources come in the order of `seq`, that is of their creation.
+repeated while others write. Without `_sort` resources come in the order of `seq`, that is of their creation,
+unless a range of dates is all that is asked for (see `search.ranges`).
 https://hl7.org/fhir/R4/http.html#paging
 """
 
@@ -13,6 +14,7 @@ from fhir_server.search.asked import both
 from fhir_server.search.contained import unpacked
 from fhir_server.search.parameters import Query
 from fhir_server.search.positions import Position
+from fhir_server.search.ranges import parts
 from fhir_server.search.sorting import SortKey
 
 Filter = dict[str, Any]
@@ -39,8 +41,9 @@ def finds(query: Query, position: Position | None, *, backwards: bool = False) -
     """Return the finds that together, one after the other, give what comes after `position` in order.
 
     `backwards` they give what comes before it, the nearest first. That takes one find if there is no sort
-    key, and two if there is one: the resources that have a value come first, then the others. For more keys,
-    or one of several parameters together, there is no such way: None. Nor is there for the way back by the
+    key, and two if there is one: the resources that have a value come first, then the others; if ranges of
+    the key are asked for, one for each of these. For more keys, or one of several parameters together, there
+    is no such way: None. Nor is there for the way back by the
     least of several values, as MongoDB would go by the greatest.
     """
     sort = query.results.sort
@@ -52,6 +55,10 @@ def finds(query: Query, position: Position | None, *, backwards: bool = False) -
         return None
     if backwards:
         key = replace(key, descending=not key.descending)
+    ranges = parts(query.filter, key)
+    if ranges is not None:
+        listed = [_having_value(replace(query, filter=one), key, position) for one in ranges]
+        return listed[:: key.direction]
     is_lacking = position is not None and position.values[0] is None
     steps: list[Find] = []
     if backwards or not is_lacking:

@@ -16,6 +16,7 @@ from fhir_server.search.known import supported_codes
 from fhir_server.search.page_links import KEY_NAME, Place, link_in, new_key, opened
 from fhir_server.search.parameters import parse_search
 from fhir_server.search.plan import contained_queries
+from fhir_server.search.ranges import in_order_of_range
 from fhir_server.search.results import is_result_parameter
 from fhir_server.search.searchset import Search, searchset
 from resources.custom_parameters import once_for_all_types
@@ -66,6 +67,8 @@ async def answer(
             for query in search.queries
         )
         search = replace(search, queries=tuple(restricted))
+    if len(search.queries) == 1:
+        search = replace(search, queries=(in_order_of_range(search.queries[0]),))
     if explaining.is_wanted(request.query):
         return Response(200, await explaining.explanation(search, context))
     return Response(200, await searchset(search, context))

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from fhir_server.search.plan import Find, finds, pipeline
+from fhir_server.search.parameters import Query
+from fhir_server.search.plan import finds, pipeline
 from fhir_server.search.positions import Position
+from fhir_server.search.ranges import in_order_of_range
 from fhir_server.store.connection import CODEC_OPTIONS
 from tests.fhir_server.search.stored import Document, Documents, collection, document, page, parsed, position
 
@@ -111,19 +113,29 @@ def _stages(plan: Any) -> Iterator[dict[str, Any]]:
             yield from _stages(inner)
 
 
-def _first_find(search: str, after: Position | None = None) -> Find:
-    resource_type, _, query = search.partition("?")
-    found = finds(parsed(resource_type, query), after)
-    assert found is not None
-    return found[0]
+def _query(search: str) -> Query:
+    resource_type, _, text = search.partition("?")
+    return in_order_of_range(parsed(resource_type, text))
 
 
 def _execution(stored: dict[str, Documents], search: str, after: Position | None = None) -> Execution:
-    """Carry out the first find of a search as the store does."""
-    find = _first_find(search, after)
+    """Carry out the finds of a search as the store does: the next one while the page is not full."""
     documents = stored[search.partition("?")[0]]
-    command = {"find": documents.name, "filter": find.filter, "sort": dict(find.sort), "limit": PAGE}
-    return _explain(documents, {**command, "projection": find.projection})
+    steps = finds(_query(search), after)
+    assert steps
+    found: list[Execution] = []
+    for step in steps:
+        left = PAGE - sum(one.returned for one in found)
+        if left:
+            command = {"find": documents.name, "filter": step.filter, "sort": dict(step.sort), "limit": left}
+            found.append(_explain(documents, {**command, "projection": step.projection}))
+    return Execution(
+        frozenset(stage for one in found for stage in one.stages),
+        frozenset(index for one in found for index in one.indexes),
+        sum(one.returned for one in found),
+        sum(one.keys for one in found),
+        sum(one.documents for one in found),
+    )
 
 
 # Search, and the indexes that carry it out: they read the resources that they give, and no other.
@@ -237,15 +249,18 @@ def test_unbounded(stored: dict[str, Documents], search: str) -> None:
         "Observation?_sort=-date",
         "Observation?code=c3",
         "Observation?date=ge2012-03-01&date=lt2013-03-10&_sort=date",
+        "Observation?date=ge2012-03-01&date=lt2013-03-10&_sort=-date",
+        "Observation?date=ge2012-03-01&date=le2013-03-10",
+        "Observation?date=sa2013-01-01",
+        "Observation?_lastUpdated=ge2024-04-30T22:30:00Z",
     ],
 )
 def test_deep_page(stored: dict[str, Documents], search: str) -> None:
     """A later page reads no more than the first one, but for the resource that the last one ended with."""
-    resource_type, _, text = search.partition("?")
-    query = parsed(resource_type, text)
+    query = _query(search)
     after = None
     for _ in range(3):
-        after = position(query, page(stored[resource_type], query, after, PAGE - 1)[-1])
+        after = position(query, page(stored[query.resource_type], query, after, PAGE - 1)[-1])
     found = _execution(stored, search, after)
     assert found.returned == PAGE
     assert found.keys <= PAGE + 1

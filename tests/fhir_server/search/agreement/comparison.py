@@ -24,11 +24,15 @@ _FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server found: the ids of the matches in their order, what came along, and the total it gave."""
+    """What a server found: the ids of the matches in their order, what came along, and the total it gave.
+
+    `is_cut` tells that the server said that more could come along.
+    """
 
     status: int
     ids: tuple[str, ...] = ()
     included: frozenset[Address] = frozenset()
+    is_cut: bool = False
     total: int | None = None
     text: str = ""
 
@@ -52,6 +56,7 @@ def ask(client: httpx.Client, question: Question) -> Answer:
         return Answer(answer.status_code, text=answer.text)
     ids: list[str] = []
     included: set[Address] = set()
+    is_cut = False
     bundle = read(answer)
     total = bundle.get("total")
     while True:
@@ -61,11 +66,13 @@ def ask(client: httpx.Client, question: Question) -> Answer:
                 ids.append(resource["id"])
             elif mode == "include":
                 included.add((resource["resourceType"], resource["id"]))
+            else:
+                is_cut |= any(issue["code"] == "incomplete" for issue in resource["issue"])
         following = [link["url"] for link in bundle["link"] if link["relation"] == "next"]
         if not following:
             break
         bundle = read(client.get(following[0]).raise_for_status())
-    return Answer(200, tuple(ids), frozenset(included), total)
+    return Answer(200, tuple(ids), frozenset(included), is_cut, total)
 
 
 def expected(world: World, question: Question) -> Answer:
@@ -93,8 +100,8 @@ def difference(client: httpx.Client, world: World, question: Question) -> str:
     if told := _of_ids(world, question, given.ids, wanted.ids):
         return told
     included = given.included - set(_addresses(question, given.ids))
-    if included != wanted.included:
-        lacking, more = sorted(wanted.included - included), sorted(included - wanted.included)
+    lacking, more = sorted(wanted.included - included), sorted(included - wanted.included)
+    if more or (lacking and not given.is_cut):
         return f"included lacks {lacking[:5]}, has too many {more[:5]}"
     return ""
 
@@ -107,12 +114,19 @@ def _of_ids(world: World, question: Question, given: Sequence[str], wanted: Sequ
     too_few, too_many = sorted(set(wanted) - set(given)), sorted(set(given) - set(wanted))
     if too_few or too_many:
         return f"lacks {too_few[:3]}, has too many {too_many[:3]}, of {len(wanted)}"
-    # Which of two equal ones comes first is for the server to say; without an order, the oldest.
-    given_keys = results.sort_keys(world, question.resource_type, given, question.pairs)
-    wanted_keys = results.sort_keys(world, question.resource_type, wanted, question.pairs)
-    for index, pair in enumerate(zip(given_keys, wanted_keys, strict=True)):
+    # Which of two equal ones comes first is for the server to say.
+    possible = results.orders(question.resource_type, question.pairs)
+    told = [_of_order(world, question, given, keys) for keys in possible]
+    return "" if "" in told else "; ".join(told)
+
+
+def _of_order(world: World, question: Question, given: Sequence[str], keys: Sequence[str]) -> str:
+    given_values = results.sort_values(world, question.resource_type, given, keys)
+    wanted = results.in_order(world, question.resource_type, given, keys)
+    wanted_values = results.sort_values(world, question.resource_type, wanted, keys)
+    for index, pair in enumerate(zip(given_values, wanted_values, strict=True)):
         if pair[0] != pair[1]:
-            return f"order: at {index} {given[index]}, expected {wanted[index]}"
+            return f"order by {','.join(keys)}: at {index} {given[index]}, expected {wanted[index]}"
     return ""
 
 

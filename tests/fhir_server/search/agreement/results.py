@@ -31,9 +31,15 @@ def found(world: World, resource_type: str, pairs: Sequence[Pair]) -> list[str]:
         else:
             met = world.matching(resource_type, name, text)
         ids = [one for one in ids if one in met]
-    for key in reversed(_keys(pairs) or ["_lastUpdated"]):
-        ids = _sorted(world, resource_type, ids, key)
-    return ids
+    return in_order(world, resource_type, ids, orders(resource_type, pairs)[0])
+
+
+def in_order(world: World, resource_type: str, ids: Sequence[str], keys: Sequence[str]) -> list[str]:
+    """Return ids by all of the keys."""
+    found = list(ids)
+    for key in reversed(keys):
+        found = _sorted(world, resource_type, found, key)
+    return found
 
 
 def _keys(pairs: Sequence[Pair]) -> list[str]:
@@ -58,9 +64,22 @@ def _values(world: World, resource_type: str, key: str) -> dict[str, Any]:
     return values
 
 
-def sort_keys(world: World, resource_type: str, ids: Sequence[str], pairs: Sequence[Pair]) -> list[Any]:
-    """Return what each of the ids is sorted by; without an order, the time when it was stored."""
-    listed = [_values(world, resource_type, key) for key in _keys(pairs) or ["_lastUpdated"]]
+def orders(resource_type: str, pairs: Sequence[Pair]) -> list[list[str]]:
+    """Return the sort keys that a search may be answered by.
+
+    Without an order those of the time when resources were stored and, if dates are all that is asked for,
+    that of these dates.
+    """
+    if keys := _keys(pairs):
+        return [keys]
+    asked = {name for name, _ in pairs if name.partition(":")[0] not in _OF_RESULTS}
+    dates_alone = len(asked) == 1 and definitions.parameters(resource_type).get(min(asked))
+    return [["_lastUpdated"], *([[min(asked)]] if dates_alone and dates_alone.type == "date" else [])]
+
+
+def sort_values(world: World, resource_type: str, ids: Sequence[str], keys: Sequence[str]) -> list[Any]:
+    """Return what each of the ids is sorted by."""
+    listed = [_values(world, resource_type, key) for key in keys]
     return [tuple(values.get(one) for values in listed) for one in ids]
 
 
