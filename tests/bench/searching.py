@@ -5,7 +5,8 @@ import json
 import random
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -34,42 +35,86 @@ class Latency:
     bare: float
 
 
-def measure(port: int, mongo_url: str) -> list[Latency]:
-    """Ask each shape about `_QUESTIONS` samples, one after the other, in turns with its bare answer."""
-    with (
-        MongoClient[dict[str, Any]](mongo_url, tz_aware=True) as reader,
-        MongoClient[RawBSONDocument](mongo_url, document_class=RawBSONDocument) as bare,
-    ):
-        samples = _samples(reader["fhir"])
-        return [asyncio.run(_latency(port, bare["fhir"], shape, samples)) for shape in SHAPES]
+@dataclass(frozen=True, slots=True)
+class Hospital:
+    """A server and its database: `port` on the loopback interface, and the URL of the MongoDB behind it."""
+
+    port: int
+    mongo_url: str
 
 
-async def _latency(
-    port: int, database: Database[RawBSONDocument], shape: Shape, samples: Sequence[Sample]
-) -> Latency:
-    connection = await Connection.open(port)
-    ours, theirs = [], []
-    for sample in samples:
-        path = f"/fhir/{_address(shape.search, sample)}"
-        for _ in range(shape.follow):
-            path = await _next(connection, path) or path
-        request = get(path)
-        started = time.perf_counter()
-        status, body = await connection.send(request)
-        ours.append((time.perf_counter() - started) * 1000)
-        if status != 200:
-            raise RuntimeError(f"{shape.name}: {status} {body[:300]!r}")
-        started = time.perf_counter()
-        answer(database, shape, sample)
-        theirs.append((time.perf_counter() - started) * 1000)
-    connection.close()
-    return Latency(
-        shape.name,
-        _percentile(ours, 0.5),
-        _percentile(ours, 0.95),
-        _percentile(ours, 0.99),
-        statistics.median(theirs),
-    )
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a hospital is asked about, over what, and the milliseconds of the answers, ours and bare ones."""
+
+    connection: Connection
+    bare: Database[RawBSONDocument]
+    samples: Sequence[Sample]
+    ours: Mapping[str, list[float]]
+    theirs: Mapping[str, list[float]]
+
+
+def measure(hospitals: Sequence[Hospital]) -> list[list[Latency]]:
+    """Ask each hospital about `_QUESTIONS` samples, every shape in turns with its bare answer.
+
+    A shape is asked of one hospital after the other, and every shape about a sample before any about the
+    next: the machine's own speed drifts, and so it is the same for all of them. First MongoDB writes down
+    what it holds of the load.
+    """
+    with ExitStack() as stack:
+        databases: list[Database[RawBSONDocument]] = []
+        samples: list[list[Sample]] = []
+        for hospital in hospitals:
+            reader: MongoClient[dict[str, Any]] = MongoClient(hospital.mongo_url, tz_aware=True)
+            bare = MongoClient(hospital.mongo_url, document_class=RawBSONDocument)
+            stack.enter_context(reader)
+            databases.append(stack.enter_context(bare)["fhir"])
+            reader.admin.command("fsync")
+            samples.append(_samples(reader["fhir"]))
+        return asyncio.run(_latencies([hospital.port for hospital in hospitals], databases, samples))
+
+
+async def _latencies(
+    ports: Sequence[int],
+    databases: Sequence[Database[RawBSONDocument]],
+    samples: Sequence[Sequence[Sample]],
+) -> list[list[Latency]]:
+    asked: list[_Asked] = []
+    for port, database, about in zip(ports, databases, samples, strict=True):
+        ours, theirs = ({shape.name: list[float]() for shape in SHAPES} for _ in range(2))
+        asked.append(_Asked(await Connection.open(port), database, about, ours, theirs))
+    for number in range(_QUESTIONS):
+        for shape in SHAPES:
+            for one in asked:
+                one.ours[shape.name].append(await _answered(one.connection, shape, one.samples[number]))
+                started = time.perf_counter()
+                answer(one.bare, shape, one.samples[number])
+                one.theirs[shape.name].append((time.perf_counter() - started) * 1000)
+    for one in asked:
+        one.connection.close()
+    return [
+        [_latency(shape.name, one.ours[shape.name], one.theirs[shape.name]) for shape in SHAPES]
+        for one in asked
+    ]
+
+
+async def _answered(connection: Connection, shape: Shape, sample: Sample) -> float:
+    """Ask the server; return the milliseconds that its answer took."""
+    path = f"/fhir/{_address(shape.search, sample)}"
+    for _ in range(shape.follow):
+        path = await _next(connection, path) or path
+    request = get(path)
+    started = time.perf_counter()
+    status, body = await connection.send(request)
+    taken = (time.perf_counter() - started) * 1000
+    if status != 200:
+        raise RuntimeError(f"{shape.name}: {status} {body[:300]!r}")
+    return taken
+
+
+def _latency(shape: str, ours: Sequence[float], theirs: Sequence[float]) -> Latency:
+    p50, p95, p99 = (_percentile(ours, share) for share in (0.5, 0.95, 0.99))
+    return Latency(shape, p50, p95, p99, statistics.median(theirs))
 
 
 def _percentile(milliseconds: Sequence[float], share: float) -> float:
