@@ -15,6 +15,7 @@ import structlog
 
 from fhir_server.asynchronous.jobs import Jobs
 from fhir_server.binary_content import is_read_of_binary, is_write_of_binary, sent_binary, wants_content
+from fhir_server.bundle_requests import is_reading
 from fhir_server.context import Context, Request, Response
 from fhir_server.errors import error_response
 from fhir_server.formats import JSON, accepted_format, best_format, sent_format
@@ -31,6 +32,7 @@ from resources.custom_parameters import using
 from resources.operation_outcome import (
     ContentTooLarge,
     FhirError,
+    InvalidContent,
     Issue,
     StoreUnavailable,
     UnsupportedMediaType,
@@ -43,6 +45,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _FORM = "application/x-www-form-urlencoded"
+# Trial use: https://hl7.org/fhir/R4/provenance.html#header
+_PROVENANCE = "X-Provenance is not taken; send a transaction that has the Provenance in it"
 
 
 class ClientDisconnectedError(Exception):
@@ -140,6 +144,8 @@ class _Exchange:
         if request.path:
             self.resource_type = request.path[0]
         await self._use_custom_parameters()
+        if b"x-provenance" in self._headers and not is_reading(request, route):
+            raise InvalidContent(error("not-supported", _PROVENANCE))
         if request.method in ("POST", "PUT", "PATCH"):
             request = self._with_body(request, await self._body(receive))
         if route.may_wait and self._context.preferences.respond_async and request.method != "HEAD":

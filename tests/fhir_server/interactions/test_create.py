@@ -55,6 +55,18 @@ def test_what_is_not_a_valid_patient_is_refused(
     assert client.get("/Patient/_history").json().get("entry", []) == before
 
 
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/Patient"), ("PUT", "/Patient/p"), ("DELETE", "/Patient/p")]
+)
+def test_a_provenance_in_a_header_is_refused(client: httpx.Client, method: str, path: str) -> None:
+    """https://hl7.org/fhir/R4/provenance.html#header: one that would not be kept is not passed over."""
+    header = {"x-provenance": '{"resourceType": "Provenance"}'}
+    answer = client.request(method, path, json=PATIENT, headers=header)
+    assert answer.status_code == 400
+    assert "transaction" in answer.json()["issue"][0]["diagnostics"]
+    assert client.get("/Patient", headers=header).status_code == 200
+
+
 @pytest.mark.feature("http.conditional.create")
 def test_conditional_create_makes_one_and_finds_it_again(client: httpx.Client) -> None:
     """https://hl7.org/fhir/R4/http.html#ccreate: no match creates, one match is answered with 200."""
