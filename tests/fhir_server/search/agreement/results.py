@@ -67,14 +67,15 @@ def _values(world: World, resource_type: str, key: str) -> dict[str, Any]:
 def orders(resource_type: str, pairs: Sequence[Pair]) -> list[list[str]]:
     """Return the sort keys that a search may be answered by.
 
-    Without an order those of the time when resources were stored and, if dates are all that is asked for,
-    that of these dates.
+    Without an order those of the time when resources were stored and, if one criterion is all that is asked
+    for, that of the dates that it names.
     """
     if keys := _keys(pairs):
         return [keys]
-    asked = {name for name, _ in pairs if name.partition(":")[0] not in _OF_RESULTS}
-    dates_alone = len(asked) == 1 and definitions.parameters(resource_type).get(min(asked))
-    return [["_lastUpdated"], *([[min(asked)]] if dates_alone and dates_alone.type == "date" else [])]
+    asked = {name: text for name, text in pairs if name.partition(":")[0] not in _OF_RESULTS}
+    named = asked["_filter"].split() if asked.keys() == {"_filter"} else [*asked] * (len(asked) == 1)
+    known = definitions.parameters(resource_type)
+    return [["_lastUpdated"], *([one] for one in named if one in known and known[one].type == "date")]
 
 
 def sort_values(world: World, resource_type: str, ids: Sequence[str], keys: Sequence[str]) -> list[Any]:
