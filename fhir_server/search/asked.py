@@ -95,8 +95,10 @@ def one_of(path: str, values: Iterable[Any]) -> Condition:
 
 
 def either(conditions: Iterable[Condition]) -> Condition:
-    """Return the condition that one of `conditions` holds."""
+    """Return the condition that one of `conditions` holds; of none no document does."""
     listed = list(conditions)
+    if not listed:
+        return NOTHING
     return listed[0] if len(listed) == 1 else {"$or": listed}
 
 

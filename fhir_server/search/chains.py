@@ -92,7 +92,8 @@ def _one(
         for place in places(parameter, target):
             values = Targets(target, (name, rest, text), scope.base_url, place.by_url, asked)
             alternatives.append({place.path: {"$in": values}})
-    if not alternatives:
+    # Without either these are canonicals alone, to a type whose resources have no URL.
+    if failures and not alternatives:
         raise next((one for one in failures if one.issues[0].code == "value"), failures[0])
     return either(alternatives)
 

@@ -59,3 +59,21 @@ def test_an_annotation_is_a_plain_number(client: httpx.Client, value: str, expec
         ],
     )
     check(client, ("quantity", f"Observation?value-quantity={value}", expected))
+
+
+@pytest.mark.feature("search.chain")
+@pytest.mark.parametrize(
+    "search",
+    [
+        "Measure?depends-on:Observation.code=c",
+        "Account?_has:Measure:depends-on:status=active",
+        "Measure?_filter=depends-on:Observation.code eq c or status eq draft",
+    ],
+)
+def test_a_canonical_leads_to_no_resource_without_a_url(client: httpx.Client, search: str) -> None:
+    """R4 lists Observation as a target of a canonical, whose URL no Observation has: it was a 500."""
+    store(
+        client,
+        [{"resourceType": "Measure", "id": "m", "status": "active", "library": ["http://x.example/o"]}],
+    )
+    assert matches(page(client, search)) == []
