@@ -77,3 +77,19 @@ def test_a_canonical_leads_to_no_resource_without_a_url(client: httpx.Client, se
         [{"resourceType": "Measure", "id": "m", "status": "active", "library": ["http://x.example/o"]}],
     )
     assert matches(page(client, search)) == []
+
+
+@pytest.mark.feature("search.quantity.ucum")
+def test_a_picogram_is_a_mass(client: httpx.Client) -> None:
+    """The haemoglobin of a red cell is less than 100 kg: the evaluator had not known."""
+    amount = {"value": 30, "unit": "pg", "system": "http://unitsofmeasure.org", "code": "pg"}
+    cell = {"resourceType": "Observation", "id": "mch", "status": "final", "code": {"text": "MCH"}}
+    store(client, [{**cell, "valueQuantity": amount}])
+    check(
+        client,
+        (
+            "quantity",
+            "Observation?code:text=MCH&value-quantity=le1.0e+2|http://unitsofmeasure.org|kg",
+            "mch",
+        ),
+    )

@@ -26,14 +26,18 @@ _HAIR = Fraction(1, 10**60)
 UNITS: Mapping[str, tuple[str, Fraction]] = {
     code: (kind, Fraction(factor))
     for kind, units in {
-        "mass": "g:1 mg:1/1000 ug:1/1000000 ng:1/1000000000 kg:1000",
+        "mass": "g:1 mg:1/1000 ug:1/1000000 ng:1/1000000000 pg:1/1000000000000 kg:1000",
         "volume": "L:1 mL:1/1000 dL:1/10 uL:1/1000000 fL:1/1000000000000000",
         "length": "m:1 cm:1/100 mm:1/1000 km:1000",
         "time": "s:1 min:60 h:3600 d:86400 wk:604800 ms:1/1000",
-        "concentration": "g/L:1 mg/dL:1/100 g/dL:10 mg/L:1/1000 ug/mL:1/1000 ng/mL:1/1000000",
+        "concentration": "g/L:1 mg/dL:1/100 g/dL:10 mg/L:1/1000 ug/mL:1/1000 ug/L:1/1000000 ng/mL:1/1000000"
+        " pg/mL:1/1000000000",
         "molarity": "mol/L:1 mmol/L:1/1000 umol/L:1/1000000",
-        "share": "1:1 %:1/100",
-        "pressure": "Pa:1 kPa:1000",
+        "share": "1:1 %:1/100 mg/g:1/1000",
+        "frequency": "/min:1/60 /s:1",
+        "number": "10*3/uL:1000 10*6/uL:1000000 /uL:1",
+        "activity": "U/L:1 kU/L:1000",
+        "pressure": "Pa:1 kPa:1000 mm[Hg]:133322/1000",
     }.items()
     for code, _, factor in (unit.partition(":") for unit in units.split())
 }
