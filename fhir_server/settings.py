@@ -52,6 +52,11 @@ class Settings(BaseSettings):
         description="Public address of the FHIR interface, if a proxy stands in front; without one it is "
         "what the request's Host header says",
     )
+    auth: Literal["off", "on"] = Field(
+        default="off",
+        description="Whether a request needs a token, and sees what its user may see; `off` until the access "
+        "rules cover every path, and then only by name",
+    )
     max_body_bytes: int = Field(
         default=64 * _MEBIBYTE, ge=1024, description="Largest request body, in bytes; larger ones get a 413"
     )
