@@ -6,10 +6,11 @@ The command line sets the same variables, so that worker processes read what the
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from fhir_server.matching.weights import load_weights
+from fhir_server.secrets_at_rest import keyring
 
 ENVIRONMENT_PREFIX = "FHIR_"
 
@@ -24,7 +25,11 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix=ENVIRONMENT_PREFIX, env_ignore_empty=True, frozen=True, extra="ignore"
+        env_prefix=ENVIRONMENT_PREFIX,
+        env_ignore_empty=True,
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,
     )
 
     mongo_url: str | None = Field(
@@ -56,6 +61,11 @@ class Settings(BaseSettings):
         default="off",
         description="Whether a request needs a token, and sees what its user may see; `off` until the access "
         "rules cover every path, and then only by name",
+    )
+    encryption_key: SecretStr | None = Field(
+        default=None,
+        description="Key for secrets in the database, 32 random bytes in base64; to change it put the new "
+        "one before the old, with a comma",
     )
     max_body_bytes: int = Field(
         default=64 * _MEBIBYTE, ge=1024, description="Largest request body, in bytes; larger ones get a 413"
@@ -141,8 +151,19 @@ class Settings(BaseSettings):
         load_weights(path)
         return path
 
+    @field_validator("encryption_key")
+    @classmethod
+    def _has_keys(cls, setting: SecretStr | None) -> SecretStr | None:
+        if setting is not None:
+            keyring(setting.get_secret_value())
+        return setting
+
 
 def to_environment(settings: Settings) -> dict[str, str]:
     """Return the environment variables from which an equal `Settings` is read, in a process anywhere."""
-    values = settings.model_dump(mode="json", exclude_none=True)
-    return {f"{ENVIRONMENT_PREFIX}{name.upper()}": str(value) for name, value in values.items()}
+    values = settings.model_dump(exclude_none=True)
+    return {f"{ENVIRONMENT_PREFIX}{name.upper()}": _as_text(value) for name, value in values.items()}
+
+
+def _as_text(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)

@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from fhir_server.secrets_at_rest import new_key
 from fhir_server.settings import Settings, to_environment
 
 _TABLE = Path(__file__).parents[2] / "docs" / "settings.md"
@@ -42,6 +43,7 @@ def test_the_table_has_nothing_else() -> None:
     [
         {},
         {"mongo_url": "mongodb://a:b@host/?x=%2F", "data_dir": Path("/srv/a b"), "port": 0, "workers": 3},
+        {"encryption_key": new_key()},
         {"base_url": "https://example.org/fhir", "log_format": "console", "max_body_bytes": 4096},
     ],
 )
@@ -67,6 +69,7 @@ def test_settings_survive_the_way_through_the_environment(
         ("BASE_URL", "https://example.org/fhir?x=1"),
         ("LOG_LEVEL", "verbose"),
         ("EMBEDDED_CACHE_MB", "10"),
+        ("ENCRYPTION_KEY", "secret"),
         ("DEFAULT_PAGE_SIZE", "0"),
     ],
 )
@@ -75,6 +78,18 @@ def test_what_is_not_allowed_is_refused(name: str, value: str, monkeypatch: pyte
     monkeypatch.setenv(f"FHIR_{name}", value)
     with pytest.raises(ValidationError):
         Settings()
+
+
+def test_no_secret_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither what settings look like nor the refusal of a wrong one quotes a secret."""
+    key = new_key()
+    monkeypatch.setenv("FHIR_ENCRYPTION_KEY", key)
+    settings = Settings()
+    assert key not in f"{settings!r} {settings} {settings.model_dump_json()}"
+    monkeypatch.setenv("FHIR_ENCRYPTION_KEY", f"{key},{key[:-4]}")
+    with pytest.raises(ValidationError) as refusal:
+        Settings()
+    assert key[:-4] not in str(refusal.value)
 
 
 def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
