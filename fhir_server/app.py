@@ -24,13 +24,14 @@ from fhir_server.reindexing.walk import Pace
 from fhir_server.reindexing.worker import ReindexWorker
 from fhir_server.settings import Settings
 from fhir_server.store import Store, open_store
+from fhir_server.transport.gate import Gate
 from resources.operation_outcome import Issue, StoreUnavailable, operation_outcome
 
 _FHIR_PATH = "/fhir"
 _PARTING_SECONDS = 2.0
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None) -> Gate:
     """Return the ASGI application; `settings` come from the environment if they are not given.
 
     Raises ValueError if no MongoDB is named: `fhir-server serve` names one to its workers.
@@ -68,7 +69,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     _add_health(app, store, worker)
     endpoint = FhirEndpoint(store, settings, jobs, prefix=_FHIR_PATH)
     app.router.routes += [Route(_FHIR_PATH, endpoint), Mount(_FHIR_PATH, endpoint)]
-    return app
+    return Gate(app, settings, prefix=_FHIR_PATH)
 
 
 def _collect_garbage_less_often() -> None:

@@ -20,8 +20,6 @@ from resources.references import is_id
 
 Headers = list[tuple[bytes, bytes]]
 
-# Records of patients are not for caches on the way: https://hl7.org/fhir/R4/http.html#3.1.0.1.9
-_COMMON_HEADERS: Headers = [(b"cache-control", b"private, no-cache"), (b"x-content-type-options", b"nosniff")]
 _RETRY_AFTER = (b"retry-after", b"2")
 _STORED = Issue("information", "informational", "The resource was stored")
 _DELETED = Issue("information", "informational", "The resource is deleted")
@@ -64,7 +62,7 @@ def _answer(status: int, headers: Headers, body: bytes) -> HttpAnswer:
 
 
 def _headers(response: Response, context: Context) -> Headers:
-    headers = list(_COMMON_HEADERS)
+    headers: Headers = []
     if response.version is not None:
         headers.append((b"etag", entity_tag(response.version).encode()))
     if response.last_modified is not None:

@@ -11,6 +11,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from fhir_server.matching.weights import load_weights
 from fhir_server.secrets_at_rest import keyring
+from fhir_server.transport.origins import parse_origins
+from fhir_server.transport.proxies import TrustedProxies
 
 ENVIRONMENT_PREFIX = "FHIR_"
 
@@ -56,6 +58,40 @@ class Settings(BaseSettings):
         pattern=r"^https?://[^\s?#]+$",
         description="Public address of the FHIR interface, if a proxy stands in front; without one it is "
         "what the request's Host header says",
+    )
+    tls_certificate: Path | None = Field(
+        default=None, description="File with the certificate, and those above it, in PEM; makes it HTTPS"
+    )
+    tls_key: Path | None = Field(
+        default=None, description="File with the certificate's private key, in PEM and without a password"
+    )
+    hsts_seconds: int = Field(
+        default=31_536_000,
+        ge=0,
+        description="Seconds for which browsers use HTTPS only (HSTS), told where it is HTTPS; 0 is not",
+    )
+    trusted_proxies: str | None = Field(
+        default=None,
+        description="Addresses and networks, with commas, of proxies that are believed who their client is",
+    )
+    forwarded_header: Literal["x-forwarded-for", "forwarded"] = Field(
+        default="x-forwarded-for",
+        description="The header by which these proxies tell it; they must not let a client's own through",
+    )
+    cors_origins: str | None = Field(
+        default=None,
+        description="Origins of the web applications that may use the interface from browsers, with commas; "
+        "`*` is any",
+    )
+    requests_per_second: float = Field(
+        default=2000.0,
+        ge=0,
+        le=1_000_000,
+        description="Requests that one client (a network address) may send to one process in the long run, "
+        "more get a 429; 0 is no limit",
+    )
+    request_burst: int = Field(
+        default=4000, ge=1, le=1_000_000, description="Requests that such a client may send at once"
     )
     auth: Literal["off", "on"] = Field(
         default="off",
@@ -150,6 +186,18 @@ class Settings(BaseSettings):
     def _is_readable(cls, path: Path | None) -> Path | None:
         load_weights(path)
         return path
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, networks: str | None) -> str | None:
+        TrustedProxies(networks or "", "forwarded")
+        return networks
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, origins: str | None) -> str | None:
+        parse_origins(origins)
+        return origins
 
     @field_validator("encryption_key")
     @classmethod

@@ -62,7 +62,7 @@ def test_a_secret_is_bound_to_its_record() -> None:
 
 
 def test_keys_are_changed_one_after_the_other() -> None:
-    """With a new key in front old secrets open, and are known as outdated; without the old key they do not."""
+    """With a new key in front old secrets open and are known as outdated; without the old key they do not."""
     old, both, new = Keyring([OLD]), Keyring([NEW, OLD]), Keyring([NEW])
     sealed = old.seal(SECRET, RECORD)
     assert both.open(sealed, RECORD) == SECRET
