@@ -23,6 +23,9 @@ from fhir_server.logs import configure_logs
 from fhir_server.reindexing.walk import Pace
 from fhir_server.reindexing.worker import ReindexWorker
 from fhir_server.settings import Settings
+from fhir_server.smart.access.admission import Admission, Authenticate
+from fhir_server.smart.access.roles import load_matrix
+from fhir_server.smart.access.treatment import Treatment
 from fhir_server.store import Store, open_store
 from fhir_server.transport.gate import Gate
 from resources.operation_outcome import Issue, StoreUnavailable, operation_outcome
@@ -31,8 +34,10 @@ _FHIR_PATH = "/fhir"
 _PARTING_SECONDS = 2.0
 
 
-def create_app(settings: Settings | None = None) -> Gate:
+def create_app(settings: Settings | None = None, authenticate: Authenticate | None = None) -> Gate:
     """Return the ASGI application; `settings` come from the environment if they are not given.
+
+    `authenticate` says whom an access token stands for; without it everybody may do everything.
 
     Raises ValueError if no MongoDB is named: `fhir-server serve` names one to its workers.
     """
@@ -67,9 +72,15 @@ def create_app(settings: Settings | None = None) -> Gate:
     )
     app.add_exception_handler(HTTPException, _outcome_of_framework)
     _add_health(app, store, worker)
-    endpoint = FhirEndpoint(store, settings, jobs, prefix=_FHIR_PATH)
+    admission = None if authenticate is None else _admission(store, settings, authenticate)
+    endpoint = FhirEndpoint(store, settings, jobs, admission, prefix=_FHIR_PATH)
     app.router.routes += [Route(_FHIR_PATH, endpoint), Mount(_FHIR_PATH, endpoint)]
     return Gate(app, settings, prefix=_FHIR_PATH)
+
+
+def _admission(store: Store, settings: Settings, authenticate: Authenticate) -> Admission:
+    matrix = load_matrix(settings.roles)
+    return Admission(authenticate, Treatment(store, matrix), matrix)
 
 
 def _collect_garbage_less_often() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from fhir_server.asynchronous.jobs import Jobs
     from fhir_server.settings import Settings
+    from fhir_server.smart.principal import Principal
     from fhir_server.store import Store
 
 ReturnPreference = Literal["minimal", "representation", "OperationOutcome"]
@@ -30,6 +31,8 @@ class Context:
     is the clock (aware, UTC) and `new_id` makes logical ids, both handed in so that tests can fix them.
     `match` asks the route table, through which the entries of a batch go like any other request.
     `jobs` are the requests that nobody waits for, and `client` is the network address that this one is from.
+    `principal` is the caller, None where nobody is asked who they are; for a caller `store` and `match` are
+    what the access rules leave of them.
     """
 
     base_url: str
@@ -41,6 +44,14 @@ class Context:
     jobs: "Jobs"
     client: str = ""
     preferences: Preferences = field(default=Preferences())
+    principal: "Principal | None" = None
+
+    @property
+    def asker(self) -> str:
+        """Who asks, as text: the application and the person, or the network address where nobody is known."""
+        if self.principal is None:
+            return self.client
+        return f"{self.principal.client_id} {self.principal.account_id or ''}"
 
 
 @dataclass(frozen=True, slots=True)

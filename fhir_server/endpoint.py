@@ -27,6 +27,7 @@ from fhir_server.query_string import Pairs, as_utf8, parse_pairs
 from fhir_server.responses import HttpAnswer, add_request_ids, as_file, as_http
 from fhir_server.routes import allowed_methods, match
 from fhir_server.settings import Settings
+from fhir_server.smart.access.admission import Admission
 from fhir_server.store import Store
 from resources.custom_parameters import using
 from resources.operation_outcome import (
@@ -56,11 +57,15 @@ class ClientDisconnectedError(Exception):
 class FhirEndpoint:
     """Serves the FHIR interface under one path of the server."""
 
-    def __init__(self, store: Store, settings: Settings, jobs: Jobs, *, prefix: str) -> None:
+    def __init__(
+        self, store: Store, settings: Settings, jobs: Jobs, admission: Admission | None = None, *, prefix: str
+    ) -> None:
         """Answer from `store`, within the bounds of `settings`; `prefix` is the path of the base.
 
-        `jobs` takes the requests that the client does not wait for.
+        `jobs` takes the requests that the client does not wait for. `admission` lets requests in; without one
+        everybody may do everything.
         """
+        self._admission = admission
         self._prefix = prefix
         self._jobs = jobs
         self._store = store
@@ -73,7 +78,7 @@ class FhirEndpoint:
         request_id = uuid.uuid4().hex
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         path = scope["path"].removeprefix(self._prefix)
-        exchange = _Exchange(scope, path, headers, self._context(scope, headers))
+        exchange = _Exchange(scope, path, headers, self._context(scope, headers), self._admission)
         try:
             answer = await self._answer(exchange, receive, request_id)
         except ClientDisconnectedError:
@@ -120,7 +125,15 @@ class FhirEndpoint:
 class _Exchange:
     """One request on its way: what is known of it so far, for the answer and for the log."""
 
-    def __init__(self, scope: Scope, path: str, headers: Mapping[bytes, str], context: Context) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        path: str,
+        headers: Mapping[bytes, str],
+        context: Context,
+        admission: Admission | None,
+    ) -> None:
+        self._admission = admission
         self._scope = scope
         self._path = path.strip("/")
         self._headers = headers
@@ -144,6 +157,9 @@ class _Exchange:
         if request.path:
             self.resource_type = request.path[0]
         await self._use_custom_parameters()
+        if self._admission is not None:
+            authorization = self._headers.get(b"authorization")
+            self._context = await self._admission.admitted(request, route, authorization, self._context)
         if b"x-provenance" in self._headers and not is_reading(request, route):
             raise InvalidContent(error("not-supported", _PROVENANCE))
         if request.method in ("POST", "PUT", "PATCH"):

@@ -10,6 +10,7 @@ from resources.operation_outcome import (
     Conflict,
     ContentTooLarge,
     FhirError,
+    Forbidden,
     InvalidContent,
     InvalidSearch,
     NotAcceptable,
@@ -22,6 +23,7 @@ from resources.operation_outcome import (
     StoreUnavailable,
     TooBusy,
     TooCostly,
+    Unauthenticated,
     UnprocessableContent,
     UnsupportedMediaType,
     operation_outcome,
@@ -32,6 +34,8 @@ _STATUS: Mapping[type[FhirError], int] = {
     InvalidSearch: 400,
     # "by returning 400 Client Error status codes when no If-Match header is found" (#concurrency)
     PreconditionRequired: 400,
+    Unauthenticated: 401,
+    Forbidden: 403,
     ResourceNotFound: 404,
     NotSupported: 405,
     NotAcceptable: 406,
@@ -53,8 +57,9 @@ def error_response(failure: FhirError) -> Response:
     version = failure.version if isinstance(failure, ResourceDeleted) else None
     allow = failure.allow if isinstance(failure, NotSupported) else ()
     accept_patch = failure.accept_patch if isinstance(failure, UnsupportedMediaType) else ()
+    headers = (("www-authenticate", failure.challenge),) if isinstance(failure, Unauthenticated) else ()
     outcome = operation_outcome(failure.issues)
-    return Response(status_of(failure), outcome, version, allow=allow, accept_patch=accept_patch)
+    return Response(status_of(failure), outcome, version, None, None, allow, accept_patch, headers=headers)
 
 
 def status_of(failure: FhirError) -> int:

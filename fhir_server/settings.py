@@ -103,6 +103,10 @@ class Settings(BaseSettings):
         description="Key for secrets in the database, 32 random bytes in base64; to change it put the new "
         "one before the old, with a comma",
     )
+    roles: Path | None = Field(
+        default=None,
+        description="File of what each role may see and do; without one that which comes with the server",
+    )
     max_body_bytes: int = Field(
         default=64 * _MEBIBYTE, ge=1024, description="Largest request body, in bytes; larger ones get a 413"
     )

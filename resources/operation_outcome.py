@@ -103,6 +103,22 @@ class UnprocessableContent(FhirError):
     """The resource is readable, but breaks a rule of FHIR or of the hospital."""
 
 
+class Unauthenticated(FhirError):
+    """It is not known who makes the request, or what proves it is wrong or over; `challenge` says why.
+
+    That is what `WWW-Authenticate` holds: https://datatracker.ietf.org/doc/html/rfc6750#section-3
+    """
+
+    def __init__(self, *issues: Issue, challenge: str) -> None:
+        """Carry `issues` and the challenge."""
+        super().__init__(*issues)
+        self.challenge = challenge
+
+
+class Forbidden(FhirError):
+    """Whoever makes the request is known, and may not do this."""
+
+
 class ResourceNotFound(FhirError):
     """There is no such resource, version or resource type."""
 

@@ -72,7 +72,7 @@ class Jobs:
         Raises TooBusy if the client has too many jobs, and what is wrong with the request if that
         shows at once.
         """
-        under_way, kept = await self._store.count(context.client)
+        under_way, kept = await self._store.count(context.asker)
         most = context.settings.max_async_jobs
         if under_way >= most or kept >= _MOST_KEPT:
             message = f"A client may have {most} requests under way and {_MOST_KEPT} answers kept"
@@ -96,7 +96,7 @@ class Jobs:
         now = datetime.now(UTC)
         return AsyncJob(
             id=secrets.token_urlsafe(24),
-            client=context.client,
+            client=context.asker,
             request=kept_request(request, context),
             created=now,
             expires=now + _LIFETIME,
@@ -106,9 +106,7 @@ class Jobs:
 
     async def status(self, job_id: str, context: Context) -> Response:
         """Answer 202 while the job is under way, 200 with its answer afterwards; raise ResourceNotFound."""
-        job = await self._store.get(job_id, datetime.now(UTC))
-        if job is None:
-            raise _unknown_job()
+        job = await self._of_asker(job_id, context)
         if job.chunks is not None:
             answer = read_answer(await self._store.result(job))
             return Response(200, answer, headers=(("expires", http_date(job.expires)),))
@@ -117,8 +115,17 @@ class Jobs:
         seconds = (datetime.now(UTC) - job.created) // timedelta(seconds=1)
         return Response(202, headers=(("x-progress", f"under way for {seconds} s"), _RETRY_AFTER))
 
-    async def cancel(self, job_id: str) -> Response:
+    async def _of_asker(self, job_id: str, context: Context) -> AsyncJob:
+        """Return the job; raise ResourceNotFound if there is none, or if it is that of another caller."""
+        job = await self._store.get(job_id, datetime.now(UTC))
+        # An address may change between two requests; where callers are known, they are who they are.
+        if job is None or (context.principal is not None and job.client != context.asker):
+            raise _unknown_job()
+        return job
+
+    async def cancel(self, job_id: str, context: Context) -> Response:
         """Answer 202 and forget the job with its answer; raise ResourceNotFound if there is none."""
+        await self._of_asker(job_id, context)
         keeper = self._keepers.get(job_id)
         if keeper is not None:
             keeper.cancel()

@@ -13,4 +13,4 @@ async def async_status(request: Request, context: Context) -> Response:
 
 async def async_cancel(request: Request, context: Context) -> Response:
     """Answer 202, and 404 to whoever asks after it from then on."""
-    return await context.jobs.cancel(request.path[1])
+    return await context.jobs.cancel(request.path[1], context)

@@ -24,7 +24,8 @@ class Principal:
     """One authenticated caller, as its access token says.
 
     `client_id` is the application; `account_id` the person who uses it, None for a backend service, and
-    `roles` are this person's, of ROLES. `fhir_user` is the person as a resource, such as `Practitioner/1`.
+    `roles` are this person's, of ROLES. `fhir_user` is the person as a resource, such as `Practitioner/1`;
+    `patients` are the ids of those patients for whom the person acts beside themselves.
     `scopes` are what was granted, each as SMART writes it. `patient` and `encounter` are the ids of the
     launch context, None without one. `token_id` names the token, for the audit.
     """
@@ -34,6 +35,7 @@ class Principal:
     account_id: str | None = None
     fhir_user: str | None = None
     roles: frozenset[str] = frozenset()
+    patients: tuple[str, ...] = ()
     patient: str | None = None
     encounter: str | None = None
     token_id: str = ""

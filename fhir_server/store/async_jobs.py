@@ -23,7 +23,7 @@ _CHUNK_BYTES = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class AsyncJob:
-    """One request that is answered later, for the client at the address `client`.
+    """One request that is answered later, for the caller or the network address `client`.
 
     `request` is what was asked, in a form that whoever made the job reads again. `owner` is the process that
     works on it, or did, until `lease` at least, and `attempts` how many did. `chunks` are the pieces of the

@@ -38,6 +38,7 @@ from fhir_server.store.documents import (
 )
 from fhir_server.store.failures import is_write_conflict
 from fhir_server.store.fence import is_stale
+from fhir_server.store.guarding import Guard
 from fhir_server.store.registering import (
     ParametersChanged,
     Plan,
@@ -84,13 +85,15 @@ class Work:
     """What one transaction does.
 
     `reads` see what is stored as the transaction leaves it; if they raise an error, nothing is stored.
-    `stored_types` are those that may refer to what is deleted, if that matters.
+    `stored_types` are those that may refer to what is deleted, if that matters. `guard` has the rules for
+    whoever makes the changes, if there are any.
     """
 
     writes: Sequence[Write]
     absences: Sequence[Absence] = ()
     reads: Reads | None = None
     stored_types: Sequence[str] = ()
+    guard: Guard | None = None
 
     @property
     def is_single_insert(self) -> bool:
@@ -166,13 +169,15 @@ class Committer:
 
     async def _attempt(self, work: Work, share: int) -> tuple[list[Written], Plan | None]:
         if work.is_single_insert:
+            if work.guard is not None:
+                work.guard.check(work.writes[0], None)
             return [await self._insert_one(work.writes[0])], None
         plan = await planned(self._registry, work.writes)
         async with self._client.start_session() as session, await session.start_transaction():
             for absence in work.absences:
                 await self._check_absence(absence, session)
             await integrity.lock(self._database, work.writes, share, self._now(), session)
-            written = await self._write_all(work.writes, session)
+            written = await self._write_all(work, session)
             await integrity.check(self._database, work.stored_types, work.writes, written, session)
             if plan is not None:
                 await register(self._registry, plan, self._now(), session)
@@ -201,10 +206,10 @@ class Committer:
         if await collection.find_one(absence.filter, projection={"_id": 1}, session=session) is not None:
             raise AbsenceBroken
 
-    async def _write_all(self, writes: Sequence[Write], session: AsyncClientSession) -> list[Written]:
-        previous = await self._previous(writes, session)
-        changes = _Changes(self._now(), self._numbers)
-        written = [changes.add(write, previous.get((write.resource_type, write.id))) for write in writes]
+    async def _write_all(self, work: Work, session: AsyncClientSession) -> list[Written]:
+        previous = await self._previous(work.writes, session)
+        changes = _Changes(self._now(), self._numbers, work.guard)
+        written = [changes.add(write, previous.get((write.resource_type, write.id))) for write in work.writes]
         # A version is replaced by removing it and inserting the new one: with some 45 indexes on a collection
         # MongoDB spends 5.3 ms of processor time on a replacement of most kinds, 0.8 ms on these two.
         for resource_type, ids in changes.removals.items():
@@ -246,15 +251,19 @@ class _Previous:
 class _Changes:
     """Collects what a transaction sends to MongoDB, so that each collection is written to once."""
 
-    def __init__(self, now: datetime, numbers: SequenceNumbers) -> None:
+    def __init__(self, now: datetime, numbers: SequenceNumbers, guard: Guard | None) -> None:
         self._now = now
         self._numbers = numbers
+        self._guard = guard
         self.inserts: defaultdict[str, list[Document]] = defaultdict(list)
         self.removals: defaultdict[str, list[str]] = defaultdict(list)
 
     def add(self, write: Write, previous: _Previous | None) -> Written:
         """Add what `write` does, given the version before it; return what it will have become."""
         live = previous.document if previous is not None and previous.is_live else None
+        if self._guard is not None:
+            # First of all, lest a precondition tells of what the caller may not see.
+            self._guard.check(write, None if live is None else live["resource"])
         _check_preconditions(write, live)
         updated = next_instant(self._now, previous.document["updated"] if previous else None)
         if write.method == "DELETE":

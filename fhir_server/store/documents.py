@@ -7,7 +7,7 @@ replaced, and the deletions. The layout is argued in `docs/decisions/0003-storag
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -41,6 +41,10 @@ class Version:
     def location(self) -> str:
         """The address of this version, relative to the base."""
         return f"{self.resource_type}/{self.id}/_history/{self.number}"
+
+    def showing(self, resource: dict[str, Any]) -> "Version":
+        """Return the version with `resource` as what is shown of it."""
+        return self if resource is self.resource else replace(self, resource=resource)
 
 
 @dataclass(frozen=True, slots=True)

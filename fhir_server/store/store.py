@@ -21,6 +21,7 @@ from fhir_server.store.explanations import Explanation
 from fhir_server.store.expunge import Expunging, expunge
 from fhir_server.store.failures import translated_failures
 from fhir_server.store.fence import is_stale
+from fhir_server.store.guarding import Guard, as_seen, guarded, relabelling, shown
 from fhir_server.store.history import HistoryPosition, HistoryScope, count_history, history
 from fhir_server.store.index_values import IndexValues
 from fhir_server.store.keys import shared_key
@@ -30,7 +31,7 @@ from fhir_server.store.reindexings import Reindexings
 from fhir_server.store.searching import DEFAULT_LIMITS, Searching, SearchLimits
 from fhir_server.store.snapshots import is_in_transaction, moment_of, session_as_of
 from resources.custom_parameters import CustomParameters, using
-from resources.operation_outcome import TooBusy, error
+from resources.operation_outcome import Forbidden, TooBusy, error
 
 # How long a search that no index serves waits for one of the others of this kind to be done.
 _PATIENCE_SECONDS = 1.0
@@ -54,6 +55,7 @@ class Store:
         If it `keeps_references`, there are indexes by which it is known who refers to a resource.
         """
         self._keys: dict[str, str] = {}
+        self._guard: Guard | None = None
         self._client = connect(url)
         self._database = database(self._client, name)
         self._scans = asyncio.Semaphore(limits.max_scans)
@@ -131,6 +133,17 @@ class Store:
         explanations: list[Explanation] = []
         return self._seen(explanations=explanations), explanations
 
+    def guarded(self, guard: Guard) -> "Store":
+        """Return the store as the caller sees it for whom `guard` has the rules: nothing else is in it."""
+        view = copy(self)
+        view._guard = guard
+        return view
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether access rules stand between the store and whoever asks."""
+        return self._guard is not None
+
     def _seen(self, **changes: Any) -> "Store":
         view = copy(self)
         view._searching = replace(self._searching, **changes)
@@ -167,22 +180,40 @@ class Store:
             if any(write.referred_as for write in writes):
                 stored_types = await self._collections.stored_types()
                 await self._collections.prepare(set(stored_types))
-            return await self._committer.commit(Work(writes, absences, reads, stored_types))
+            promised = [replace(one, filter=self._visible(one.resource_type, one.filter)) for one in absences]
+            work = Work(writes, promised, reads, stored_types, self._guard)
+            return await self._committer.commit(work)
+
+    def _visible(self, resource_type: str, condition: dict[str, Any]) -> dict[str, Any]:
+        return guarded(self._guard, resource_type, condition)
 
     async def read(self, resource_type: str, resource_id: str) -> Version | None:
         """Return the newest version, which may be a deletion, or None if there never was one."""
         with translated_failures():
-            return await reading.read(self._database, resource_type, resource_id)
+            version = await reading.read(self._database, resource_type, resource_id)
+            return await self._as_seen(version)
+
+    async def _as_seen(self, version: Version | None) -> Version | None:
+        """Return the version as the caller may see it; a deletion, if it is of something that was seen."""
+        if version is None or self._guard is None:
+            return version
+        if version.resource is None:
+            before = version.resource_type, version.id, version.number - 1
+            last = await reading.read_version(self._database, *before)
+            return version if last is not None and as_seen(self._guard, last) is not None else None
+        return as_seen(self._guard, version)
 
     async def read_version(self, resource_type: str, resource_id: str, number: int) -> Version | None:
         """Return one version, which may be a deletion, or None if there is none of that number."""
         with translated_failures():
-            return await reading.read_version(self._database, resource_type, resource_id, number)
+            version = await reading.read_version(self._database, resource_type, resource_id, number)
+            return await self._as_seen(version)
 
     async def past_versions(self, keys: Sequence[tuple[str, str, int]]) -> list[Version]:
         """Return those versions that are not current ones, by type, id and number."""
         with translated_failures():
-            return await reading.past_versions(self._database, keys)
+            versions = await reading.past_versions(self._database, keys)
+            return [one for version in versions if (one := await self._as_seen(version)) is not None]
 
     async def stored_types(self) -> list[str]:
         """Return the resource types of which something is or was stored, sorted."""
@@ -193,6 +224,8 @@ class Store:
         self, resource_type: str, resource_id: str, number: int | None, change: Change
     ) -> Version | None:
         """Change the `meta` of a version, the current one without `number`, in place (see `store.meta`)."""
+        if self._guard is not None:
+            change = relabelling(self._guard, resource_type, resource_id, change)
         with translated_failures():
             try:
                 return await change_meta(self._database, resource_type, resource_id, number, change)
@@ -205,14 +238,16 @@ class Store:
     async def matching_ids(self, resource_type: str, condition: dict[str, Any], limit: int) -> list[str]:
         """Return the ids of up to `limit` resources whose documents match the MongoDB filter `condition`."""
         with translated_failures():
-            return await self._searching.matching_ids(resource_type, condition, limit)
+            visible = self._visible(resource_type, condition)
+            return await self._searching.matching_ids(resource_type, visible, limit)
 
     async def matching_versions(
         self, resource_type: str, condition: dict[str, Any], limit: int
     ) -> list[tuple[str, int]]:
         """Return id and version of up to `limit` resources whose documents match the filter `condition`."""
         with translated_failures():
-            found = await self._searching.find(resource_type, condition, (), {"version": 1}, limit)
+            visible = self._visible(resource_type, condition)
+            found = await self._searching.find(resource_type, visible, (), {"version": 1}, limit)
             return [(document["_id"], document["version"]) for document in found]
 
     async def distinct(
@@ -225,7 +260,8 @@ class Store:
     ) -> list[Any]:
         """Return up to `limit` values at `path`, each once (see `Searching.distinct`)."""
         with translated_failures():
-            return await self._searching.distinct(resource_type, condition, path, limit, starts)
+            visible = self._visible(resource_type, condition)
+            return await self._searching.distinct(resource_type, visible, path, limit, starts)
 
     async def find(
         self,
@@ -238,40 +274,68 @@ class Store:
     ) -> list[Document]:
         """Return the `projection` of up to `limit` documents, in order (see `Searching.find`)."""
         with translated_failures():
-            return await self._searching.find(resource_type, condition, sort, projection, limit, index)
+            visible = self._visible(resource_type, condition)
+            found = await self._searching.find(resource_type, visible, sort, projection, limit, index)
+            return shown(self._guard, found)
 
     async def aggregate(self, resource_type: str, pipeline: list[dict[str, Any]]) -> list[Document]:
         """Return the documents that an aggregation over the resources of a type gives."""
         with translated_failures():
-            return await self._searching.aggregate(resource_type, pipeline)
+            visible = self._visible(resource_type, {})
+            stages = [{"$match": visible}, *pipeline] if visible else pipeline
+            return shown(self._guard, await self._searching.aggregate(resource_type, stages))
 
     async def count(self, resource_type: str, condition: dict[str, Any]) -> int:
         """Return the number of resources whose documents match the filter `condition`."""
         with translated_failures():
-            return await self._searching.count(resource_type, condition)
+            return await self._searching.count(resource_type, self._visible(resource_type, condition))
 
     async def estimate(self, resource_type: str, condition: dict[str, Any]) -> int:
         """Return about how many resources match, at little cost (see `store.estimates`)."""
         if is_in_transaction():  # where MongoDB has no estimates
             return await self.count(resource_type, condition)
         with translated_failures():
-            return await self._searching.estimate(resource_type, condition)
+            return await self._searching.estimate(resource_type, self._visible(resource_type, condition))
 
     async def history(self, scope: HistoryScope, after: HistoryPosition | None, limit: int) -> list[Version]:
         """Return up to `limit` versions in `scope`, newest first, from where a page ended (`after`) on."""
         with translated_failures():
             stored_types = await self._collections.stored_types()
-            return await history(self._database, stored_types, scope, after, limit)
+            if self._guard is None:
+                return await history(self._database, stored_types, scope, after, limit)
+            self._check_scope(scope, stored_types)
+            found: list[Version] = []
+            while True:
+                page = await history(self._database, stored_types, scope, after, limit + 1)
+                seen = [await self._as_seen(version) for version in page[:limit]]
+                found += [version for version in seen if version is not None]
+                if len(found) >= limit or len(page) <= limit:
+                    return found[:limit]
+                after = HistoryPosition(page[limit - 1].updated, page[limit - 1].sequence)
+
+    def _check_scope(self, scope: HistoryScope, stored_types: Sequence[str]) -> None:
+        """Raise Forbidden for the history of types of which the caller sees a part only.
+
+        Earlier versions have no index values: they would have to be looked at one by one.
+        """
+        types = stored_types if scope.resource_type is None else [scope.resource_type]
+        if scope.id is None and any(self._visible(name, {}) for name in types):
+            message = "The history of all resources is for those who may see all of them; ask for that of one"
+            raise Forbidden(error("forbidden", message))
 
     async def expunge(self, wanted: Expunging) -> int:
         """Remove versions for good, all of them or none; return how many."""
         with translated_failures():
             return await expunge(self._client, self._database, wanted)
 
-    async def count_history(self, scope: HistoryScope) -> int:
-        """Return the number of versions in `scope`."""
+    async def count_history(self, scope: HistoryScope) -> int | None:
+        """Return the number of versions in `scope`; None where not all of them may be seen."""
         with translated_failures():
             stored_types = await self._collections.stored_types()
+            if self._guard is not None and scope.id is not None:
+                return None
+            if self._guard is not None:
+                self._check_scope(scope, stored_types)
             return await count_history(self._database, stored_types, scope)
 
 

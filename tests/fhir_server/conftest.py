@@ -14,17 +14,19 @@ from pymongo import MongoClient
 
 from fhir_server.app import create_app
 from fhir_server.settings import Settings
+from fhir_server.smart.access.admission import Authenticate
 
 FHIR_JSON = "application/fhir+json"
 
 
 @contextmanager
-def running_server(settings: Settings) -> Iterator[str]:
+def running_server(settings: Settings, authenticate: Authenticate | None = None) -> Iterator[str]:
     """Serve the application on a free port of the loopback interface; give the base URL."""
     # Named as TCP, since asyncio only then sends without waiting (TCP_NODELAY): 40 ms a request otherwise.
     listener = socket.socket(proto=socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(create_app(settings), log_config=None, access_log=False, loop="asyncio")
+    application = create_app(settings, authenticate)
+    config = uvicorn.Config(application, log_config=None, access_log=False, loop="asyncio")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)
     thread.start()

@@ -1,0 +1,92 @@
+"""Letting a request in: from the token in its header to a context in which the rules for its caller hold.
+
+https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html, https://datatracker.ietf.org/doc/html/rfc6750
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from fhir_server.context import Context, Request, Route
+from fhir_server.search.asked import Condition
+from fhir_server.smart.access.grants import Caller
+from fhir_server.smart.access.guard import AccessGuard
+from fhir_server.smart.access.labels import unlabelled
+from fhir_server.smart.access.requirements import PUBLIC, check
+from fhir_server.smart.access.roles import Matrix
+from fhir_server.smart.access.treatment import Treatment
+from fhir_server.smart.principal import Principal
+from resources.operation_outcome import Unauthenticated, error
+
+Authenticate = Callable[[str], Awaitable[Principal | None]]
+"""From an access token to whom it stands for; None for one that is unknown, over or withdrawn."""
+
+_REALM = 'Bearer realm="fhir"'
+_LONGEST_TOKEN = 4_096
+
+
+class Admission:
+    """Lets requests in by their tokens; lives as long as the process."""
+
+    def __init__(self, authenticate: Authenticate, treatment: Treatment, matrix: Matrix) -> None:
+        """Know callers by `authenticate`, and what they may do by `matrix` and `treatment`."""
+        self._authenticate = authenticate
+        self._treatment = treatment
+        self._matrix = matrix
+
+    async def admitted(
+        self, request: Request, route: Route, authorization: str | None, context: Context
+    ) -> Context:
+        """Return `context` as it is for the caller: with a store that has nothing else than they may see.
+
+        Raises Unauthenticated without a token that is good, and Forbidden for what the caller may not do with
+        any resource.
+        """
+        if route.code in PUBLIC:
+            return context
+        principal = await self._principal(authorization)
+        caller = await self._caller(principal, context)
+        guard = AccessGuard(caller, _limits(caller))
+        check(request, route, caller, guard)
+
+        def match(entry: Request) -> Route:
+            found = context.match(entry)
+            check(entry, found, caller, guard)
+            return found
+
+        return replace(context, store=context.store.guarded(guard), match=match, principal=principal)
+
+    async def _principal(self, authorization: str | None) -> Principal:
+        if authorization is None:
+            raise Unauthenticated(
+                error("login", "This needs an access token: Authorization: Bearer ..."), challenge=_REALM
+            )
+        scheme, _, token = authorization.partition(" ")
+        token = token.strip()
+        if scheme.lower() != "bearer" or not token or len(token) > _LONGEST_TOKEN:
+            raise _invalid_token()
+        principal = await self._authenticate(token)
+        if principal is None:
+            raise _invalid_token()
+        return principal
+
+    async def _caller(self, principal: Principal, context: Context) -> Caller:
+        caller = Caller(principal, self._matrix, context.base_url, context.now(), _own(principal))
+        if "DR" not in principal.roles or caller.practitioner is None:
+            return caller
+        treated = await self._treatment.patients(caller.practitioner, context.base_url, caller.now)
+        return replace(caller, treated=treated)
+
+
+def _own(principal: Principal) -> tuple[str, ...]:
+    resource_type, _, resource_id = (principal.fhir_user or "").partition("/")
+    own = {resource_id} if resource_type == "Patient" else set()
+    return tuple(sorted(own | set(principal.patients)))
+
+
+def _limits(caller: Caller) -> Callable[[str], Condition]:
+    return lambda resource_type: unlabelled(caller, resource_type)
+
+
+def _invalid_token() -> Unauthenticated:
+    message = "The access token is unknown, over or withdrawn"
+    return Unauthenticated(error("login", message), challenge=f'{_REALM}, error="invalid_token"')
