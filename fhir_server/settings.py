@@ -93,6 +93,22 @@ class Settings(BaseSettings):
     request_burst: int = Field(
         default=4000, ge=1, le=1_000_000, description="Requests that such a client may send at once"
     )
+    client_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        le=3600,
+        description="Seconds for which a client may be silent; a body, or the reading of an answer, may take "
+        "one more for each KiB",
+    )
+    max_connections: int = Field(
+        default=2000, ge=1, le=100_000, description="Connections that one process has open at most"
+    )
+    max_client_connections: int = Field(
+        default=500,
+        ge=1,
+        le=100_000,
+        description="Those of one client (a network address); trusted proxies have as many as they like",
+    )
     auth: Literal["off", "on"] = Field(
         default="off",
         description="Whether a request needs a token, and sees what its user may see; `off` until the access "

@@ -21,6 +21,7 @@ from fhir_server.processes.serving import listen, serve_on
 from fhir_server.settings import ENVIRONMENT_PREFIX, Settings, to_environment
 from fhir_server.store import open_store
 from fhir_server.store.embedded import CannotStart, RunningMongo, running_mongo
+from fhir_server.transport.tls import CannotUseCertificate, tls_context
 from resources.operation_outcome import StoreUnavailable
 
 
@@ -33,16 +34,25 @@ from resources.operation_outcome import StoreUnavailable
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder of the server's own MongoDB.  [default: .fhir-data]",
 )
+@click.option(
+    "--tls-certificate",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File with the certificate, in PEM; makes it HTTPS.",
+)
+@click.option(
+    "--tls-key", type=click.Path(dir_okay=False, path_type=Path), help="File with its private key, in PEM."
+)
 @click.option("--demo", is_flag=True, help="Load the demo hospital if the database is empty.")
-def serve(host: str | None, port: int | None, workers: int | None, data_dir: Path | None, demo: bool) -> None:
+def serve(*, demo: bool, **options: Any) -> None:
     """Start the server, and a MongoDB for it unless FHIR_MONGO_URL names one.
 
     Each option is also an environment variable (FHIR_PORT for --port), where more can be set: see
     docs/settings.md.
     """
     signal.signal(signal.SIGTERM, _exit)
-    settings = read_settings(host=host, port=port, workers=workers, data_dir=data_dir)
+    settings = read_settings(**options)
     configure_logs(settings)
+    _check_certificate(settings)
     listener = _listener(settings)
     try:
         with listener, running_mongo(settings) as mongo:
@@ -69,6 +79,17 @@ def read_settings(**options: Any) -> Settings:
 def _name(location: tuple[int | str, ...], options: dict[str, Any]) -> str:
     name = str(location[0])
     return f"--{name.replace('_', '-')}" if name in options else f"{ENVIRONMENT_PREFIX}{name.upper()}"
+
+
+def _check_certificate(settings: Settings) -> None:
+    certificate, key = settings.tls_certificate, settings.tls_key
+    if (certificate is None) != (key is None):
+        raise click.ClickException("--tls-certificate and --tls-key are given together, or neither")
+    if certificate is not None and key is not None:
+        try:
+            tls_context(certificate, key)
+        except CannotUseCertificate as failure:
+            raise click.ClickException(str(failure)) from None
 
 
 def _exit(_number: int, _frame: FrameType | None) -> None:
@@ -107,17 +128,23 @@ async def _prepare(settings: Settings, mongo_url: str) -> None:
         await store.close()
 
 
+def _url_of_demo(settings: Settings, port: int) -> str:
+    if settings.tls_certificate is not None and settings.base_url is not None:
+        return settings.base_url  # the address that the certificate names
+    return local_base_url(settings, port)
+
+
 def _announce(settings: Settings, port: int, mongo: str, demo: bool) -> None:
-    is_ready = await_answer(settings.host, port)
+    is_ready = await_answer(settings, port)
     click.echo(what_is_where(settings, port, mongo))
     if not is_ready:
         click.echo("MongoDB does not answer: requests get a 503 until it does.")
     if demo:
-        await_ready(settings.host, port)
+        await_ready(settings, port)
         # A process of its own: making the hospital takes memory, and time that requests would wait for.
         command = [sys.executable, "-m", "fhir_server", "demo", "--if-empty", "--url"]
         subprocess.run(  # noqa: S603 - our own program
-            [*command, local_base_url(settings.host, port)],
+            [*command, _url_of_demo(settings, port)],
             check=False,
             stdin=subprocess.DEVNULL,
             preexec_fn=ending_with(os.getpid()),

@@ -1,6 +1,7 @@
 """What a person reads once the server answers: which address is what."""
 
 import http.client
+import ssl
 import time
 
 from fhir_server import __version__
@@ -10,21 +11,21 @@ _PAUSE_SECONDS = 0.05
 _TRY_SECONDS = 10.0
 
 
-def await_answer(host: str, port: int) -> bool:
-    """Return when the server that listens on `host` and `port` answers: whether it can be used."""
-    while (status := _status(_own(host), port)) is None:
+def await_answer(settings: Settings, port: int) -> bool:
+    """Return when the server that listens on `port`, as `settings` say, answers: whether it can be used."""
+    while (status := _status(settings, port)) is None:
         time.sleep(_PAUSE_SECONDS)
     return status == http.client.OK
 
 
-def await_ready(host: str, port: int) -> None:
-    """Return when the server that listens on `host` and `port` can be used."""
-    while not await_answer(host, port):
+def await_ready(settings: Settings, port: int) -> None:
+    """Return when the server that listens on `port`, as `settings` say, can be used."""
+    while not await_answer(settings, port):
         time.sleep(_PAUSE_SECONDS)
 
 
-def _status(host: str, port: int) -> int | None:
-    connection = http.client.HTTPConnection(host, port, timeout=_TRY_SECONDS)
+def _status(settings: Settings, port: int) -> int | None:
+    connection = _connection(settings, port)
     try:
         connection.request("GET", "/health/ready", headers={"Connection": "close"})
         return connection.getresponse().status
@@ -34,10 +35,22 @@ def _status(host: str, port: int) -> int | None:
         connection.close()
 
 
-def local_base_url(host: str, port: int) -> str:
+def _connection(settings: Settings, port: int) -> http.client.HTTPConnection:
+    host = _own(settings.host)
+    if settings.tls_certificate is None:
+        return http.client.HTTPConnection(host, port, timeout=_TRY_SECONDS)
+    # We ask ourselves whether we answer, by an address that the certificate need not name.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return http.client.HTTPSConnection(host, port, timeout=_TRY_SECONDS, context=context)
+
+
+def local_base_url(settings: Settings, port: int) -> str:
     """Return the base address of the FHIR interface for a client on this machine."""
-    name = _own(host)
-    return f"http://{f'[{name}]' if ':' in name else name}:{port}/fhir"
+    name = _own(settings.host)
+    scheme = "http" if settings.tls_certificate is None else "https"
+    return f"{scheme}://{f'[{name}]' if ':' in name else name}:{port}/fhir"
 
 
 def _own(host: str) -> str:
@@ -46,7 +59,7 @@ def _own(host: str) -> str:
 
 def what_is_where(settings: Settings, port: int, mongo: str) -> str:
     """Return the lines that tell where the server is and where its data are."""
-    base_url = settings.base_url or local_base_url(settings.host, port)
+    base_url = settings.base_url or local_base_url(settings, port)
     processes = "1 process" if settings.workers == 1 else f"{settings.workers} processes"
     return "\n".join(
         (

@@ -3,20 +3,34 @@
 https://www.uvicorn.org/settings/
 """
 
+import asyncio
+import resource
 import signal
 import socket
+import ssl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import uvicorn
 
 from fhir_server.processes.protocol import FhirHttpProtocol
 from fhir_server.settings import Settings
+from fhir_server.transport.connections import Connections
+from fhir_server.transport.tls import CannotUseCertificate, RenewedCertificate, tls_context
 
 _BACKLOG = 2048
 # Clients keep connections for their next request; closing them soon costs a POST that comes just then.
 _KEEP_ALIVE_SECONDS = 75
 GRACE_SECONDS = 20
+_HANDSHAKE_SECONDS = 10.0
+_TRIES, _TRY_SECONDS = 40, 0.5
+_TICKS_BETWEEN_LOOKS = 5  # uvicorn's tick is a tenth of a second
+# Connections to MongoDB, files, and what waits in queues.
+_OTHER_DESCRIPTORS = 512
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -25,31 +39,56 @@ def listen(host: str, port: int) -> socket.socket:
     return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
 
 
-def configuration() -> uvicorn.Config:
-    """Return how uvicorn runs the application, which reads its settings from the environment."""
-    return uvicorn.Config(
-        "fhir_server.app:create_app",
-        factory=True,
-        loop="uvloop",
-        http=FhirHttpProtocol,
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
+class Configuration(uvicorn.Config):
+    """How uvicorn runs the application, which reads its settings from the environment."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Set uvicorn as `settings` say, with the defaults of this server."""
+        self._settings = settings
+        self.certificate: RenewedCertificate | None = None
+        protocol: Any = partial(FhirHttpProtocol, connections=Connections(settings))
+        super().__init__(
+            "fhir_server.app:create_app",
+            factory=True,
+            loop="uvloop",
+            http=protocol,
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+
+    def load(self) -> None:
+        """Load the application, and the certificate; raise CannotUseCertificate if that is none."""
+        super().load()
+        certificate, key = self._settings.tls_certificate, self._settings.tls_key
+        if certificate is not None and key is not None:
+            self.ssl = _context_once_usable(certificate, key)
+            self.certificate = RenewedCertificate(self.ssl, certificate, key)
+
+
+def _context_once_usable(certificate: Path, key: Path) -> ssl.SSLContext:
+    """Return the context of a pair that was fine when the server started, but may just be being replaced."""
+    for _ in range(_TRIES):
+        try:
+            return tls_context(certificate, key)
+        except CannotUseCertificate:
+            time.sleep(_TRY_SECONDS)
+    return tls_context(certificate, key)
 
 
 def serve_on(listener: socket.socket, settings: Settings) -> bool:
     """Answer requests until SIGTERM or SIGINT, then finish those under way; False if it did not start."""
+    _allow_connections(settings.max_connections)
     if settings.workers > 1:
         from fhir_server.processes.workers import supervise
 
         return supervise(listener, settings.workers)
-    server = Server(configuration())
+    server = Server(Configuration(settings))
     try:
         server.run(sockets=[listener])
     except SystemExit as ended:  # uvicorn's way to say that the application did not start
@@ -57,10 +96,54 @@ def serve_on(listener: socket.socket, settings: Settings) -> bool:
     return server.started
 
 
+def _allow_connections(number: int) -> None:
+    """Have the system let this process, and its workers, open as many; as far as it does."""
+    wanted = number + _OTHER_DESCRIPTORS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
 class Server(uvicorn.Server):
     """Ends by returning, where uvicorn's own sends itself the signal again and MongoDB would be left."""
 
     stop_signals: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM)
+    config: Configuration
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the application, then listen on `sockets`."""
+        await super().startup(sockets=[])
+        loop = asyncio.get_running_loop()
+        for listener in sockets or ():
+            self.servers.append(
+                await loop.create_server(self.protocol, sock=listener, backlog=_BACKLOG, **self.encryption())
+            )
+
+    def protocol(self) -> asyncio.Protocol:
+        """Return what reads from a new connection."""
+        kind: type[Any] = self.config.http_protocol_class
+        made: asyncio.Protocol = kind(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
+
+    def encryption(self) -> dict[str, Any]:
+        """Return the arguments by which the loop encrypts connections, if that is set."""
+        if self.config.ssl is None:
+            return {}
+        return {"ssl": self.config.ssl, "ssl_handshake_timeout": _HANDSHAKE_SECONDS}
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look at the clock, for clients that are too slow, and at the certificate, which may be new."""
+        if counter % _TICKS_BETWEEN_LOOKS == 0:
+            now = asyncio.get_running_loop().time()
+            for connection in tuple(self.server_state.connections):
+                if isinstance(connection, FhirHttpProtocol):
+                    connection.look_at_clock(now)
+            if self.config.certificate is not None:
+                self.config.certificate.look_again()
+        return await super().on_tick(counter)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -10,9 +10,7 @@ import socket
 from collections.abc import Callable, MutableSequence
 from typing import Any
 
-from uvicorn.config import Config
-
-from fhir_server.processes.serving import Server
+from fhir_server.processes.serving import Configuration, Server
 
 # What a worker that accepts nothing at present has in its slot: nobody waits for it.
 NOT_ACCEPTING = 2**31 - 1
@@ -32,7 +30,7 @@ class SharingServer(Server):
     stop_signals = (signal.SIGTERM,)
 
     def __init__(
-        self, config: Config, listener: socket.socket, counts: MutableSequence[int], slot: int
+        self, config: Configuration, listener: socket.socket, counts: MutableSequence[int], slot: int
     ) -> None:
         super().__init__(config)
         self._listener = listener
@@ -87,14 +85,8 @@ class SharingServer(Server):
 
     async def _open(self, connection: socket.socket) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
-
-    def _protocol(self) -> asyncio.Protocol:
-        protocol: type[Any] = self.config.http_protocol_class
-        made: asyncio.Protocol = protocol(
-            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
-        )
-        return made
+        loop = asyncio.get_running_loop()
+        await loop.connect_accepted_socket(self.protocol, connection, **self.encryption())
 
     def _opened(self, task: asyncio.Task[Any]) -> None:
         self._opening.discard(task)

@@ -15,8 +15,9 @@ from types import FrameType
 import structlog
 
 from fhir_server.processes.parent_death import end_with_parent
-from fhir_server.processes.serving import GRACE_SECONDS, configuration
+from fhir_server.processes.serving import GRACE_SECONDS, Configuration
 from fhir_server.processes.sharing import NOT_ACCEPTING, SharingServer
+from fhir_server.settings import Settings
 
 # A worker that dies at once, again and again, must not keep the machine busy with starting it.
 _RESTART_PAUSE_SECONDS = 0.5
@@ -89,7 +90,7 @@ def _work(listener: socket.socket, counts: MutableSequence[int], slot: int) -> N
     """Serve, in a worker, until told to stop or the supervisor is gone."""
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the supervisor tells when
-    server = SharingServer(configuration(), listener, counts, slot)
+    server = SharingServer(Configuration(Settings()), listener, counts, slot)
     server.run()
     sys.exit(0 if server.started else 1)
 
