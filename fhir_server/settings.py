@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from fhir_server.matching.weights import load_weights
 from fhir_server.secrets_at_rest import keyring
+from fhir_server.smart.access.roles import load_matrix
 from fhir_server.transport.origins import parse_origins
 from fhir_server.transport.proxies import TrustedProxies
 
@@ -123,6 +124,12 @@ class Settings(BaseSettings):
         default=None,
         description="File of what each role may see and do; without one that which comes with the server",
     )
+    emergency_minutes: int = Field(
+        default=240,
+        ge=1,
+        le=10_080,
+        description="Minutes for which `Patient/$break-glass` gives access to a patient in an emergency",
+    )
     max_body_bytes: int = Field(
         default=64 * _MEBIBYTE, ge=1024, description="Largest request body, in bytes; larger ones get a 413"
     )
@@ -200,6 +207,13 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe log lines that are written"
     )
+
+    @field_validator("roles")
+    @classmethod
+    def _is_matrix(cls, path: Path | None) -> Path | None:
+        if path is not None:
+            load_matrix(path)
+        return path
 
     @field_validator("match_weights")
     @classmethod

@@ -6,6 +6,7 @@ https://hl7.org/fhir/R4/operations.html
 from collections.abc import Mapping
 
 from fhir_server.context import Route
+from fhir_server.operations.break_glass import BREAK_GLASS
 from fhir_server.operations.convert import CONVERT
 from fhir_server.operations.document import DOCUMENT
 from fhir_server.operations.everything import ENCOUNTER_EVERYTHING, PATIENT_EVERYTHING
@@ -21,6 +22,7 @@ from fhir_server.operations.reindex import REINDEX, REINDEX_CANCEL, REINDEX_STAT
 from resources.operation_outcome import NotSupported, ResourceNotFound, error
 
 _OFFERED: tuple[Operation, ...] = (
+    BREAK_GLASS,
     CONVERT,
     DOCUMENT,
     ENCOUNTER_EVERYTHING,

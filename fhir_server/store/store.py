@@ -17,6 +17,7 @@ from fhir_server.store.collections import Collections
 from fhir_server.store.commit import Absence, Committer, Reads, Work
 from fhir_server.store.connection import as_of_one_moment, connect, database
 from fhir_server.store.documents import Document, Version, Write, Written
+from fhir_server.store.emergency_access import EmergencyAccessStore
 from fhir_server.store.explanations import Explanation
 from fhir_server.store.expunge import Expunging, expunge
 from fhir_server.store.failures import translated_failures
@@ -69,6 +70,7 @@ class Store:
         self.index_values = IndexValues(self._database, self._registry)
         self.async_jobs = AsyncJobStore(self._database)
         self.reindexings = Reindexings(self._database)
+        self.emergency_access = EmergencyAccessStore(self._database)
         self._committer = Committer(self._client, self._database, self._registry, max_open_transactions, now)
 
     async def close(self) -> None:

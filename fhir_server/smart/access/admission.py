@@ -22,6 +22,7 @@ Authenticate = Callable[[str], Awaitable[Principal | None]]
 
 _REALM = 'Bearer realm="fhir"'
 _LONGEST_TOKEN = 4_096
+_EMERGENCY = "break-glass"
 
 
 class Admission:
@@ -71,10 +72,16 @@ class Admission:
 
     async def _caller(self, principal: Principal, context: Context) -> Caller:
         caller = Caller(principal, self._matrix, context.base_url, context.now(), _own(principal))
-        if "DR" not in principal.roles or caller.practitioner is None:
-            return caller
-        treated = await self._treatment.patients(caller.practitioner, context.base_url, caller.now)
-        return replace(caller, treated=treated)
+        treated: set[str] = set()
+        if caller.practitioner is not None and self._matrix.asks_for_treatment(principal.roles):
+            found = await self._treatment.patients(caller.practitioner, context.base_url, caller.now)
+            treated = set(found)
+        emergencies: tuple[str, ...] = ()
+        if principal.account_id is not None and principal.roles & self._matrix.operations.get(
+            _EMERGENCY, set()
+        ):
+            emergencies = await context.store.emergency_access.patients(principal.account_id, caller.now)
+        return replace(caller, treated=tuple(sorted(treated.union(emergencies))), emergencies=emergencies)
 
 
 def _own(principal: Principal) -> tuple[str, ...]:

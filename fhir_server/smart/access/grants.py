@@ -38,7 +38,8 @@ class Caller:
     """A principal, and what the grants of all types depend on beside it.
 
     `own` are the ids of the patients that the person is, or acts for; `treated` those of the patients whom
-    the practitioner treats. `base_url` and `now` are as in Context.
+    the practitioner treats, and `emergencies` those to whom there is access in an emergency, who are among
+    them. `base_url` and `now` are as in Context.
     """
 
     principal: Principal
@@ -47,6 +48,7 @@ class Caller:
     now: datetime
     own: tuple[str, ...] = ()
     treated: tuple[str, ...] = ()
+    emergencies: tuple[str, ...] = ()
 
     @property
     def practitioner(self) -> str | None:
@@ -56,11 +58,14 @@ class Caller:
 
 
 def grants(caller: Caller, resource_type: str) -> tuple[Grant, ...]:
-    """Return what the caller may do with resources of a type; () for nothing."""
+    """Return what the caller may do with resources of a type; () for nothing.
+
+    A grant may be of resources of which there are none, such as those of a doctor who treats nobody.
+    """
     rules = _WITHOUT_ROLES
     if caller.principal.account_id is not None:
         rules = caller.matrix.rules(caller.principal.roles, resource_type)
-    found = (
+    return tuple(
         Grant(
             actions,
             both([_of_scope(caller, scope, resource_type), _of_rule(caller, rule, resource_type)]),
@@ -71,12 +76,6 @@ def grants(caller: Caller, resource_type: str) -> tuple[Grant, ...]:
         for rule in rules
         if (actions := scope.actions & rule.actions)
     )
-    return tuple(grant for grant in found if not is_nothing(grant.condition))
-
-
-def is_nothing(condition: Condition) -> bool:
-    """Tell whether no document can meet the condition."""
-    return condition == NOTHING or any(part == NOTHING for part in condition.get("$and", ()))
 
 
 def _scopes(principal: Principal, resource_type: str) -> Iterable[Scope]:

@@ -3,8 +3,9 @@
 https://hl7.org/fhir/R4/security-labels.html
 """
 
-from fhir_server.search.asked import Condition
+from fhir_server.search.asked import Condition, either
 from fhir_server.search.conditions import condition
+from fhir_server.smart.access.compartment import about_patients
 from fhir_server.smart.access.grants import Caller
 
 _SYSTEM = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
@@ -22,4 +23,8 @@ def unlabelled(caller: Caller, resource_type: str) -> Condition:
     ]
     if not kept:
         return {}
-    return condition(resource_type, "_security:not", (",".join(kept),), caller.base_url, caller.now)
+    without = condition(resource_type, "_security:not", (",".join(kept),), caller.base_url, caller.now)
+    if not caller.emergencies:
+        return without
+    # In an emergency all that there is of the patient is seen.
+    return either([without, about_patients(resource_type, caller.emergencies, caller.base_url, caller.now)])

@@ -69,6 +69,12 @@ class Matrix:
         """Return the rules of one type for whoever has all of `roles`."""
         return tuple(rule for role in sorted(roles) for rule in self.roles[role].get(resource_type, ()))
 
+    def asks_for_treatment(self, roles: Iterable[str]) -> bool:
+        """Tell whether anything that one of `roles` may do depends on whom they treat."""
+        return any(
+            "treated" in rule.whose for role in roles for rules in self.roles[role].values() for rule in rules
+        )
+
 
 @cache
 def load_matrix(path: Path | None) -> Matrix:

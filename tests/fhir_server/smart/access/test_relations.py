@@ -1,0 +1,219 @@
+"""Whom a doctor sees: whom they treat, and in an emergency for a while another; labels; scopes that ask.
+
+https://hl7.org/fhir/R4/security-labels.html, https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from fhir_server.settings import Settings
+from fhir_server.smart.principal import Principal
+from tests.fhir_server.conftest import FHIR_JSON, running_server
+
+Resource = dict[str, Any]
+
+_TREATED_BY: dict[str, Resource] = {
+    "encounter": {
+        "resourceType": "Encounter",
+        "status": "in-progress",
+        "class": {"code": "AMB"},
+        "participant": [{"individual": {"reference": "Practitioner/dr-encounter"}}],
+    },
+    "team": {
+        "resourceType": "CareTeam",
+        "status": "active",
+        "participant": [{"member": {"reference": "Practitioner/dr-team"}}],
+    },
+    "order": {
+        "resourceType": "ServiceRequest",
+        "status": "active",
+        "intent": "order",
+        "performer": [{"reference": "Practitioner/dr-order"}],
+    },
+    "over": {
+        "resourceType": "CareTeam",
+        "status": "inactive",
+        "participant": [{"member": {"reference": "Practitioner/dr-over"}}],
+    },
+    "cancelled": {
+        "resourceType": "Encounter",
+        "status": "cancelled",
+        "class": {"code": "AMB"},
+        "participant": [{"individual": {"reference": "Practitioner/dr-cancelled"}}],
+    },
+}
+_LABEL = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+_LABORATORY = "http://terminology.hl7.org/CodeSystem/observation-category|laboratory"
+
+_SCOPED = {
+    "laboratory-only": (f"patient/Observation.rs?category={_LABORATORY}",),
+    "unknown-parameter": ("patient/Observation.rs?colour=red",),
+    "read-only": ("patient/Observation.r",),
+    "search-only": ("patient/Observation.s",),
+    "v1": ("patient/Observation.read",),
+    "other-type": ("patient/Condition.rs",),
+    "user-for-backend": ("system/Observation.rs",),
+    "nothing": (),
+}
+
+
+async def _authenticate(token: str) -> Principal | None:
+    if token == "backend":
+        return Principal("backend", ("system/*.cruds",))
+    if token in _SCOPED:
+        return Principal(
+            "app", _SCOPED[token], "pt", "Patient/labelled", frozenset({"PT"}), patient="labelled"
+        )
+    if token.startswith("dr-"):
+        return Principal("app", ("user/*.cruds",), token, f"Practitioner/{token}", frozenset({"DR"}))
+    return Principal("app", ("user/*.cruds",), token, None, frozenset({token}))
+
+
+def _resources() -> Iterator[Resource]:
+    for name, relation in _TREATED_BY.items():
+        yield {"resourceType": "Patient", "id": name}
+        yield {**relation, "id": f"relation-{name}", "subject": {"reference": f"Patient/{name}"}}
+    general = [{"reference": "Practitioner/dr-general"}]
+    yield {"resourceType": "Patient", "id": "general", "generalPractitioner": general}
+    yield {"resourceType": "Patient", "id": "labelled", "generalPractitioner": general}
+    for code in ("N", "R", "V"):
+        yield _observation(f"label-{code}", "laboratory") | {
+            "meta": {"security": [{"system": _LABEL, "code": code}]}
+        }
+    yield _observation("vital", "vital-signs")
+
+
+def _observation(resource_id: str, category: str) -> Resource:
+    system, _, _ = _LABORATORY.partition("|")
+    return {
+        "resourceType": "Observation",
+        "id": resource_id,
+        "status": "final",
+        "category": [{"coding": [{"system": system, "code": category}]}],
+        "code": {"text": "x"},
+        "subject": {"reference": "Patient/labelled"},
+    }
+
+
+@pytest.fixture(scope="module")
+def url(settings: Settings) -> Iterator[str]:
+    """The address of a server with these resources."""
+    with running_server(settings, _authenticate) as address:
+        for one in _resources():
+            asked = _ask(address, "backend", "PUT", f"{one['resourceType']}/{one['id']}", one)
+            assert asked.status_code == 201, asked.text
+        yield address
+
+
+def _ask(url: str, token: str, method: str, address: str, body: Any = None) -> httpx.Response:
+    headers = {"authorization": f"Bearer {token}", "content-type": FHIR_JSON}
+    return httpx.request(method, f"{url}/{address}", json=body, headers=headers)
+
+
+def _ids(answer: httpx.Response) -> set[str]:
+    return {entry["resource"]["id"] for entry in answer.json().get("entry", [])}
+
+
+@pytest.mark.parametrize(
+    ("doctor", "patients"),
+    [
+        ("dr-encounter", {"encounter"}),
+        ("dr-team", {"team"}),
+        ("dr-order", {"order"}),
+        ("dr-general", {"general", "labelled"}),
+        ("dr-over", set()),
+        ("dr-cancelled", set()),
+        ("dr-nobody", set()),
+    ],
+)
+def test_a_doctor_sees_whom_they_treat(url: str, doctor: str, patients: set[str]) -> None:
+    """An encounter, a care team, an order, or being the general practitioner make the relation."""
+    assert _ids(_ask(url, doctor, "GET", "Patient")) == patients
+
+
+def _reason(text: str) -> Resource:
+    return {"resourceType": "Parameters", "parameter": [{"name": "reason", "valueString": text}]}
+
+
+def test_an_emergency(url: str) -> None:
+    """With a reason a doctor sees a patient whom they do not treat, labelled results too; no other."""
+    assert _ask(url, "dr-help", "GET", "Patient/labelled").status_code == 404
+    glass = "Patient/labelled/$break-glass"
+    assert _ask(url, "dr-help", "POST", glass).status_code == 400
+    assert _ask(url, "dr-help", "POST", glass, _reason("short")).status_code == 400
+    granted = _ask(url, "dr-help", "POST", glass, _reason("Unconscious in the emergency room"))
+    assert granted.status_code == 200, granted.text
+    assert granted.json()["parameter"][0]["part"][0]["valueReference"]["reference"] == "Patient/labelled"
+    assert _ids(_ask(url, "dr-help", "GET", "Observation")) == {"label-N", "label-R", "label-V", "vital"}
+    assert _ask(url, "dr-help", "GET", "Patient/team").status_code == 404
+    assert _ask(url, "dr-other", "GET", "Patient/labelled").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("caller", "address", "status"),
+    [("RN", "Patient/labelled", 403), ("AD", "Patient/labelled", 403), ("dr-x", "Patient/none", 404)],
+)
+def test_an_emergency_of_others(url: str, caller: str, address: str, status: int) -> None:
+    """Only doctors have emergencies, and only with patients that there are."""
+    answer = _ask(url, caller, "POST", f"{address}/$break-glass", _reason("Unconscious in the corridor"))
+    assert answer.status_code == status
+
+
+def test_an_emergency_is_over(settings: Settings) -> None:
+    """When its time is up the patient is not there any more."""
+    brief = settings.model_copy(update={"emergency_minutes": 0})
+    with running_server(brief, _authenticate) as url:
+        glass = "Patient/team/$break-glass"
+        assert _ask(url, "dr-late", "POST", glass, _reason("Unconscious in the garden")).status_code == 200
+        assert _ask(url, "dr-late", "GET", "Patient/team").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("caller", "seen"),
+    [
+        ("dr-general", {"label-N", "label-R", "vital"}),
+        ("RN", {"vital"}),
+        ("LB", {"label-N"}),
+        ("AU", {"label-N", "label-R", "label-V", "vital"}),
+        ("backend", {"label-N", "label-R", "label-V", "vital"}),
+    ],
+)
+def test_labels(url: str, caller: str, seen: set[str]) -> None:
+    """What is labelled as restricted is for the roles that the file of roles names."""
+    assert _ids(_ask(url, caller, "GET", "Observation")) == seen
+
+
+@pytest.mark.parametrize(
+    ("scopes", "found", "read"),
+    [
+        ("laboratory-only", {"label-N", "label-R", "label-V"}, {"label-N"}),
+        ("unknown-parameter", set(), set()),
+        ("read-only", None, {"label-N", "vital"}),
+        ("search-only", {"label-N", "label-R", "label-V", "vital"}, set()),
+        ("v1", {"label-N", "label-R", "label-V", "vital"}, {"label-N", "vital"}),
+        ("other-type", None, set()),
+        ("user-for-backend", None, set()),
+        ("nothing", None, set()),
+    ],
+)
+def test_scopes(url: str, scopes: str, found: set[str] | None, read: set[str]) -> None:
+    """A scope gives what it says: the letters, the type, the query; what it does not give is forbidden."""
+    answer = _ask(url, scopes, "GET", "Observation")
+    assert (_ids(answer) if answer.status_code == 200 else None) == found
+    for one in ("label-N", "vital"):
+        status = _ask(url, scopes, "GET", f"Observation/{one}").status_code
+        assert (status == 200) == (one in read), one
+
+
+def test_a_job_is_its_callers(url: str) -> None:
+    """What was asked to be answered later is answered to nobody else."""
+    headers = {"authorization": "Bearer dr-general", "prefer": "respond-async"}
+    started = httpx.get(f"{url}/Patient", headers=headers)
+    assert started.status_code == 202, started.text
+    address = started.headers["content-location"].rpartition("/fhir/")[2]
+    assert _ask(url, "dr-team", "GET", address).status_code == 404
+    assert _ask(url, "dr-team", "DELETE", address).status_code == 404
+    assert _ask(url, "dr-general", "GET", address).status_code in (200, 202)
