@@ -6,12 +6,11 @@ https://hl7.org/fhir/R4/compartmentdefinition-patient.html
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 
-from fhir_server.search.asked import NOTHING, Condition, either, one_of
-from fhir_server.search.conditions import condition
+from fhir_server.search.asked import NOTHING, Condition, Field, either, one_of
+from fhir_server.search.compartments import compartment_fields
 from fhir_server.search.fields import fields
-from resources.compartments import compartment_parameters
+from resources.custom_parameters import once_for_each_type
 
 _PATIENT = "patient"
 # Lists of members: to see one would be to see the others.
@@ -19,7 +18,7 @@ _OF_MANY = frozenset({"Group"})
 _BINARY = "resource.securityContext.reference"
 
 
-def about_patients(resource_type: str, patients: Sequence[str], base_url: str, now: datetime) -> Condition:
+def about_patients(resource_type: str, patients: Sequence[str], base_url: str) -> Condition:
     """Return the condition that a resource is about one of the patients, given by their ids."""
     if not patients or resource_type in _OF_MANY:
         return NOTHING
@@ -27,43 +26,33 @@ def about_patients(resource_type: str, patients: Sequence[str], base_url: str, n
         return one_of("_id", patients)
     if resource_type == "Binary":
         return one_of(_BINARY, [f"Patient/{patient}" for patient in patients])
-    codes = (_PATIENT,) if _has(resource_type, _PATIENT) else compartment_parameters("Patient", resource_type)
-    return _referring(resource_type, codes, "Patient", patients, base_url, now)
+    return _referring(_fields_of_patient(resource_type), "Patient", patients, base_url)
 
 
-def of_practitioner(resource_type: str, practitioner: str, base_url: str, now: datetime) -> Condition:
+def of_practitioner(resource_type: str, practitioner: str, base_url: str) -> Condition:
     """Return the condition that a resource is a practitioner's own: made, done or owned by them."""
     if resource_type == "Practitioner":
         return {"_id": practitioner}
-    codes = compartment_parameters("Practitioner", resource_type)
     if resource_type == "Task":
-        codes = ("owner", "requester")
-    return _referring(resource_type, codes, "Practitioner", [practitioner], base_url, now)
+        found = [field for code in ("owner", "requester") for field in fields("Task")[code]]
+    else:
+        found = list(compartment_fields("Practitioner", resource_type))
+    return _referring(found, "Practitioner", [practitioner], base_url)
 
 
 def is_about_patients(resource_type: str) -> bool:
     """Tell whether resources of a type are about patients at all."""
-    return (
-        resource_type in {"Patient", "Binary"}
-        or _has(resource_type, _PATIENT)
-        or bool(compartment_parameters("Patient", resource_type))
-    )
+    return resource_type in {"Patient", "Binary"} or bool(_fields_of_patient(resource_type))
 
 
-def _has(resource_type: str, code: str) -> bool:
-    return any(field.type == "reference" for field in fields(resource_type).get(code, ()))
+@once_for_each_type
+def _fields_of_patient(resource_type: str) -> Sequence[Field]:
+    found = [field for field in fields(resource_type).get(_PATIENT, ()) if field.type == "reference"]
+    return found or compartment_fields("Patient", resource_type)
 
 
-def _referring(
-    resource_type: str,
-    codes: Sequence[str],
-    target: str,
-    ids: Sequence[str],
-    base_url: str,
-    now: datetime,
-) -> Condition:
-    text = ",".join(ids)
-    found = [condition(resource_type, f"{code}:{target}", (text,), base_url, now) for code in codes]
-    # `patient` and `subject` may be about the same element, and then ask the same.
-    distinct = [one for index, one in enumerate(found) if one not in found[:index]]
-    return either(distinct)
+def _referring(found: Sequence[Field], target: str, ids: Sequence[str], base_url: str) -> Condition:
+    # A reference to this server may be written in either form.
+    relative = [f"{target}/{one}" for one in ids]
+    references = relative + [f"{base_url}/{one}" for one in relative]
+    return either([one_of(path, references) for path in dict.fromkeys(field.path for field in found)])

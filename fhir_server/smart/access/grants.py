@@ -114,11 +114,11 @@ def _of(caller: Caller, whose: str, resource_type: str) -> Condition:
         return _about(caller, resource_type, caller.treated)
     if caller.practitioner is None:
         return NOTHING
-    return of_practitioner(resource_type, caller.practitioner, caller.base_url, caller.now)
+    return of_practitioner(resource_type, caller.practitioner, caller.base_url)
 
 
 def _about(caller: Caller, resource_type: str, patients: Sequence[str]) -> Condition:
-    return about_patients(resource_type, patients, caller.base_url, caller.now)
+    return about_patients(resource_type, patients, caller.base_url)
 
 
 def _of_search(caller: Caller, resource_type: str, pairs: Sequence[tuple[str, str]]) -> Condition:

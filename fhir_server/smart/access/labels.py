@@ -27,4 +27,4 @@ def unlabelled(caller: Caller, resource_type: str) -> Condition:
     if not caller.emergencies:
         return without
     # In an emergency all that there is of the patient is seen.
-    return either([without, about_patients(resource_type, caller.emergencies, caller.base_url, caller.now)])
+    return either([without, about_patients(resource_type, caller.emergencies, caller.base_url)])
