@@ -24,6 +24,7 @@ from fhir_server.reindexing.walk import Pace
 from fhir_server.reindexing.worker import ReindexWorker
 from fhir_server.settings import Settings
 from fhir_server.smart.access.admission import Admission, Authenticate
+from fhir_server.smart.access.consent_list import DenyingConsents
 from fhir_server.smart.access.roles import load_matrix
 from fhir_server.smart.access.treatment import Treatment
 from fhir_server.store import Store, open_store
@@ -80,7 +81,7 @@ def create_app(settings: Settings | None = None, authenticate: Authenticate | No
 
 def _admission(store: Store, settings: Settings, authenticate: Authenticate) -> Admission:
     matrix = load_matrix(settings.roles)
-    return Admission(authenticate, Treatment(store, matrix), matrix)
+    return Admission(authenticate, Treatment(store, matrix), DenyingConsents(store), matrix)
 
 
 def _collect_garbage_less_often() -> None:

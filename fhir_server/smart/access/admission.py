@@ -7,7 +7,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from fhir_server.context import Context, Request, Route
-from fhir_server.search.asked import Condition
+from fhir_server.search.asked import Condition, both
+from fhir_server.smart.access.consent_list import DenyingConsents
+from fhir_server.smart.access.consents import Asker, Denials, consenting_patient, denials, not_denied
 from fhir_server.smart.access.grants import Caller
 from fhir_server.smart.access.guard import AccessGuard
 from fhir_server.smart.access.labels import unlabelled
@@ -28,8 +30,11 @@ _EMERGENCY = "break-glass"
 class Admission:
     """Lets requests in by their tokens; lives as long as the process."""
 
-    def __init__(self, authenticate: Authenticate, treatment: Treatment, matrix: Matrix) -> None:
-        """Know callers by `authenticate`, and what they may do by `matrix` and `treatment`."""
+    def __init__(
+        self, authenticate: Authenticate, treatment: Treatment, consents: DenyingConsents, matrix: Matrix
+    ) -> None:
+        """Know callers by `authenticate`, and what they may do by `matrix`, `treatment` and `consents`."""
+        self._consents = consents
         self._authenticate = authenticate
         self._treatment = treatment
         self._matrix = matrix
@@ -46,7 +51,7 @@ class Admission:
             return context
         principal = await self._principal(authorization)
         caller = await self._caller(principal, context)
-        guard = AccessGuard(caller, _limits(caller))
+        guard = AccessGuard(caller, _limits(caller, await self._denials(caller)))
         check(request, route, caller, guard)
 
         def match(entry: Request) -> Route:
@@ -70,6 +75,17 @@ class Admission:
             raise _invalid_token()
         return principal
 
+    async def _denials(self, caller: Caller) -> Denials:
+        """Return what consents deny to the caller; in an emergency the patient is not asked."""
+        asker = Asker(caller.principal.fhir_user, caller.principal.roles)
+        consents = await self._consents.consents()
+        if caller.emergencies:
+            emergencies = set(caller.emergencies)
+            consents = tuple(
+                one for one in consents if consenting_patient(one, caller.base_url) not in emergencies
+            )
+        return denials(consents, asker, caller.base_url, caller.now)
+
     async def _caller(self, principal: Principal, context: Context) -> Caller:
         caller = Caller(principal, self._matrix, context.base_url, context.now(), _own(principal))
         treated: set[str] = set()
@@ -90,8 +106,12 @@ def _own(principal: Principal) -> tuple[str, ...]:
     return tuple(sorted(own | set(principal.patients)))
 
 
-def _limits(caller: Caller) -> Callable[[str], Condition]:
-    return lambda resource_type: unlabelled(caller, resource_type)
+def _limits(caller: Caller, denied: Denials) -> Callable[[str], Condition]:
+    def limits(resource_type: str) -> Condition:
+        consented = not_denied(denied, resource_type, caller.base_url)
+        return both([unlabelled(caller, resource_type), consented])
+
+    return limits
 
 
 def _invalid_token() -> Unauthenticated:
