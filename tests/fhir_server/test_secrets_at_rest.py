@@ -88,7 +88,11 @@ def test_keys_are_read_from_the_setting() -> None:
     assert keyring(f"{second},{first}").is_outdated(sealed)
 
 
-@pytest.mark.parametrize("setting", ["secret", "c2VjcmV0", new_key()[:-4], f"{new_key()},x", new_key() * 2])
+@pytest.mark.parametrize(
+    "setting",
+    ["secret", "c2VjcmV0", new_key()[:-4], f"{new_key()},x", new_key() * 2],
+    ids=["text", "short", "cut", "and another", "twice"],
+)
 def test_what_is_no_key_is_refused(setting: str) -> None:
     """A password, or a key of the wrong length, is refused without being told."""
     with pytest.raises(ValueError, match="32 random bytes") as refusal:
