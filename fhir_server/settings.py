@@ -3,13 +3,17 @@
 The command line sets the same variables, so that worker processes read what their parent was told.
 """
 
+import os
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_args
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from fhir_server.matching.weights import load_weights
+from fhir_server.secret_files import read_secrets
 from fhir_server.secrets_at_rest import keyring
 from fhir_server.smart.access.roles import load_matrix
 from fhir_server.transport.origins import parse_origins
@@ -23,7 +27,8 @@ _MEBIBYTE = 1024 * 1024
 class Settings(BaseSettings):
     """The server's settings, read from the environment once, when made; frozen afterwards.
 
-    A variable that is empty counts as not set, as Compose files cannot leave one out.
+    A variable that is empty counts as not set, as Compose files cannot leave one out. One that is a secret
+    may stand in a file, which the variable of the same name with `_FILE` behind it names.
     Raises pydantic.ValidationError when a variable does not hold what its field allows.
     """
 
@@ -37,6 +42,7 @@ class Settings(BaseSettings):
 
     mongo_url: str | None = Field(
         default=None,
+        repr=False,
         description="Address of a MongoDB replica set; without one the server starts a MongoDB of its own",
     )
     database: str = Field(
@@ -208,6 +214,13 @@ class Settings(BaseSettings):
         default="info", description="Least severe log lines that are written"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _with_files(cls, values: dict[str, Any]) -> dict[str, Any]:
+        secrets = read_secrets(secret_variables(), os.environ)
+        read = {name.removeprefix(ENVIRONMENT_PREFIX).lower(): text for name, text in secrets.items()}
+        return read | values
+
     @field_validator("roles")
     @classmethod
     def _is_matrix(cls, path: Path | None) -> Path | None:
@@ -249,3 +262,13 @@ def to_environment(settings: Settings) -> dict[str, str]:
 
 def _as_text(value: object) -> str:
     return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+
+
+def secret_variables() -> Iterable[str]:
+    """Return the environment variables that hold secrets: passwords, keys, and addresses with a password."""
+    fields = Settings.model_fields.items()
+    return [f"{ENVIRONMENT_PREFIX}{name.upper()}" for name, field in fields if _is_secret(field)]
+
+
+def _is_secret(field: FieldInfo) -> bool:
+    return not field.repr or SecretStr in (field.annotation, *get_args(field.annotation))

@@ -18,7 +18,8 @@ from fhir_server.logs import configure_logs
 from fhir_server.processes.announcement import await_answer, await_ready, local_base_url, what_is_where
 from fhir_server.processes.parent_death import ending_with
 from fhir_server.processes.serving import listen, serve_on
-from fhir_server.settings import ENVIRONMENT_PREFIX, Settings, to_environment
+from fhir_server.secret_files import file_variable, without_secrets
+from fhir_server.settings import ENVIRONMENT_PREFIX, Settings, secret_variables, to_environment
 from fhir_server.store import open_store
 from fhir_server.store.embedded import CannotStart, RunningMongo, running_mongo
 from fhir_server.transport.tls import CannotUseCertificate, tls_context
@@ -71,14 +72,18 @@ def read_settings(**options: Any) -> Settings:
     try:
         settings = Settings(**given)
     except ValidationError as failure:
-        lines = (f"{_name(error['loc'], given)}: {error['msg']}" for error in failure.errors())
+        lines = (_line(error["loc"], error["msg"], given) for error in failure.errors())
         raise click.ClickException("; ".join(lines)) from None
     return settings.model_copy(update={"data_dir": settings.data_dir.absolute()})
 
 
-def _name(location: tuple[int | str, ...], options: dict[str, Any]) -> str:
+def _line(location: tuple[int | str, ...], message: str, options: dict[str, Any]) -> str:
+    reason = message.removeprefix("Value error, ")
+    if not location:
+        return reason  # which names the variable itself
     name = str(location[0])
-    return f"--{name.replace('_', '-')}" if name in options else f"{ENVIRONMENT_PREFIX}{name.upper()}"
+    variable = f"--{name.replace('_', '-')}" if name in options else f"{ENVIRONMENT_PREFIX}{name.upper()}"
+    return f"{variable}: {reason}"
 
 
 def _check_certificate(settings: Settings) -> None:
@@ -110,12 +115,19 @@ def _listener(settings: Settings) -> socket.socket:
 
 def _serve(listener: socket.socket, settings: Settings, mongo: RunningMongo, *, demo: bool) -> bool:
     port = listener.getsockname()[1]
-    os.environ.update(to_environment(settings.model_copy(update={"mongo_url": mongo.url, "port": port})))
+    _hand_to_workers(settings.model_copy(update={"mongo_url": mongo.url, "port": port}))
     threading.Thread(
         target=_announce, args=(settings, port, mongo.description, demo), name="announcement", daemon=True
     ).start()
     asyncio.run(_prepare(settings, mongo.url))
     return serve_on(listener, settings)
+
+
+def _hand_to_workers(settings: Settings) -> None:
+    """Put the settings where processes below this one read them, and where `ps` does not show them."""
+    for variable in secret_variables():
+        os.environ.pop(file_variable(variable), None)  # it has been read
+    os.environ.update(to_environment(settings))
 
 
 async def _prepare(settings: Settings, mongo_url: str) -> None:
@@ -146,6 +158,7 @@ def _announce(settings: Settings, port: int, mongo: str, demo: bool) -> None:
         subprocess.run(  # noqa: S603 - our own program
             [*command, _url_of_demo(settings, port)],
             check=False,
+            env=without_secrets(secret_variables(), os.environ),
             stdin=subprocess.DEVNULL,
             preexec_fn=ending_with(os.getpid()),
         )

@@ -15,6 +15,8 @@ from urllib.parse import quote
 import structlog
 
 from fhir_server.processes.parent_death import ending_with
+from fhir_server.secret_files import without_secrets
+from fhir_server.settings import secret_variables
 from fhir_server.store.embedded.data_directory import DataDirectory
 from fhir_server.store.embedded.executable import LIBCURL, environment_with_libcurl
 from fhir_server.store.embedded.failure import CannotStart
@@ -141,7 +143,7 @@ class Mongod:
             return subprocess.Popen(  # noqa: S603 - the program is the one that find_mongod found
                 [str(self._executable), *_arguments(self._directory, self._cache_megabytes)],
                 cwd=self._directory.socket.parent,
-                env=self._environment,
+                env=without_secrets(secret_variables(), self._environment or os.environ),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
