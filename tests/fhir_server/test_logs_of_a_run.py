@@ -113,14 +113,15 @@ def _bad(http: httpx.Client, patient: Json) -> Iterator[httpx.Response]:
 
 
 def _broken(http: httpx.Client, database: Any, patient: Json) -> Iterator[httpx.Response]:
-    """What fails in the server itself, on documents that somebody else damaged."""
-    family = _texts(patient)[0]
-    database.Patient.update_many({}, {"$set": {"updated": family, "resource.name": family}})
-    database.Patient.insert_one({"_id": "damaged", "version": family, "resource": family})
-    yield http.get("/Patient/damaged")
-    yield http.get(f"/Patient/{patient['id']}")
-    yield http.get("/Patient", params={"name": family})
+    """What fails in the server itself, on what somebody else did to its database."""
+    family, given, _ = _texts(patient)
+    database.Patient.update_many({}, {"$set": {"version": family, "resource": {family: given, "x": [given]}}})
+    database.Patient.insert_one({"_id": "damaged", family: given})
+    for search in ("/Patient/damaged", f"/Patient/{patient['id']}", f"/Patient?name={family}", "/Patient"):
+        yield http.get(search)
     yield http.get(f"/Patient/{patient['id']}/$everything")
+    yield http.put(f"/Patient/{patient['id']}", json=patient)
+    yield http.get("/Observation", params={"_include": "*", "patient": patient["id"]})
 
 
 def _no_http(port: int, patient: Json) -> None:
