@@ -27,6 +27,10 @@ from fhir_server.smart.access.admission import Admission, Authenticate
 from fhir_server.smart.access.consent_list import DenyingConsents
 from fhir_server.smart.access.roles import load_matrix
 from fhir_server.smart.access.treatment import Treatment
+from fhir_server.smart.oauth.accounts import Accounts
+from fhir_server.smart.oauth.principals import principal_of
+from fhir_server.smart.oauth.routes import authorization_server, oauth_routes
+from fhir_server.smart.principal import Principal
 from fhir_server.store import Store, open_store
 from fhir_server.transport.gate import Gate
 from resources.operation_outcome import Issue, StoreUnavailable, operation_outcome
@@ -35,10 +39,15 @@ _FHIR_PATH = "/fhir"
 _PARTING_SECONDS = 2.0
 
 
-def create_app(settings: Settings | None = None, authenticate: Authenticate | None = None) -> Gate:
+def create_app(
+    settings: Settings | None = None,
+    authenticate: Authenticate | None = None,
+    accounts: Accounts | None = None,
+) -> Gate:
     """Return the ASGI application; `settings` come from the environment if they are not given.
 
-    `authenticate` says whom an access token stands for; without it everybody may do everything.
+    With `accounts` there is an authorization server for the people that they know, and its tokens let them
+    in. Otherwise `authenticate` says whom an access token stands for; without it everybody may do everything.
 
     Raises ValueError if no MongoDB is named: `fhir-server serve` names one to its workers.
     """
@@ -73,10 +82,31 @@ def create_app(settings: Settings | None = None, authenticate: Authenticate | No
     )
     app.add_exception_handler(HTTPException, _outcome_of_framework)
     _add_health(app, store, worker)
+    if accounts is not None:
+        authenticate = _by_own_tokens(store, accounts)
     admission = None if authenticate is None else _admission(store, settings, authenticate)
+    if accounts is not None and admission is not None:
+        app.router.routes += _authorization_routes(store, settings, accounts, admission)
     endpoint = FhirEndpoint(store, settings, jobs, admission, prefix=_FHIR_PATH)
     app.router.routes += [Route(_FHIR_PATH, endpoint), Mount(_FHIR_PATH, endpoint)]
-    return Gate(app, settings, prefix=_FHIR_PATH)
+    is_registered = None if accounts is None else store.oauth.clients.has_origin
+    return Gate(app, settings, prefix=_FHIR_PATH, is_registered=is_registered)
+
+
+def _by_own_tokens(store: Store, accounts: Accounts) -> Authenticate:
+    async def authenticate(token: str) -> Principal | None:
+        return await principal_of(store, accounts, token, datetime.now(UTC))
+
+    return authenticate
+
+
+def _authorization_routes(
+    store: Store, settings: Settings, accounts: Accounts, admission: Admission
+) -> list[Route]:
+    async def seen_by(principal: Principal, base_url: str) -> Store:
+        return await admission.seen_by(principal, store, base_url, datetime.now(UTC))
+
+    return oauth_routes(authorization_server(store, settings, accounts, seen_by))
 
 
 def _admission(store: Store, settings: Settings, authenticate: Authenticate) -> Admission:

@@ -16,6 +16,7 @@ from fhir_server.matching.weights import load_weights
 from fhir_server.secret_files import read_secrets
 from fhir_server.secrets_at_rest import keyring
 from fhir_server.smart.access.roles import load_matrix
+from fhir_server.smart.oauth.brands import load_brands
 from fhir_server.transport.origins import parse_origins
 from fhir_server.transport.proxies import TrustedProxies
 
@@ -136,6 +137,35 @@ class Settings(BaseSettings):
         le=10_080,
         description="Minutes for which `Patient/$break-glass` gives access to a patient in an emergency",
     )
+    access_token_seconds: int = Field(
+        default=600,
+        ge=60,
+        le=3600,
+        description="Seconds for which an access token is good; one of a backend service is for 300 at most",
+    )
+    refresh_token_days: int = Field(
+        default=90,
+        ge=1,
+        le=366,
+        description="Days after which a refresh token that nobody used is good no more",
+    )
+    signing_key_days: int = Field(
+        default=30, ge=1, le=366, description="Days for which a key signs id_tokens before another one does"
+    )
+    dynamic_registration: Literal["off", "on"] = Field(
+        default="off",
+        description="Whether applications may register themselves; people are still asked what each may see",
+    )
+    local_key_sets: Literal["off", "on"] = Field(
+        default="off",
+        description="Whether keys of applications are fetched by http and from private addresses too; only "
+        "for development",
+    )
+    user_access_brands: Path | None = Field(
+        default=None,
+        description="File of a User-access Brand Bundle (JSON) that is published; its first organization "
+        "that is part of no other is the hospital",
+    )
     max_body_bytes: int = Field(
         default=64 * _MEBIBYTE, ge=1024, description="Largest request body, in bytes; larger ones get a 413"
     )
@@ -245,6 +275,12 @@ class Settings(BaseSettings):
     def _are_origins(cls, origins: str | None) -> str | None:
         parse_origins(origins)
         return origins
+
+    @field_validator("user_access_brands")
+    @classmethod
+    def _can_be_published(cls, path: Path | None) -> Path | None:
+        load_brands(path)
+        return path
 
     @field_validator("encryption_key")
     @classmethod

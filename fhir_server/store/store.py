@@ -27,6 +27,7 @@ from fhir_server.store.history import HistoryPosition, HistoryScope, count_histo
 from fhir_server.store.index_values import IndexValues
 from fhir_server.store.keys import shared_key
 from fhir_server.store.meta import Change, change_meta
+from fhir_server.store.oauth import OAuthStore
 from fhir_server.store.registry import Registry
 from fhir_server.store.reindexings import Reindexings
 from fhir_server.store.searching import DEFAULT_LIMITS, Searching, SearchLimits
@@ -71,6 +72,7 @@ class Store:
         self.async_jobs = AsyncJobStore(self._database)
         self.reindexings = Reindexings(self._database)
         self.emergency_access = EmergencyAccessStore(self._database)
+        self.oauth = OAuthStore(self._database)
         self._committer = Committer(self._client, self._database, self._registry, max_open_transactions, now)
 
     async def close(self) -> None:

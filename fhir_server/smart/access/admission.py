@@ -5,6 +5,7 @@ https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html, https://datatracke
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import datetime
 
 from fhir_server.context import Context, Request, Route
 from fhir_server.search.asked import Condition, both
@@ -17,6 +18,7 @@ from fhir_server.smart.access.requirements import PUBLIC, check
 from fhir_server.smart.access.roles import Matrix
 from fhir_server.smart.access.treatment import Treatment
 from fhir_server.smart.principal import Principal
+from fhir_server.store import Store
 from resources.operation_outcome import Unauthenticated, error
 
 Authenticate = Callable[[str], Awaitable[Principal | None]]
@@ -50,8 +52,8 @@ class Admission:
         if route.code in PUBLIC:
             return context
         principal = await self._principal(authorization)
-        caller = await self._caller(principal, context)
-        guard = AccessGuard(caller, _limits(caller, await self._denials(caller)))
+        caller = await self._caller(principal, context.store, context.base_url, context.now())
+        guard = await self._guard(caller)
         check(request, route, caller, guard)
 
         def match(entry: Request) -> Route:
@@ -60,6 +62,13 @@ class Admission:
             return found
 
         return replace(context, store=context.store.guarded(guard), match=match, principal=principal)
+
+    async def seen_by(self, principal: Principal, store: Store, base_url: str, now: datetime) -> Store:
+        """Return `store` as the caller sees it, for pages of the server's own."""
+        return store.guarded(await self._guard(await self._caller(principal, store, base_url, now)))
+
+    async def _guard(self, caller: Caller) -> AccessGuard:
+        return AccessGuard(caller, _limits(caller, await self._denials(caller)))
 
     async def _principal(self, authorization: str | None) -> Principal:
         if authorization is None:
@@ -86,17 +95,17 @@ class Admission:
             )
         return denials(consents, asker, caller.base_url, caller.now)
 
-    async def _caller(self, principal: Principal, context: Context) -> Caller:
-        caller = Caller(principal, self._matrix, context.base_url, context.now(), _own(principal))
+    async def _caller(self, principal: Principal, store: Store, base_url: str, now: datetime) -> Caller:
+        caller = Caller(principal, self._matrix, base_url, now, _own(principal))
         treated: set[str] = set()
         if caller.practitioner is not None and self._matrix.asks_for_treatment(principal.roles):
-            found = await self._treatment.patients(caller.practitioner, context.base_url, caller.now)
+            found = await self._treatment.patients(caller.practitioner, base_url, caller.now)
             treated = set(found)
         emergencies: tuple[str, ...] = ()
         if principal.account_id is not None and principal.roles & self._matrix.operations.get(
             _EMERGENCY, set()
         ):
-            emergencies = await context.store.emergency_access.patients(principal.account_id, caller.now)
+            emergencies = await store.emergency_access.patients(principal.account_id, caller.now)
         return replace(caller, treated=tuple(sorted(treated.union(emergencies))), emergencies=emergencies)
 
 

@@ -1,0 +1,54 @@
+"""What the endpoints of the authorization server share."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from starlette.requests import Request
+
+from fhir_server.settings import Settings
+from fhir_server.smart.oauth.accounts import Accounts
+from fhir_server.smart.oauth.addresses import Addresses
+from fhir_server.smart.oauth.key_sets import KeySets
+from fhir_server.smart.oauth.registration import RegistrationRules
+from fhir_server.smart.oauth.signing_keys import SigningKeys
+from fhir_server.smart.principal import Principal
+from fhir_server.store import Store
+from fhir_server.store.oauth import OAuthStore
+
+SeenBy = Callable[[Principal, str], Awaitable[Store]]
+"""From a caller, and the address of the FHIR interface, to the store as this caller may see it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationServer:
+    """The parts of the authorization server; clock, ids and secrets are handed in, and so can be fixed.
+
+    Resources are looked at by `seen_by` only, as the person may see them who is asked.
+    """
+
+    store: Store
+    settings: Settings
+    accounts: Accounts
+    key_sets: KeySets
+    signing_keys: SigningKeys
+    now: Callable[[], datetime]
+    new_id: Callable[[], str]
+    new_secret: Callable[[], str]
+    seen_by: SeenBy
+
+    @property
+    def oauth(self) -> OAuthStore:
+        """What is kept."""
+        return self.store.oauth
+
+    @property
+    def rules(self) -> RegistrationRules:
+        """What surrounds the registration of an application."""
+        allow_local = self.settings.local_key_sets == "on"
+        return RegistrationRules(self.now, self.new_id, self.new_secret, allow_local)
+
+    def addresses(self, request: Request) -> Addresses:
+        """Return where things are, for whoever sent `request`."""
+        base_url = self.settings.base_url
+        return Addresses(base_url or f"{str(request.base_url).rstrip('/')}/fhir")

@@ -1,0 +1,133 @@
+"""The authorization server as part of the whole: tokens that open the FHIR interface, and what pages may read.
+
+https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html#access-fhir-api
+"""
+
+import asyncio
+from collections.abc import Iterator
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx
+import pytest
+
+from fhir_server.secrets_at_rest import new_key
+from fhir_server.settings import Settings
+from fhir_server.smart.oauth.registration import RegistrationRules, register
+from fhir_server.store import open_store
+from fhir_server.store.oauth import Client
+from tests.fhir_server.conftest import running_server
+from tests.fhir_server.smart.oauth.world import (
+    PATIENT,
+    REDIRECT,
+    STATE,
+    VERIFIER,
+    Clock,
+    People,
+    challenge_of,
+)
+
+_SCOPE = "launch/patient patient/Patient.rs patient/Observation.rs"
+_PAGES = "https://app.example.org"
+
+
+@pytest.fixture(scope="module")
+def secure(settings: Settings) -> Settings:
+    """Settings of a server that asks for tokens."""
+    return Settings(**settings.model_dump() | {"auth": "on", "encryption_key": new_key()})
+
+
+@pytest.fixture(scope="module")
+def app(secure: Settings) -> Client:
+    """A public application."""
+    rules = RegistrationRules(Clock(), lambda: "growth-chart", lambda: "")
+    metadata = {"client_name": "Growth Chart", "redirect_uris": [REDIRECT], "scope": _SCOPE}
+    client = register(metadata | {"token_endpoint_auth_method": "none"}, rules, is_dynamic=False).client
+
+    async def add() -> None:
+        assert secure.mongo_url is not None
+        store = open_store(secure, secure.mongo_url)
+        await store.oauth.clients.add(client)
+        await store.close()
+
+    asyncio.run(add())
+    return client
+
+
+@pytest.fixture(scope="module")
+def browser(settings: Settings, secure: Settings, app: Client) -> Iterator[httpx.Client]:
+    """The browser of a patient, at a server with two records."""
+    with running_server(settings) as url, httpx.Client(base_url=url) as http:
+        for name in ("anna", "bert"):
+            answer = http.put(f"/Patient/{name}", json={"resourceType": "Patient", "id": name})
+            assert answer.status_code == 201
+    with running_server(secure, accounts=People()) as url:
+        headers = {"x-account": PATIENT.account_id}
+        with httpx.Client(base_url=url.removesuffix("/fhir"), headers=headers) as http:
+            yield http
+
+
+@pytest.mark.requirement("smart-94", "smart-95", "smart-136", "smart-367")
+def test_a_token_opens_the_own_record_and_nothing_else(browser: httpx.Client, app: Client) -> None:
+    """From discovery to a read, by the addresses that the server tells, and then by a token taken back."""
+    fhir = f"{browser.base_url}/fhir".replace("//fhir", "/fhir")
+    known = browser.get("/fhir/.well-known/smart-configuration").json()
+    request = {
+        "response_type": "code",
+        "client_id": app.id,
+        "redirect_uri": REDIRECT,
+        "scope": _SCOPE,
+        "state": STATE,
+        "aud": fhir,
+        "code_challenge": challenge_of(VERIFIER),
+        "code_challenge_method": "S256",
+    }
+    page = browser.get(known["authorization_endpoint"], params=request).headers["location"]
+    assert browser.get(page).json()["template"] == "oauth/consent.html"
+    form = {
+        "request": page.partition("=")[2],
+        "csrf_token": f"csrf of {PATIENT.account_id}",
+        "decision": "allow",
+        "scope": _SCOPE.split(),
+    }
+    back = browser.post("/oauth/consent", data=form).headers["location"]
+    exchange = {
+        "grant_type": "authorization_code",
+        "client_id": app.id,
+        "code": dict(parse_qsl(urlsplit(back).query))["code"],
+        "redirect_uri": REDIRECT,
+        "code_verifier": VERIFIER,
+    }
+    tokens = browser.post(known["token_endpoint"], data=exchange).json()
+    header = {"authorization": f"Bearer {tokens['access_token']}"}
+    assert tokens["patient"] == "anna"
+    assert browser.get("/fhir/Patient/anna", headers=header).status_code == 200
+    assert browser.get("/fhir/Patient/bert", headers=header).status_code == 404
+    assert browser.get("/fhir/Encounter", headers=header).status_code == 403
+    assert browser.get("/fhir/Patient/anna").status_code == 401
+    browser.post(known["revocation_endpoint"], data={"token": tokens["access_token"], "client_id": app.id})
+    assert browser.get("/fhir/Patient/anna", headers=header).status_code == 401
+
+
+@pytest.mark.requirement("smart-16", "smart-17")
+@pytest.mark.parametrize(
+    ("path", "origin", "expected"),
+    [
+        ("/fhir/.well-known/smart-configuration", "https://any.example.org", "*"),
+        ("/.well-known/openid-configuration", "https://any.example.org", "*"),
+        ("/oauth/jwks", "https://any.example.org", "*"),
+        ("/oauth/token", _PAGES, _PAGES),
+        ("/oauth/token", "https://any.example.org", None),
+        ("/fhir/Patient/anna", _PAGES, _PAGES),
+        ("/fhir/Patient/anna", "https://any.example.org", None),
+        ("/oauth/authorize", _PAGES, None),
+        ("/oauth/consent", _PAGES, None),
+    ],
+)
+def test_pages_of_registered_applications_may_read_tokens(
+    browser: httpx.Client, app: Client, path: str, origin: str, expected: str | None
+) -> None:
+    """Discovery is for all pages, tokens and records for those of registered applications, our pages for none."""
+    for method in ("GET", "POST"):
+        answer = browser.request(method, path, headers={"origin": origin})
+        if answer.status_code != 405:
+            assert answer.headers.get("access-control-allow-origin") == expected
