@@ -68,7 +68,7 @@ class Line:
     """One scope as a line of the consent page; one that `changes` records is marked there."""
 
     scope: str
-    words: str
+    text: str
     changes: bool
 
 

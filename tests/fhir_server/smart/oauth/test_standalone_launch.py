@@ -88,7 +88,7 @@ def test_each_scope_may_be_refused(world: World) -> None:
         world.ask(client_id, scope="launch/patient patient/Observation.rs patient/Condition.rs")
     )
     lines = world.page(handle, PATIENT).json()["values"]["lines"]
-    assert [one["words"] for one in lines] == [
+    assert [one["text"] for one in lines] == [
         "Know which patient this is about",
         "See measurements and laboratory results of this patient",
         "See diagnoses and problems of this patient",

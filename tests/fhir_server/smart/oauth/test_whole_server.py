@@ -1,4 +1,4 @@
-"""The authorization server as part of the whole: tokens that open the FHIR interface, and what pages may read.
+"""The authorization server as part of the whole: tokens for the FHIR interface, and what pages may read.
 
 https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html#access-fhir-api
 """
@@ -13,6 +13,7 @@ import pytest
 from fhir_server.secrets_at_rest import new_key
 from fhir_server.settings import Settings
 from fhir_server.smart.oauth.registration import RegistrationRules, register
+from fhir_server.smart.oauth.secrets import challenge_of
 from fhir_server.store import open_store
 from fhir_server.store.oauth import Client
 from tests.fhir_server.conftest import running_server
@@ -23,7 +24,6 @@ from tests.fhir_server.smart.oauth.world import (
     VERIFIER,
     Clock,
     People,
-    challenge_of,
 )
 
 _SCOPE = "launch/patient patient/Patient.rs patient/Observation.rs"
@@ -126,7 +126,7 @@ def test_a_token_opens_the_own_record_and_nothing_else(browser: httpx.Client, ap
 def test_pages_of_registered_applications_may_read_tokens(
     browser: httpx.Client, app: Client, path: str, origin: str, expected: str | None
 ) -> None:
-    """Discovery is for all pages, tokens and records for those of registered applications, our pages for none."""
+    """Discovery is for all pages, tokens and records for those of registered applications only."""
     for method in ("GET", "POST"):
         answer = browser.request(method, path, headers={"origin": origin})
         if answer.status_code != 405:
