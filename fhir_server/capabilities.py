@@ -18,6 +18,7 @@ from fhir_server.search.include import include_values, revinclude_values
 from fhir_server.search.known import supported_codes
 from fhir_server.search.results import RESULT_PARAMETERS
 from fhir_server.settings import Settings
+from fhir_server.smart.oauth.conformance import security
 from resources.compartments import compartment_urls
 from resources.custom_parameters import CustomParameters, custom_parameters
 from resources.definitions import resource_types
@@ -62,6 +63,8 @@ def _statement(
     if "search-system" in codes:
         rest["searchParam"] = list(_search_parameters(resource_types()[0], _common_codes()))
     rest["operation"] = _operations((one for one in _enabled(settings) if one.on_system), base_url)
+    if settings.auth == "on":
+        rest["security"] = security(base_url, settings)
     if "search-compartment" in codes:
         rest["compartment"] = list(compartment_urls())
     return {

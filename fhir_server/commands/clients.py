@@ -1,0 +1,106 @@
+"""`fhir-server clients`: the applications that may ask people for access, or that have access themselves."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from fhir_server.commands.serve import read_settings
+from fhir_server.identifiers import new_id
+from fhir_server.smart.oauth.errors import OAuthError
+from fhir_server.smart.oauth.registration import METHODS, RegistrationRules, register
+from fhir_server.smart.oauth.secrets import new_secret
+from fhir_server.store import Store, open_store
+from fhir_server.store.embedded import CannotStart, running_mongo
+from resources.operation_outcome import StoreUnavailable
+
+Value = TypeVar("Value")
+
+
+@click.group()
+def clients() -> None:
+    """Register, list and remove applications.
+
+    Needs FHIR_MONGO_URL while the server runs, as the server's own MongoDB is for one program at a time.
+    """
+
+
+@clients.command()
+@click.argument("name")
+@click.option("--scope", required=True, help="The most that it may get: SMART scopes, spaces between them.")
+@click.option("--redirect-uri", "redirect_uris", multiple=True, help="Address that people are sent back to.")
+@click.option("--launch-uri", help="Address at which the EHR opens it.")
+@click.option("--method", type=click.Choice(METHODS), default="none", show_default=True, help="Its proof.")
+@click.option("--jwks", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Its public keys.")
+@click.option("--jwks-uri", help="Where it publishes its public keys.")
+@click.option("--service", is_flag=True, help="A backend service, which no person uses.")
+def add(name: str, redirect_uris: tuple[str, ...], jwks: Path | None, *, service: bool, **given: Any) -> None:
+    """Register the application NAME; tells its client_id and, this once, its secret if it has one."""
+    metadata = {
+        "client_name": name,
+        "redirect_uris": list(redirect_uris),
+        "token_endpoint_auth_method": "private_key_jwt" if service else given["method"],
+        "grant_types": ["client_credentials"] if service else ["authorization_code", "refresh_token"],
+        "jwks": _read(jwks),
+        **{option: given[option] for option in ("scope", "launch_uri", "jwks_uri")},
+    }
+    allow_local = read_settings().local_key_sets == "on"
+    rules = RegistrationRules(lambda: datetime.now(UTC), new_id, new_secret, allow_local)
+    try:
+        registered = register(metadata, rules, is_dynamic=False)
+    except OAuthError as failure:
+        raise click.ClickException(failure.description) from None
+    _with_store(lambda store: store.oauth.clients.add(registered.client))
+    click.echo(f"client_id: {registered.client.id}")
+    if registered.secret is not None:
+        click.echo(f"client_secret: {registered.secret}")
+
+
+@clients.command(name="list")
+def list_clients() -> None:
+    """List the applications, in the order of their registration."""
+    for client in _with_store(lambda store: store.oauth.clients.all()):
+        kind = "registered itself" if client.is_dynamic else client.method
+        click.echo(f"{client.id}  {client.name}  ({kind})  {' '.join(client.scopes)}")
+
+
+@clients.command()
+@click.argument("client_id")
+def remove(client_id: str) -> None:
+    """Remove an application, with all that it was granted."""
+
+    async def removing(store: Store) -> bool:
+        is_removed = await store.oauth.clients.remove(client_id)
+        await store.oauth.grants.revoke_of_client(client_id)
+        return is_removed
+
+    if not _with_store(removing):
+        raise click.ClickException("There is no such application")
+
+
+def _read(path: Path | None) -> Any:
+    try:
+        return None if path is None else json.loads(path.read_bytes())
+    except ValueError:
+        raise click.ClickException(f"{path} is no JSON") from None
+
+
+def _with_store(work: Callable[[Store], Awaitable[Value]]) -> Value:
+    settings = read_settings()
+
+    async def working(url: str) -> Value:
+        store = open_store(settings, url)
+        try:
+            return await work(store)
+        finally:
+            await store.close()
+
+    try:
+        with running_mongo(settings) as mongo:
+            return asyncio.run(working(mongo.url))
+    except (CannotStart, StoreUnavailable) as failure:
+        raise click.ClickException(str(failure)) from None

@@ -1,0 +1,52 @@
+"""`fhir-server clients`: an administrator registers applications."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from fhir_server.commands.clients import clients
+from fhir_server.settings import Settings
+from tests.fhir_server.smart.oauth.world import key
+
+_APP = ("add", "Growth Chart", "--redirect-uri", "https://app.example.org/", "--scope", "patient/*.rs")
+
+
+def _run(settings: Settings, *arguments: str) -> Result:
+    environment = {"FHIR_MONGO_URL": settings.mongo_url, "FHIR_DATABASE": settings.database}
+    return CliRunner(env=environment).invoke(clients, arguments)
+
+
+@pytest.mark.requirement("smart-18", "smart-24", "smart-316")
+def test_an_application_is_added_listed_and_removed(settings: Settings) -> None:
+    """It is told its id and is in the list until it is removed."""
+    added = _run(settings, *_APP)
+    assert added.exit_code == 0, added.output
+    client_id = added.output.removeprefix("client_id: ").strip()
+    assert f"{client_id}  Growth Chart  (none)  patient/*.rs\n" in _run(settings, "list").output
+    assert _run(settings, "remove", client_id).exit_code == 0
+    assert client_id not in _run(settings, "list").output
+    again = _run(settings, "remove", client_id)
+    assert (again.exit_code, again.output) == (1, "Error: There is no such application\n")
+
+
+def test_a_secret_is_told_once(settings: Settings) -> None:
+    """An application with a secret is told it, and nobody later."""
+    added = _run(settings, *_APP, "--method", "client_secret_basic")
+    secret = added.output.splitlines()[1].removeprefix("client_secret: ")
+    assert len(secret) == 43
+    assert secret not in _run(settings, "list").output
+
+
+def test_a_service_has_a_key(settings: Settings, tmp_path: Path) -> None:
+    """Its keys are read from a file; without any it is refused, in one line."""
+    path = tmp_path / "jwks.json"
+    path.write_text(json.dumps(key().jwks))
+    service = ("add", "Laboratory", "--service", "--scope", "system/Observation.cruds")
+    assert _run(settings, *service, "--jwks", str(path)).exit_code == 0
+    refused = _run(settings, *service)
+    assert refused.exit_code == 1
+    assert refused.output == "Error: An application with private_key_jwt has either jwks or jwks_uri\n"
+    path.write_text("x")
+    assert "is no JSON" in _run(settings, *service, "--jwks", str(path)).output
