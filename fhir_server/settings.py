@@ -131,6 +131,34 @@ class Settings(BaseSettings):
         default=None,
         description="File of what each role may see and do; without one that which comes with the server",
     )
+    password_rounds: int = Field(
+        default=3, ge=1, le=20, description="How often a password is gone over for its hash (Argon2id)"
+    )
+    password_memory_kib: int = Field(
+        default=65_536, ge=8, le=4_194_304, description="Memory, in KiB, that each of these hashes takes"
+    )
+    sign_in_attempts: int = Field(
+        default=5,
+        ge=1,
+        le=100,
+        description="Attempts to sign in to an account before the next one has to wait; ten times as many "
+        "for a network address",
+    )
+    session_hours: float = Field(
+        default=12.0, gt=0, le=720, description="Hours after which somebody has to sign in again in any case"
+    )
+    session_idle_minutes: float = Field(
+        default=60.0, gt=0, le=10_080, description="Minutes after which they have to if they did nothing"
+    )
+    smtp_url: SecretStr | None = Field(
+        default=None,
+        description="Mail server, `smtp://user:password@host:587` or `smtps://...`; without it none is sent",
+    )
+    mail_from: str = Field(
+        default="fhir-server@localhost",
+        pattern=r"^[^\s@<>]+@[^\s@<>]+$",
+        description="Address that the server's mail comes from",
+    )
     emergency_minutes: int = Field(
         default=240,
         ge=1,

@@ -12,6 +12,7 @@ from pymongo.errors import OperationFailure
 
 from fhir_server.settings import Settings
 from fhir_server.store import reading
+from fhir_server.store.accounts import AccountStore
 from fhir_server.store.async_jobs import AsyncJobStore
 from fhir_server.store.collections import Collections
 from fhir_server.store.commit import Absence, Committer, Reads, Work
@@ -71,6 +72,7 @@ class Store:
         self.index_values = IndexValues(self._database, self._registry)
         self.async_jobs = AsyncJobStore(self._database)
         self.reindexings = Reindexings(self._database)
+        self.accounts = AccountStore(self._database)
         self.emergency_access = EmergencyAccessStore(self._database)
         self.oauth = OAuthStore(self._database)
         self._committer = Committer(self._client, self._database, self._registry, max_open_transactions, now)
