@@ -27,6 +27,9 @@ from fhir_server.smart.access.admission import Admission, Authenticate
 from fhir_server.smart.access.consent_list import DenyingConsents
 from fhir_server.smart.access.roles import load_matrix
 from fhir_server.smart.access.treatment import Treatment
+from fhir_server.smart.accounts.people import People
+from fhir_server.smart.accounts.routes import account_desk, account_routes
+from fhir_server.smart.events import record_in_log
 from fhir_server.smart.oauth.accounts import Accounts
 from fhir_server.smart.oauth.principals import principal_of
 from fhir_server.smart.oauth.routes import authorization_server, oauth_routes
@@ -46,10 +49,12 @@ def create_app(
 ) -> Gate:
     """Return the ASGI application; `settings` come from the environment if they are not given.
 
-    With `accounts` there is an authorization server for the people that they know, and its tokens let them
-    in. Otherwise `authenticate` says whom an access token stands for; without it everybody may do everything.
+    If they say that requests need a token, there is an authorization server, whose tokens let them in: for
+    the people who have accounts here, or for those whom `accounts` know. Otherwise `authenticate` says whom
+    an access token stands for; without it everybody may do everything.
 
-    Raises ValueError if no MongoDB is named: `fhir-server serve` names one to its workers.
+    Raises ValueError if no MongoDB is named (`fhir-server serve` names one to its workers), or if there is to
+    be an authorization server and no key to encrypt with.
     """
     settings = settings or Settings()
     if settings.mongo_url is None:
@@ -82,6 +87,10 @@ def create_app(
     )
     app.add_exception_handler(HTTPException, _outcome_of_framework)
     _add_health(app, store, worker)
+    if settings.auth == "on" and accounts is None:
+        desk = account_desk(store.accounts, settings, record_in_log)
+        accounts = People(store.accounts, desk.sessions, desk.now)
+        app.router.routes += account_routes(desk)
     if accounts is not None:
         authenticate = _by_own_tokens(store, accounts)
     admission = None if authenticate is None else _admission(store, settings, authenticate)

@@ -1,31 +1,26 @@
 """`fhir-server clients`: the applications that may ask people for access, or that have access themselves."""
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
+from fhir_server.commands.databases import with_store
 from fhir_server.commands.serve import read_settings
 from fhir_server.identifiers import new_id
 from fhir_server.smart.oauth.errors import OAuthError
 from fhir_server.smart.oauth.registration import METHODS, RegistrationRules, register
 from fhir_server.smart.oauth.secrets import new_secret
-from fhir_server.store import Store, open_store
-from fhir_server.store.embedded import CannotStart, running_mongo
-from resources.operation_outcome import StoreUnavailable
-
-Value = TypeVar("Value")
+from fhir_server.store import Store
 
 
 @click.group()
 def clients() -> None:
     """Register, list and remove applications.
 
-    Needs FHIR_MONGO_URL while the server runs, as the server's own MongoDB is for one program at a time.
+    It works beside a server that runs on the same database, and without one.
     """
 
 
@@ -54,7 +49,7 @@ def add(name: str, redirect_uris: tuple[str, ...], jwks: Path | None, *, service
         registered = register(metadata, rules, is_dynamic=False)
     except OAuthError as failure:
         raise click.ClickException(failure.description) from None
-    _with_store(lambda store: store.oauth.clients.add(registered.client))
+    with_store(read_settings(), lambda store: store.oauth.clients.add(registered.client))
     click.echo(f"client_id: {registered.client.id}")
     if registered.secret is not None:
         click.echo(f"client_secret: {registered.secret}")
@@ -63,7 +58,7 @@ def add(name: str, redirect_uris: tuple[str, ...], jwks: Path | None, *, service
 @clients.command(name="list")
 def list_clients() -> None:
     """List the applications, in the order of their registration."""
-    for client in _with_store(lambda store: store.oauth.clients.all()):
+    for client in with_store(read_settings(), lambda store: store.oauth.clients.all()):
         kind = "registered itself" if client.is_dynamic else client.method
         click.echo(f"{client.id}  {client.name}  ({kind})  {' '.join(client.scopes)}")
 
@@ -78,7 +73,7 @@ def remove(client_id: str) -> None:
         await store.oauth.grants.revoke_of_client(client_id)
         return is_removed
 
-    if not _with_store(removing):
+    if not with_store(read_settings(), removing):
         raise click.ClickException("There is no such application")
 
 
@@ -87,20 +82,3 @@ def _read(path: Path | None) -> Any:
         return None if path is None else json.loads(path.read_bytes())
     except ValueError:
         raise click.ClickException(f"{path} is no JSON") from None
-
-
-def _with_store(work: Callable[[Store], Awaitable[Value]]) -> Value:
-    settings = read_settings()
-
-    async def working(url: str) -> Value:
-        store = open_store(settings, url)
-        try:
-            return await work(store)
-        finally:
-            await store.close()
-
-    try:
-        with running_mongo(settings) as mongo:
-            return asyncio.run(working(mongo.url))
-    except (CannotStart, StoreUnavailable) as failure:
-        raise click.ClickException(str(failure)) from None

@@ -54,6 +54,10 @@ def serve(*, demo: bool, **options: Any) -> None:
     settings = read_settings(**options)
     configure_logs(settings)
     _check_certificate(settings)
+    if settings.auth == "on" and settings.encryption_key is None:
+        raise click.ClickException(
+            "FHIR_AUTH=on needs FHIR_ENCRYPTION_KEY; make one with: openssl rand -base64 32"
+        )
     listener = _listener(settings)
     try:
         with listener, running_mongo(settings) as mongo:

@@ -17,6 +17,7 @@ from fhir_server.store.failures import translated_failures
 from fhir_server.store.oauth.expiring import ExpiringCollection, as_record, as_value
 
 _ADMINISTRATOR = "AD"
+_MOST_SESSIONS = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,7 @@ def test_help_names_the_commands() -> None:
         "serve",
         "demo",
         "load",
+        "users",
         "clients",
         "version",
     ]

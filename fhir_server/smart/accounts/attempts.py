@@ -40,7 +40,7 @@ class Attempts:
         number, last = await self.store.failures(key)
         if last is None or number < free:
             return timedelta(0)
-        wait = min(_FIRST_WAIT * 2 ** min(number - free, _MOST_DOUBLINGS), _LONGEST_WAIT)
+        wait: timedelta = min(_FIRST_WAIT * (1 << min(number - free, _MOST_DOUBLINGS)), _LONGEST_WAIT)
         return last + wait - now
 
     def _keys(self, user_name: str, address: str) -> tuple[tuple[str, int], tuple[str, int]]:

@@ -32,11 +32,9 @@ def sealed(secret: str, account_id: str, keys: Keyring) -> str:
 
 def qr_code(secret: str, user_name: str) -> str:
     """Return a picture of the secret, which authenticators read, as SVG."""
-    address = pyotp.TOTP(secret).provisioning_uri(user_name, issuer_name=_ISSUER)
+    address = pyotp.TOTP(secret).provisioning_uri(name=user_name, issuer_name=_ISSUER)
     picture = io.BytesIO()
-    segno.make(address, error="m").save(
-        picture, kind="svg", scale=5, xmldecl=False, svgclass=None, lineclass=None
-    )
+    segno.make(address, error="m").save(picture, kind="svg", scale=5, xmldecl=False)
     return picture.getvalue().decode()
 
 

@@ -7,17 +7,17 @@ replica set of one, so that there is one code path for all; docs/operations.md t
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from fhir_server.settings import Settings
-from fhir_server.store.embedded.data_directory import held
+from fhir_server.store.embedded.data_directory import DataDirectory, held, is_held
 from fhir_server.store.embedded.executable import find_mongod
 from fhir_server.store.embedded.failure import CannotStart
 from fhir_server.store.embedded.leftover import end_leftover
 from fhir_server.store.embedded.mongod import Mongod
 from fhir_server.store.embedded.replica_set import check_is_replica_set
 
-__all__ = ["CannotStart", "RunningMongo", "running_mongo"]
+__all__ = ["CannotStart", "RunningMongo", "running_mongo", "url_of_running"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +49,11 @@ def running_mongo(settings: Settings) -> Iterator[RunningMongo]:
             yield RunningMongo(mongod.url, f"{executable}, data in {directory.path}", mongod)
         finally:
             mongod.stop()
+
+
+def url_of_running(settings: Settings) -> str | None:
+    """Return the address of the MongoDB of the server that uses the data directory now; None if none does."""
+    directory = DataDirectory(settings.data_dir.absolute())
+    if not directory.socket.exists() or not is_held(directory):
+        return None
+    return f"mongodb://{quote(str(directory.socket), safe='')}/?directConnection=true"

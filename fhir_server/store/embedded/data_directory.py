@@ -77,3 +77,18 @@ def _lock(lock: int, directory: DataDirectory) -> None:
         ) from None
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()}\n".encode("ascii"), 0)
+
+
+def is_held(directory: DataDirectory) -> bool:
+    """Tell whether a server uses the folder."""
+    try:
+        lock = os.open(directory.lock, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
