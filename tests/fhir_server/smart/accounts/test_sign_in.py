@@ -130,7 +130,7 @@ def test_signing_in_and_out(world: World) -> None:
 
 
 def test_cookies(world: World) -> None:
-    """The cookie of a session is for our pages alone, out of reach of scripts, and a new one at each sign-in."""
+    """The cookie of a session is for our pages alone, out of reach of scripts, and new at each sign-in."""
     world.account("carter")
     browser = world.browser()
     answer = browser.sign_in("carter")
