@@ -48,6 +48,8 @@ async def answer_to_person(server: AuthorizationServer, request: Request, work: 
     """Return what `work` answers, or a page that says that something went wrong."""
     try:
         return await work(server, request)
+    except OAuthError:
+        return server.accounts.page(request, "oauth/refused.html", status=400)
     except FhirError:
         return server.accounts.page(request, "oauth/failed.html", status=503)
     except Exception:

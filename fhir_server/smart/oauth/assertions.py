@@ -37,7 +37,7 @@ def claimed_client_id(assertion: str) -> str | None:
     except (JoseError, ValueError, RecursionError):
         return None
     issuer = claims.get("iss") if isinstance(claims, dict) else None
-    return issuer if isinstance(issuer, str) else None
+    return issuer if isinstance(issuer, str) and issuer.isascii() else None
 
 
 async def check_assertion(

@@ -30,8 +30,8 @@ async def authorize(server: AuthorizationServer, request: Request) -> Response:
     A page tells the person what is wrong if it is not certain that the address to return to is the
     application's (https://www.rfc-editor.org/rfc/rfc9700#section-4.11.2).
     """
-    addresses = server.addresses(request)
     try:
+        addresses = server.addresses(request)
         pairs = await form_pairs(request) if request.method == "POST" else query_pairs(request)
         parameters = once_each(pairs)
         to = await return_address(server, parameters)

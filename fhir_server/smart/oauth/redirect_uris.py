@@ -33,11 +33,12 @@ def is_redirect_uri(uri: str) -> bool:
     if parts.scheme == "https":
         return bool(host)
     if parts.scheme == "http":
-        return host is not None and _is_loopback(host)
+        return host is not None and is_loopback(host)
     return "." in parts.scheme
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Tell whether a name or an address is that of the machine itself, whichever it is."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -25,6 +25,8 @@ from fhir_server.store import Store
 
 _FHIR_JSON = "application/fhir+json"
 
+Document = Callable[[Request], Awaitable[Response]]
+
 
 def authorization_server(
     store: Store,
@@ -98,7 +100,7 @@ def _public_routes(server: AuthorizationServer, brands: Brands | None) -> list[R
     async def style(_request: Request) -> Response:
         return public(STYLE)
 
-    documents: dict[str, Callable[[Request], Awaitable[Response]]] = {
+    documents: dict[str, Document] = {
         "/fhir/.well-known/smart-configuration": smart,
         "/.well-known/openid-configuration": openid,
         "/oauth/jwks": jwks,
@@ -106,10 +108,17 @@ def _public_routes(server: AuthorizationServer, brands: Brands | None) -> list[R
     }
     if brands is not None:
         documents["/oauth/user-access-brands"] = _brands(brands)
-    return [Route(path, document, methods=["GET"]) for path, document in documents.items()]
+    return [_public_route(server, path, document) for path, document in documents.items()]
 
 
-def _brands(brands: Brands) -> Callable[[Request], Awaitable[Response]]:
+def _public_route(server: AuthorizationServer, path: str, document: Document) -> Route:
+    async def answer(request: Request) -> Response:
+        return await answer_to_application(server, request, lambda _, asked: document(asked))
+
+    return Route(path, answer, methods=["GET"])
+
+
+def _brands(brands: Brands) -> Document:
     headers = {"access-control-allow-origin": "*", "etag": brands.etag, "cache-control": "max-age=3600"}
 
     async def answer(request: Request) -> Response:

@@ -9,7 +9,9 @@ from starlette.requests import Request
 from fhir_server.settings import Settings
 from fhir_server.smart.oauth.accounts import Accounts
 from fhir_server.smart.oauth.addresses import Addresses
+from fhir_server.smart.oauth.errors import invalid_request
 from fhir_server.smart.oauth.key_sets import KeySets
+from fhir_server.smart.oauth.redirect_uris import is_loopback
 from fhir_server.smart.oauth.registration import RegistrationRules
 from fhir_server.smart.oauth.signing_keys import SigningKeys
 from fhir_server.smart.principal import Principal
@@ -49,6 +51,13 @@ class AuthorizationServer:
         return RegistrationRules(self.now, self.new_id, self.new_secret, allow_local)
 
     def addresses(self, request: Request) -> Addresses:
-        """Return where things are, for whoever sent `request`."""
-        base_url = self.settings.base_url
-        return Addresses(base_url or f"{str(request.base_url).rstrip('/')}/fhir")
+        """Return where things are, for whoever sent `request`.
+
+        What the Host header says is believed on this machine only: an assertion that was meant for another
+        server would else be good here, sent with that server's name. Raises OAuthError for any other name.
+        """
+        if self.settings.base_url is not None:
+            return Addresses(self.settings.base_url)
+        if not is_loopback(request.url.hostname or ""):
+            raise invalid_request("This server has not been told its address (FHIR_BASE_URL)")
+        return Addresses(f"{str(request.base_url).rstrip('/')}/fhir")

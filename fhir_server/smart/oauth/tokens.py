@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import NoReturn
 
 from fhir_server.smart.oauth.errors import OAuthError, invalid_grant
-from fhir_server.smart.oauth.scopes import covers
+from fhir_server.smart.oauth.scopes import covers, narrow
 from fhir_server.smart.oauth.secrets import hashed
 from fhir_server.smart.oauth.server import AuthorizationServer
 from fhir_server.store.oauth import AccessToken, Client, Grant, RefreshToken
@@ -94,6 +94,9 @@ async def renew(server: AuthorizationServer, client: Client, refresh: str, wante
     scopes = tuple(dict.fromkeys(wanted)) or grant.scopes
     if not all(covers(grant.scopes, scope) for scope in scopes):
         raise OAuthError("invalid_scope", "A refresh may ask for what was granted, or for less")
+    scopes = narrow(scopes, client.scopes)
+    if not scopes:
+        raise OAuthError("invalid_scope", "The application is registered for none of this any more")
     if not await grants.use_refresh_token(token.id):
         await _revoke_reused(server, token)
     return await issue(server, grant, scopes)

@@ -235,6 +235,15 @@ def test_what_is_granted_is_what_was_checked(world: World) -> None:
     assert tokens["patient"] == "anna"
 
 
+@pytest.mark.parametrize("host", ["evil.example.org", "localhost.evil.example.org", "10.0.0.1"])
+def test_a_name_that_the_request_brings_is_not_believed(world: World, host: str) -> None:
+    """Without FHIR_BASE_URL the server has the name of its own machine, and no other."""
+    for path in ("/fhir/.well-known/smart-configuration", "/.well-known/openid-configuration"):
+        assert world.http.get(path, headers={"host": host}).status_code == 400
+    page = world.http.get("/oauth/authorize", headers={"host": host})
+    assert page.json()["template"] == "oauth/refused.html"
+
+
 def test_secrets_are_stored_as_hashes_only(world: World, mongo_client: Any) -> None:
     """A copy of the database has no code, token, secret or handle in it, and no private key in plain."""
     registered = world.app(token_endpoint_auth_method="client_secret_post")

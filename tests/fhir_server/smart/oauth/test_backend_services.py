@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from fhir_server.smart.oauth.assertions import ASSERTION_TYPE
 from fhir_server.smart.principal import Principal
 from tests.fhir_server.smart.oauth.world import FHIR, PATIENT, TOKEN, Key, World, key
 
@@ -127,6 +128,20 @@ def test_claims_that_are_wrong_are_refused(
     assert answer.json()["error_description"]
 
 
+def test_an_assertion_for_another_server_is_not_good_here(world: World, service: str, own_key: Key) -> None:
+    """Neither as it is, nor when it is sent with the other server's name in the Host header."""
+    other = "http://evil.example.org/oauth/token"
+    for host in ("evil.example.org", "localhost"):
+        form = {
+            "grant_type": "client_credentials",
+            "scope": "system/*.rs",
+            "client_assertion_type": ASSERTION_TYPE,
+            "client_assertion": own_key.assertion(service, world.clock(), aud=other, jti=host),
+        }
+        answer = world.http.post("/oauth/token", data=form, headers={"host": host})
+        assert answer.json()["error"] in ("invalid_client", "invalid_request")
+
+
 @pytest.mark.requirement("smart-336")
 def test_an_assertion_is_good_once(world: World, service: str, own_key: Key) -> None:
     """The same jti of the same service is refused; another service may use it."""
@@ -174,7 +189,12 @@ def _with_public_key_as_secret(own_key: Key, claims: dict[str, Any]) -> str:
     return f"{signed}.{base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
 
 
-@pytest.mark.parametrize("assertion", ["", "x", "a.b.c", "e30.e30.", "x" * 9000, "é.é.é", "[]" * 3000])
+_HALF_A_CHARACTER = f"{_part({'alg': 'ES384', 'kid': 'k1'})}.{_part({'iss': chr(0xD800)})}.x"
+
+
+@pytest.mark.parametrize(
+    "assertion", ["", "x", "a.b.c", "e30.e30.", "x" * 9000, "é.é.é", "[]" * 3000, _HALF_A_CHARACTER]
+)
 def test_what_is_no_assertion_is_refused(world: World, assertion: str) -> None:
     """Malformed texts are answered like any wrong one."""
     answer = world.service(assertion)
@@ -208,8 +228,6 @@ def test_a_secret_is_not_enough_for_a_service(world: World) -> None:
 @pytest.mark.requirement("smart-357")
 def test_an_application_with_people_may_have_a_key(world: World, own_key: Key) -> None:
     """It proves itself by an assertion where others send a secret, and by nothing less."""
-    from fhir_server.smart.oauth.assertions import ASSERTION_TYPE
-
     client_id = world.app(token_endpoint_auth_method="private_key_jwt", jwks=own_key.jwks).client.id
     code = world.code(client_id, PATIENT)
     assert world.exchange(client_id, code).json()["error"] == "invalid_client"

@@ -58,7 +58,7 @@ def test_the_ehr_opens_the_address_that_was_registered(world: World) -> None:
     """With the FHIR server's address and the handle of the launch."""
     client = world.app(launch_uri="https://app.example.org/launch?x=1").client
     assert launch_address(client, "h", FHIR) == (
-        "https://app.example.org/launch?x=1&iss=http%3A%2F%2Ftestserver%2Ffhir&launch=h"
+        "https://app.example.org/launch?x=1&iss=http%3A%2F%2Flocalhost%2Ffhir&launch=h"
     )
     assert launch_address(world.app().client, "h", FHIR) is None
 

@@ -3,6 +3,8 @@
 https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html#refresh-access-token
 """
 
+from dataclasses import replace
+
 import pytest
 
 from tests.fhir_server.smart.oauth.world import DOCTOR, PATIENT, World
@@ -63,6 +65,18 @@ def test_a_refresh_may_ask_for_less_and_never_for_more(world: World) -> None:
     assert world.principal(less["access_token"]).scopes == ("patient/Observation.rs",)
     again = world.refresh(client_id, less["refresh_token"]).json()
     assert again["scope"] == "offline_access patient/*.rs"
+
+
+def test_a_refresh_gives_no_more_than_the_registration(world: World) -> None:
+    """An administrator took a scope away from the application, and the next token is without it."""
+    client = world.app().client
+    token = world.tokens(client.id, PATIENT, scope="offline_access patient/*.rs")["refresh_token"]
+    reduced = replace(client, scopes=("offline_access", "patient/Observation.rs"))
+    world.run(world.server.oauth.clients.replace(reduced))
+    second = world.refresh(client.id, token).json()
+    assert second["scope"] == "offline_access patient/Observation.rs"
+    world.run(world.server.oauth.clients.replace(replace(client, scopes=("openid",))))
+    assert world.refresh(client.id, second["refresh_token"]).json()["error"] == "invalid_scope"
 
 
 @pytest.mark.requirement("smart-103")

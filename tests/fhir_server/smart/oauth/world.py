@@ -25,7 +25,7 @@ from fhir_server.smart.oauth.server import AuthorizationServer, SeenBy
 from fhir_server.smart.principal import Principal
 from fhir_server.store import Store, Write
 
-ORIGIN = "http://testserver"
+ORIGIN = "http://localhost"
 FHIR = f"{ORIGIN}/fhir"
 TOKEN = f"{ORIGIN}/oauth/token"
 REDIRECT = "https://app.example.org/callback"
