@@ -25,11 +25,12 @@ run: $(INSTALLED)  ## Start MongoDB and the server, with the demo hospital if th
 test: $(INSTALLED)  ## Run the tests, on a real MongoDB
 	$(BIN)/python -m pytest $(ARGS)
 
-lint: $(INSTALLED)  ## Check style, types and the direction of imports
+lint: $(INSTALLED)  ## Check style, types, the direction of imports, and for what is unsafe
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive adapters conformance fhir_server hl7 resources terminology
 
 bench: $(INSTALLED)  ## Measure each figure beside its floor, as JSON and as a table
 	$(BIN)/python -m tests.bench $(ARGS)

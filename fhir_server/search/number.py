@@ -12,7 +12,8 @@ from fhir_server.search.escaping import split
 from fhir_server.search.prefixes import Prefix, split_prefix
 from resources.fhirpath.element_paths import ElementPath
 
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
+# The point, and not only what follows it, is what may be missing: else digits could be divided in many ways.
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _MOST_DIGITS = 30
 
 _APPROXIMATION = Decimal("0.1")
