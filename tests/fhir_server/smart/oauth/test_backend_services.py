@@ -14,7 +14,17 @@ import pytest
 
 from fhir_server.smart.oauth.assertions import ASSERTION_TYPE
 from fhir_server.smart.principal import Principal
-from tests.fhir_server.smart.oauth.world import FHIR, PATIENT, TOKEN, Key, World, key
+from tests.fhir_server.smart.oauth.world import (
+    FHIR,
+    PATIENT,
+    REDIRECT,
+    TOKEN,
+    Key,
+    World,
+    handle_in,
+    key,
+    returned,
+)
 
 
 @pytest.fixture(scope="module")
@@ -236,3 +246,18 @@ def test_an_application_with_people_may_have_a_key(world: World, own_key: Key) -
         "client_assertion_type": ASSERTION_TYPE,
     }
     assert world.exchange(client_id, code, **proof).status_code == 200
+
+
+def test_no_person_grants_the_rights_of_a_service(world: World, own_key: Key) -> None:
+    """An application that is both gets its system scopes by itself only."""
+    client_id = _service(
+        world,
+        own_key,
+        grant_types=["authorization_code", "client_credentials"],
+        redirect_uris=[REDIRECT],
+        scope="system/*.rs user/*.rs",
+    )
+    handle = handle_in(world.ask(client_id, scope="system/*.rs user/*.rs"))
+    assert [one["scope"] for one in world.page(handle).json()["values"]["lines"]] == ["user/*.rs"]
+    answer = returned(world.ask(client_id, scope="system/*.rs"))
+    assert answer["error"] == "invalid_scope"
