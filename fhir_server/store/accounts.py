@@ -15,6 +15,7 @@ from fhir_server.store.connection import Database
 from fhir_server.store.documents import Document
 from fhir_server.store.failures import translated_failures
 from fhir_server.store.oauth.expiring import ExpiringCollection, as_record, as_value
+from fhir_server.store.oauth.grants import GrantStore
 
 _ADMINISTRATOR = "AD"
 _MOST_SESSIONS = 100
@@ -83,8 +84,9 @@ class NameTaken(Exception):
 class AccountStore:
     """The accounts in one database, and what goes with them."""
 
-    def __init__(self, database: Database) -> None:
-        """Keep them in `database`."""
+    def __init__(self, database: Database, grants: GrantStore) -> None:
+        """Keep them in `database`; `grants` is what the people let applications do."""
+        self._grants = grants
         self._accounts = database["accounts"]
         self._sessions = ExpiringCollection(database, "account_sessions", "account_id")
         self._attempts = ExpiringCollection(database, "account_attempts")
@@ -180,11 +182,22 @@ class AccountStore:
             await self._sessions.records.update_one({"_id": session_id}, {"$set": {"seen": seen}})
 
     async def end_sessions(self, account_id: str, *, only: str | None = None, but: str | None = None) -> int:
-        """End sessions of an account: one, all but one, or all of them; return how many."""
+        """End sessions of an account: one, all but one, or all of them; return how many.
+
+        What applications were granted for the time of a session ends with it; with all sessions everything.
+        """
         which = {"_id": only} if only is not None else {"_id": {"$ne": but}}
         with translated_failures():
-            ended = await self._sessions.records.delete_many({"account_id": account_id, **which})
-        return int(ended.deleted_count)
+            found = await self._sessions.records.find(
+                {"account_id": account_id, **which}, {"_id": 1}
+            ).to_list()
+            ids = [record["_id"] for record in found]
+            await self._sessions.records.delete_many({"_id": {"$in": ids}})
+        if only is None and but is None:
+            await self._grants.revoke_of_account(account_id)
+        for session_id in ids:
+            await self._grants.revoke_of_session(session_id)
+        return len(ids)
 
     async def add_failure(self, key: str, now: datetime, kept: timedelta) -> int:
         """Count a failed attempt under `key`; return how many there were since the last success."""

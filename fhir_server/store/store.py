@@ -72,9 +72,9 @@ class Store:
         self.index_values = IndexValues(self._database, self._registry)
         self.async_jobs = AsyncJobStore(self._database)
         self.reindexings = Reindexings(self._database)
-        self.accounts = AccountStore(self._database)
         self.emergency_access = EmergencyAccessStore(self._database)
         self.oauth = OAuthStore(self._database)
+        self.accounts = AccountStore(self._database, self.oauth.grants)
         self._committer = Committer(self._client, self._database, self._registry, max_open_transactions, now)
 
     async def close(self) -> None:

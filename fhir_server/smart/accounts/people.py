@@ -62,4 +62,6 @@ class People:
 
 
 def _person(account: Account) -> Person:
-    return Person(account.id, account.display_name, frozenset(account.roles), account.fhir_user)
+    return Person(
+        account.id, account.display_name, frozenset(account.roles), account.fhir_user, account.patients
+    )

@@ -13,19 +13,26 @@ class Person:
     """Somebody with an account that is active.
 
     `fhir_user` is the person as a resource, such as `Practitioner/1`; `roles` are of
-    `smart.principal.ROLES`.
+    `smart.principal.ROLES`. `patients` are the ids of those for whom the person acts, such as children.
     """
 
     account_id: str
     name: str
     roles: frozenset[str]
     fhir_user: str | None
+    patients: tuple[str, ...] = ()
 
     @property
-    def own_patient(self) -> str | None:
-        """The id of the person's own record, None for staff."""
+    def is_staff(self) -> bool:
+        """Whether the person has a role beside that of a patient."""
+        return bool(self.roles - {"PT"})
+
+    @property
+    def records(self) -> tuple[str, ...]:
+        """The ids of the person's own record, and of those for whom the person acts."""
         resource_type, _, resource_id = (self.fhir_user or "").partition("/")
-        return resource_id if resource_type == "Patient" and resource_id else None
+        own = (resource_id,) if resource_type == "Patient" and resource_id else ()
+        return (*own, *self.patients)
 
 
 @dataclass(frozen=True, slots=True)

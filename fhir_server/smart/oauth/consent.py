@@ -43,7 +43,12 @@ class _Question:
         """Return the store as the person may see it."""
         person = self.session.person
         caller = Principal(
-            self.client.id, ("user/Patient.rs",), person.account_id, person.fhir_user, person.roles
+            self.client.id,
+            ("user/Patient.rs",),
+            person.account_id,
+            person.fhir_user,
+            person.roles,
+            person.patients,
         )
         return await self.server.seen_by(caller, self.server.addresses(self.request).fhir)
 
@@ -95,7 +100,7 @@ async def _obstacle(question: _Question) -> str | None:
     patient = authorization.context.patient
     if authorization.launch_account not in (None, person.account_id):
         return "The application was opened by another person"
-    if person.own_patient is not None and patient not in (None, person.own_patient):
+    if not person.is_staff and patient not in (None, *person.records):
         return "A patient's account is for one's own record"
     if patient is not None and await patient_called(await question.store(), patient) is None:
         return "This person has no access to the patient"
@@ -107,9 +112,9 @@ async def _ask(question: _Question, search: str = "") -> Response:
     authorization, person = question.authorization, question.session.person
     patient = authorization.context.patient
     if patient is None and needs_patient(authorization.scopes):
-        if person.own_patient is None:
+        if person.is_staff or len(person.records) != 1:
             return await _ask_for_patient(question, search)
-        patient = person.own_patient
+        [patient] = person.records
         await question.server.oauth.authorizations.choose_patient(authorization, patient)
     shown = None if patient is None else await patient_called(await question.store(), patient)
     lines = [line(scope) for scope in authorization.scopes]
@@ -117,10 +122,17 @@ async def _ask(question: _Question, search: str = "") -> Response:
 
 
 async def _ask_for_patient(question: _Question, search: str) -> Response:
-    if not question.session.person.roles - {"PT"}:
-        return await _refuse(question, "This account has no patient whom it could be about")
-    found = await find_patients(await question.store(), search, _MOST_FOUND) if search else []
-    return question.page("oauth/patient.html", search=search, found=found, most=_MOST_FOUND)
+    person, store = question.session.person, await question.store()
+    if person.is_staff:
+        found = await find_patients(store, search, _MOST_FOUND)
+    else:
+        asked = [await patient_called(store, patient) for patient in person.records]
+        found = [patient for patient in asked if patient is not None]
+        if not found:
+            return await _refuse(question, "This account has no patient whom it could be about")
+    return question.page(
+        "oauth/patient.html", search=search, found=found, most=_MOST_FOUND, is_search=person.is_staff
+    )
 
 
 async def _take(question: _Question, pairs: Pairs) -> Response:
@@ -130,7 +142,7 @@ async def _take(question: _Question, pairs: Pairs) -> Response:
     if given.get("decision") == "allow":
         chosen = {value for name, value in pairs if name == "scope"}
         return await _allow(question, tuple(one for one in question.authorization.scopes if one in chosen))
-    if "patient" in given and _may_choose(question):
+    if "patient" in given and _may_choose(question, given["patient"]):
         return await _ask(await _about(question, given["patient"]))
     return await _ask(question, given.get("search", ""))
 
@@ -145,10 +157,10 @@ async def _about(question: _Question, patient: str) -> _Question:
     return replace(question, authorization=replace(authorization, context=context))
 
 
-def _may_choose(question: _Question) -> bool:
+def _may_choose(question: _Question, patient: str) -> bool:
     person, authorization = question.session.person, question.authorization
     is_open = authorization.context.patient is None and needs_patient(authorization.scopes)
-    return is_open and person.own_patient is None and bool(person.roles - {"PT"})
+    return is_open and (person.is_staff or patient in person.records)
 
 
 async def _allow(question: _Question, scopes: tuple[str, ...]) -> Response:

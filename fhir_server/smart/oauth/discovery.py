@@ -45,12 +45,12 @@ _SCOPES = (
 
 STYLE: Mapping[str, str] = {
     "color_background": "#ffffff",
-    "color_error": "#b3261e",
-    "color_highlight": "#0b57d0",
+    "color_error": "#a4161a",
+    "color_highlight": "#005a9c",
     "color_modal_backdrop": "#00000066",
     "color_success": "#1b6e3c",
-    "color_text": "#1f1f1f",
-    "dim_border_radius": "4px",
+    "color_text": "#14212b",
+    "dim_border_radius": "6px",
     "dim_font_size": "16px",
     "dim_spacing_size": "16px",
     "font_family_body": "system-ui, sans-serif",

@@ -29,4 +29,8 @@ async def principal_of(store: Store, accounts: Accounts, token: str, now: dateti
     if found.account_id is None:
         return caller
     person = await accounts.person(found.account_id)
-    return None if person is None else replace(caller, roles=person.roles, fhir_user=person.fhir_user)
+    return (
+        None
+        if person is None
+        else replace(caller, roles=person.roles, fhir_user=person.fhir_user, patients=person.patients)
+    )

@@ -151,6 +151,34 @@ def test_what_needs_no_token(url: str, path: str, status: int) -> None:
     assert httpx.get(url.removesuffix("/fhir") + path).status_code == status
 
 
+def test_signing_out_ends_what_was_granted(guarded: Settings, client_id: str, url: str) -> None:
+    """Who signs out everywhere takes back what applications were to keep, too."""
+    with httpx.Client(base_url=url.removesuffix("/fhir")) as browser:
+        verifier = new_secret()
+        tokens = []
+        for _ in range(2):
+            exchange = {
+                "grant_type": "authorization_code",
+                "code": _code(url, client_id, verifier),
+                "redirect_uri": REDIRECT,
+                "client_id": client_id,
+                "code_verifier": verifier,
+            }
+            tokens.append(browser.post("/oauth/token", data=exchange).json()["access_token"])
+
+        def status(token: str) -> int:
+            headers = {"authorization": f"Bearer {token}"}
+            return browser.get("/fhir/Patient/anna", headers=headers).status_code
+
+        assert [status(token) for token in tokens] == [200, 200]
+
+        async def sign_out(store: Store) -> None:
+            await store.accounts.end_sessions("1")
+
+        _with_store(guarded, sign_out)
+        assert [status(token) for token in tokens] == [401, 401]
+
+
 def test_a_closed_account_is_out_at_once(url: str, client_id: str, guarded: Settings) -> None:
     """Who may not sign in any more has no use for the tokens that are left."""
     verifier = new_secret()

@@ -14,6 +14,7 @@ from tests.fhir_server.smart.oauth.world import (
     DOCTOR,
     FHIR,
     ORIGIN,
+    PARENT,
     PATIENT,
     REDIRECT,
     SCOPE,
@@ -142,6 +143,24 @@ def test_staff_find_only_whom_they_may_see(world: World) -> None:
     launch = world.launch(patient="secret")
     handle = handle_in(world.ask(world.app().client.id, scope="launch patient/*.rs", launch=launch))
     assert returned(world.page(handle))["error"] == "access_denied"
+
+
+@pytest.mark.requirement("smart-363")
+def test_a_parent_chooses_among_the_own_records(world: World) -> None:
+    """Those who act for others choose one of them, or themselves, and nobody else."""
+    for name in ("paula", "ben", "carl"):
+        world.store_patient(name)
+    client_id = world.app().client.id
+    handle = handle_in(world.ask(client_id, scope="patient/*.rs"))
+    page = world.page(handle, PARENT).json()["values"]
+    assert [one["id"] for one in page["found"]] == ["paula", "anna", "ben"]
+    assert page["is_search"] is False
+    refused = world.answer(handle, PARENT, decision=None, patient="carl").json()
+    assert refused["template"] == "oauth/patient.html"
+    world.answer(handle, PARENT, decision=None, patient="ben")
+    tokens = world.exchange(client_id, returned(world.answer(handle, PARENT))["code"]).json()
+    assert tokens["patient"] == "ben"
+    assert world.principal(tokens["access_token"]).patients == ("anna", "ben")
 
 
 def test_without_a_patient_there_are_no_patient_scopes(world: World) -> None:

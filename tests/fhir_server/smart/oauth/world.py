@@ -39,6 +39,7 @@ SCOPE = (
 DOCTOR = Person("account-doctor", "Dr Grey", frozenset({"DR"}), "Practitioner/grey")
 NURSE = Person("account-nurse", "Nurse Carter", frozenset({"RN"}), "Practitioner/carter")
 PATIENT = Person("account-patient", "Anna Muster", frozenset({"PT"}), "Patient/anna")
+PARENT = Person("account-parent", "Paula Muster", frozenset({"PT"}), "Patient/paula", ("anna", "ben"))
 ADMINISTRATOR = Person("account-admin", "Ada Min", frozenset({"AD"}), None)
 
 
@@ -77,15 +78,17 @@ class _Sight:
     """What is seen of patients, in place of the rules of access."""
 
     def __init__(self, principal: Principal) -> None:
-        self._own = (principal.fhir_user or "").removeprefix("Patient/") if "PT" in principal.roles else None
+        self._own: list[str] | None = None
+        if "PT" in principal.roles:
+            self._own = [(principal.fhir_user or "").removeprefix("Patient/"), *principal.patients]
 
     def visible(self, resource_type: str) -> dict[str, Any]:
         """Return the condition for what is seen."""
-        return {"_id": {"$ne": "secret"} if self._own is None else self._own}
+        return {"_id": {"$ne": "secret"} if self._own is None else {"$in": self._own}}
 
     def sees(self, resource: Mapping[str, Any]) -> bool:
         """Tell the same of one resource."""
-        return bool(resource["id"] != "secret" if self._own is None else resource["id"] == self._own)
+        return bool(resource["id"] != "secret" if self._own is None else resource["id"] in self._own)
 
     def shown(self, resource: dict[str, Any]) -> dict[str, Any]:
         """Show all of it."""
@@ -100,7 +103,7 @@ class People:
     """Accounts whose session is told by a header, in place of those with passwords and cookies."""
 
     def __init__(self) -> None:
-        self.people = {one.account_id: one for one in (DOCTOR, NURSE, PATIENT, ADMINISTRATOR)}
+        self.people = {one.account_id: one for one in (DOCTOR, NURSE, PATIENT, PARENT, ADMINISTRATOR)}
         self.ended: set[str] = set()
 
     def seen_by(self, store: Store) -> SeenBy:
