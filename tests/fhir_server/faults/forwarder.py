@@ -88,9 +88,10 @@ class Forwarder:
     def _join(self, client: socket.socket, mongo: socket.socket) -> None:
         other = {client: mongo, mongo: client}
         with selectors.DefaultSelector() as selector:
-            for one in other:
-                selector.register(one, selectors.EVENT_READ, one)
             try:
+                # Closed by a cut of the cable before it is looked at, a connection cannot be registered.
+                for one in other:
+                    selector.register(one, selectors.EVENT_READ, one)
                 while True:
                     for key, _ in selector.select():
                         end: socket.socket = key.data
