@@ -136,8 +136,7 @@ def test_version_tells_what_a_report_of_a_fault_needs() -> None:
 # --- Starting and stopping ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(("workers", "number"), [(1, signal.SIGINT), (2, signal.SIGTERM)])
 def test_it_serves_until_told_to_stop(tmp_path: Path, workers: int, number: signal.Signals) -> None:
     """It prints what is where, answers, and ends with exit code 0, MongoDB last and cleanly."""
     with _serving(tmp_path, "--workers", str(workers)) as served:

@@ -60,7 +60,7 @@ def documents(mongo_client: MongoClient[Document]) -> Iterator[Collection[Docume
     mongo_client.drop_database(name)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     listed=st.lists(_DOCUMENTS, min_size=1, max_size=6),
     conditions=st.lists(_CONDITIONS, min_size=3, max_size=6),

@@ -26,8 +26,8 @@ Resource = dict[str, Any]
 TYPES = sorted(
     {one["resourceType"] for one in resources() if one["id"].endswith(f"-{PATIENTS[0]}")} | {"Patient"}
 )
-# The others with FHIR_TEST_MATRIX=all.
-_ALWAYS = ("doctor", "laboratory", "narrow", "patient", "patient-app")
+# A sample of them; all with FHIR_TEST_MATRIX=all, some 16,000 questions in two minutes.
+_ALWAYS = ("doctor", "narrow", "patient")
 CALLERS = sorted(set(SEEN) - {"backend"}) if os.environ.get("FHIR_TEST_MATRIX") == "all" else _ALWAYS
 
 
@@ -210,6 +210,8 @@ def test_what_may_be_seen_is_seen(clients: dict[str, httpx.Client], caller: str)
 
 
 def test_there_are_enough_cases() -> None:
-    """Over 5,000 questions are asked."""
+    """Of all callers over 5,000 questions are asked, and of the sample over 3,000."""
     ways = sum(1 for _ in _ways("Observation", "x", "y"))
-    assert len(CALLERS) * len(TYPES) * len(PATIENTS) * ways > 5_000
+    questions = len(TYPES) * len(PATIENTS) * ways
+    assert len(CALLERS) * questions > 3_000
+    assert (len(SEEN) - 1) * questions > 5_000
