@@ -19,7 +19,8 @@ from typing import Any
 
 import pytest
 
-from fhir_server.settings import Settings
+from fhir_server.secret_files import file_variable
+from fhir_server.settings import Settings, secret_variables
 
 _ROOT = Path(__file__).parents[1]
 _README = (_ROOT / "README.md").read_text()
@@ -168,6 +169,7 @@ def test_links_lead_somewhere() -> None:
 def test_variables_that_are_told_of_exist() -> None:
     """A FHIR_ variable that a document names is a setting, of the server or of the tests."""
     of_tests = {"FHIR_TEST_MONGO_URL", "FHIR_TEST_CLAIMS", "FHIR_TEST_MATRIX"}
-    known = {f"FHIR_{name.upper()}" for name in Settings.model_fields} | of_tests
+    files = {file_variable(name) for name in secret_variables()}
+    known = {f"FHIR_{name.upper()}" for name in Settings.model_fields} | files | of_tests
     for document in (_ROOT / "README.md", *sorted((_ROOT / "docs").rglob("*.md"))):
         assert set(re.findall(r"\bFHIR_[A-Z_]+\b", document.read_text())) <= known, document
