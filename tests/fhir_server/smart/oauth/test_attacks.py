@@ -35,7 +35,8 @@ _SCOPE = "offline_access launch/patient patient/*.rs"
         pytest.param({"code_challenge": "x" * 42}, "invalid_request", id="short challenge"),
         pytest.param({"code_challenge": "x" * 43 + "\n"}, "invalid_request", id="challenge with a line end"),
         pytest.param({"state": None}, "invalid_request", id="no state"),
-        pytest.param({"state": "1"}, "invalid_request", id="state that can be guessed"),
+        pytest.param({"state": "x" * 15}, "invalid_request", id="state that can be guessed"),
+        pytest.param({"state": "x" * 2001}, "invalid_request", id="endless state"),
         pytest.param({"aud": None}, "invalid_request", id="no audience"),
         pytest.param(
             {"aud": "https://evil.example.org/fhir"}, "invalid_request", id="another server's token"
