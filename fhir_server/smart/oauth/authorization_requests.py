@@ -18,8 +18,8 @@ from fhir_server.store.oauth import Authorization, Client, Launch, LaunchContext
 ANSWER_WITHIN = timedelta(minutes=15)
 
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
-# The specification asks applications for 122 bits. The npm package fhirclient sends 16 letters and digits, which
-# are 95 bits; as the code challenge protects the exchange too, that is let in, and what can be guessed is not.
+# The specification asks applications for 122 bits. The npm package fhirclient sends 16 letters and digits,
+# which are 95 bits; as the code challenge protects the exchange too, that is let in.
 _SHORTEST_STATE = 16
 _LONGEST_STATE = 2000
 _LONGEST_NONCE = 500
