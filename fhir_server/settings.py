@@ -119,8 +119,8 @@ class Settings(BaseSettings):
     )
     auth: Literal["off", "on"] = Field(
         default="off",
-        description="Whether a request needs a token, and sees what its user may see; `off` until the access "
-        "rules cover every path, and then only by name",
+        description="Whether a request needs a token, and sees what its user may see; needs "
+        "`FHIR_ENCRYPTION_KEY`",
     )
     encryption_key: SecretStr | None = Field(
         default=None,
