@@ -85,7 +85,12 @@ class Admission:
         return principal
 
     async def _denials(self, caller: Caller) -> Denials:
-        """Return what consents deny to the caller; in an emergency the patient is not asked."""
+        """Return what consents deny to a person; in an emergency the patient is not asked.
+
+        A backend service acts for the hospital: what it brings in has to be stored whoever may then see it.
+        """
+        if caller.principal.account_id is None:
+            return Denials((), ())
         asker = Asker(caller.principal.fhir_user, caller.principal.roles)
         consents = await self._consents.consents()
         if caller.emergencies:

@@ -39,6 +39,7 @@ CASES: list[tuple[str, Resource, str, set[str]]] = [
     ("all denied", DENY, "RN", set()),
     ("all denied, to oneself", DENY, "own", ALL),
     ("all denied, to a doctor who treats", DENY, "DR", set()),
+    ("all denied, to a service of the hospital", DENY, "backend", ALL),
     ("a class", {**DENY, **_class("Condition")}, "RN", ALL - {"Condition"}),
     ("two classes", {**DENY, **_class("Condition", "Observation")}, "RN", {"Patient"}),
     ("a class that is not known", {**DENY, "class": [{"system": "urn:x", "code": "y"}]}, "RN", set()),
