@@ -5,6 +5,7 @@ once to 2 workers, one worker got all 4 in 10 of 12 trials, and half of the mach
 """
 
 import asyncio
+import errno
 import signal
 import socket
 from collections.abc import Callable, MutableSequence
@@ -19,6 +20,10 @@ NOT_ACCEPTING = 2**31 - 1
 # longer than its patience lasts: the other may be busy.
 _STEP_SECONDS = 0.001
 _PATIENCE_SECONDS = 0.02
+
+# The system has no descriptor or no memory for another connection; some will end.
+_EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+_EXHAUSTED_SECONDS = 0.1
 
 
 class SharingServer(Server):
@@ -70,8 +75,11 @@ class SharingServer(Server):
         self._patient_until = 0.0
         try:
             connection, _ = self._listener.accept()
-        except OSError:
-            return  # another worker was faster, or the client is gone
+        except OSError as failure:
+            if failure.errno in _EXHAUSTED:
+                loop.remove_reader(self._listener)  # else we would be called without end
+                loop.call_later(_EXHAUSTED_SECONDS, self._listen)
+            return  # or another worker was faster, or the client is gone
         task = loop.create_task(self._open(connection))
         self._opening.add(task)
         self._count()

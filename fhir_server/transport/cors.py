@@ -31,6 +31,9 @@ _EXPOSED_HEADERS = (
 _PREFLIGHT_SECONDS = b"7200"
 _VARY: Headers = [(b"vary", b"Origin")]
 
+CORS_HEADERS = frozenset((b"access-control-allow-origin", b"access-control-expose-headers", b"vary"))
+"""The names of the headers that an answer to a page of another site may get."""
+
 
 class Cors:
     """Says what a page of another site may do.
@@ -49,6 +52,9 @@ class Cors:
         self._origins = parse_origins(origins)
         self._prefix = prefix
         self._is_registered = is_registered
+        self.varies = ANY_ORIGIN not in self._origins and bool(self._origins or is_registered)
+        """Whether answers differ by the origin of who asks."""
+
         self._for_all = frozenset((*(prefix + path for path in _METADATA), *_DISCOVERY))
 
     async def answer_headers(self, origin: str | None, path: str) -> Headers:
@@ -98,9 +104,7 @@ class Cors:
         return path == self._prefix or path.startswith(f"{self._prefix}/") or path in _TOKENS
 
     def _depends_on_origin(self, path: str) -> bool:
-        if ANY_ORIGIN in self._origins or not (self._origins or self._is_registered):
-            return False
-        return path not in self._for_all and self._is_shared(path)
+        return self.varies and path not in self._for_all and self._is_shared(path)
 
     def _methods(self, path: str) -> tuple[str, ...]:
         if path in self._for_all:

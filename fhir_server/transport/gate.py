@@ -12,9 +12,9 @@ import structlog
 
 from fhir_server.formats import JSON, best_format
 from fhir_server.settings import Settings
-from fhir_server.transport.cors import Cors, IsRegistered
+from fhir_server.transport.cors import CORS_HEADERS, Cors, IsRegistered
 from fhir_server.transport.proxies import TrustedProxies, network_of
-from fhir_server.transport.safe_headers import safe_headers
+from fhir_server.transport.safe_headers import SAFE_HEADERS, safe_headers
 from fhir_server.transport.throttling import Throttle
 from resources.operation_outcome import error, operation_outcome
 
@@ -28,6 +28,7 @@ Headers = list[tuple[bytes, bytes]]
 _TOO_MANY = 429
 # Asked by the machines that look after the server, which would take a refusal for a failure.
 _HEALTH = "/health/"
+_ADDED = frozenset(SAFE_HEADERS | CORS_HEADERS)
 
 
 class Gate:
@@ -47,6 +48,7 @@ class Gate:
         """
         self._application = application
         self._proxies = TrustedProxies(settings.trusted_proxies or "", settings.forwarded_header)
+        self._has_proxies = bool(self._proxies)
         self._throttle = Throttle(settings.requests_per_second, settings.request_burst)
         self._cors = Cors(settings.cors_origins, prefix=prefix, is_registered=is_registered)
         self._is_public_https = (settings.base_url or "").startswith("https:")
@@ -59,32 +61,31 @@ class Gate:
         if scope["type"] != "http":
             await self._application(scope, receive, send)
             return
-        self._find_client(scope)
-        headers, path = scope["headers"], scope["path"]
-        origin = preflight = accept = None
-        for name, value in headers:
-            if name == b"origin":
-                origin = value.decode("latin-1")
-            elif name == b"access-control-request-method":
-                preflight = value
-            elif name == b"accept":
-                accept = value.decode("latin-1")
+        if self._has_proxies:
+            self._find_client(scope)
+        origin, path = _header(scope, b"origin"), scope["path"]
         added = self._secure if self._is_public_https or scope["scheme"] == "https" else self._plain
+        shared = added
+        if origin is not None or self._cors.varies:
+            shared = added + await self._cors.answer_headers(origin, path)
         if wait := self._wait(scope, path):
-            cors = await self._cors.answer_headers(origin, path)
-            await self._refuse(scope, _adding([*added, *cors], send), wait, accept)
+            await self._refuse(scope, _adding(shared, send), wait)
             return
-        if preflight is not None and origin is not None and scope["method"] == "OPTIONS":
-            cors_headers = await self._cors.preflight_headers(origin, path)
-            if cors_headers is not None:
-                await _answer(_adding(added, send), 204, cors_headers)
+        if origin is not None and scope["method"] == "OPTIONS":
+            allowed = await self._preflight(scope, origin, path)
+            if allowed is not None:
+                await _answer(_adding(added, send), 204, allowed)
                 return
-        cors = await self._cors.answer_headers(origin, path)
-        await self._application(scope, receive, _adding([*added, *cors] if cors else added, send))
+        await self._application(scope, receive, _adding(shared, send))
+
+    async def _preflight(self, scope: Scope, origin: str, path: str) -> Headers | None:
+        if _header(scope, b"access-control-request-method") is None:
+            return None
+        return await self._cors.preflight_headers(origin, path)
 
     def _find_client(self, scope: Scope) -> None:
         """Put the client's own address and scheme in the place of the proxy's."""
-        if not self._proxies or not scope.get("client"):
+        if not scope.get("client"):
             return
         hop = self._proxies.client(scope["client"][0], scope["headers"])
         if hop.address != scope["client"][0]:
@@ -97,9 +98,9 @@ class Gate:
             return 0.0
         return self._throttle.wait(network_of((scope.get("client") or ("",))[0]))
 
-    async def _refuse(self, scope: Scope, send: Send, wait: float, accept: str | None) -> None:
+    async def _refuse(self, scope: Scope, send: Send, wait: float) -> None:
         seconds = math.ceil(wait)
-        format_ = best_format(accept) or JSON
+        format_ = best_format(_header(scope, b"accept")) or JSON
         body = format_.dumps(operation_outcome([error("throttled", f"Too many requests; wait {seconds} s")]))
         headers = [
             (b"content-type", f"{format_.media_type}; charset=utf-8".encode()),
@@ -110,17 +111,31 @@ class Gate:
         self._log.info("request", method=scope["method"], interaction="throttled", status=_TOO_MANY)
 
 
+def _header(scope: Scope, wanted: bytes) -> str | None:
+    for name, value in scope["headers"]:
+        if name == wanted:
+            text: str = value.decode("latin-1")
+            return text
+    return None
+
+
 def _adding(added: Headers, send: Send) -> Send:
     """Return `send` with the headers in `added` on the answer, where it has no such headers itself."""
 
-    async def sending(message: Message) -> None:
+    def sending(message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
-            headers = message["headers"]
-            present = {name for name, _ in headers} - {b"vary"}
-            message["headers"] = [*headers, *(header for header in added if header[0] not in present)]
-        await send(message)
+            message["headers"] = _completed(message["headers"], added)
+        return send(message)
 
     return sending
+
+
+def _completed(headers: Headers, added: Headers) -> Headers:
+    present = {name for name, _ in headers}
+    if present.isdisjoint(_ADDED):
+        return [*headers, *added]
+    present.discard(b"vary")  # of which there may be several
+    return [*headers, *(header for header in added if header[0] not in present)]
 
 
 async def _answer(send: Send, status: int, headers: Headers, body: bytes = b"") -> None:

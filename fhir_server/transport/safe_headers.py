@@ -20,6 +20,10 @@ _NO_CACHE = (b"cache-control", b"private, no-cache")
 # With them the next person at a shared machine must not find the records on its disk. A conditional read
 # works all the same: it names a version, not a copy in a cache.
 _NO_STORE = (b"cache-control", b"no-store")
+_HSTS = b"strict-transport-security"
+
+SAFE_HEADERS = frozenset((*dict(_SAFE), b"cache-control", _HSTS))
+"""The names of the headers that every answer may get."""
 
 
 def safe_headers(settings: Settings, *, is_https: bool) -> Headers:
@@ -30,5 +34,5 @@ def safe_headers(settings: Settings, *, is_https: bool) -> Headers:
     """
     headers = [_NO_STORE if settings.auth == "on" else _NO_CACHE, *_SAFE]
     if is_https and settings.hsts_seconds:
-        headers.append((b"strict-transport-security", f"max-age={settings.hsts_seconds}".encode()))
+        headers.append((_HSTS, f"max-age={settings.hsts_seconds}".encode()))
     return headers
