@@ -17,6 +17,11 @@ from pymongo.database import Database
 REPOSITORY = Path(__file__).parents[1]
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Run in one process more than there are cores, as some tests wait for what others do."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture(scope="session")
 def mongo_url() -> Iterator[str]:
     """The address of a MongoDB replica set that lives as long as the test run."""

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.fhir_server.faults.crash_rounds import CrashTest
+from tests.sweeps import sampled
 
 CASES = {
-    "one process": (1, ("early", "starting", "mongod", "both")),
-    "two workers": (2, ("worker", "server")),
+    "one process": (1, sampled(("early", "mongod", "server", "both", "starting"), 2)),
+    "two workers": (2, sampled(("worker", "both", "server"), 2)),
 }
 
 
