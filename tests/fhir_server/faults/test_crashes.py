@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.fhir_server.faults.crash_rounds import CrashTest
-from tests.sweeps import sampled
+from tests.sweeps import IS_WHOLE, sampled
 
 CASES = {
-    "one process": (1, sampled(("early", "mongod", "server", "both", "starting"), 2)),
+    "one process": (1, sampled(("early", "server", "mongod", "starting", "both"), 2)),
     "two workers": (2, sampled(("worker", "both", "server"), 2)),
 }
 
@@ -27,8 +27,9 @@ def test_what_was_acknowledged_is_there_and_no_half_transaction(
     for kind in kinds:
         test.carry_out(kind)
     history = test.finish()
-    assert len(test.ledger.acknowledged) > 50
-    assert len({entry.stored.address for entry in history}) > 50
+    least = 50 if IS_WHOLE else 15
+    assert len(test.ledger.acknowledged) > least
+    assert len({entry.stored.address for entry in history}) > least
     log = (tmp_path / "server.log").read_text()
     assert "crash-test" not in log
     assert "Traceback" not in log
