@@ -30,7 +30,9 @@ def resources() -> Iterator[Resource]:
         yield {"resourceType": "Practitioner", "id": name, "name": [{"family": name}]}
     yield {"resourceType": "Medication", "id": "pill", "code": {"text": "Pill"}}
     for patient, doctor in zip(PATIENTS, (DOCTOR, OTHER_DOCTOR), strict=True):
-        yield from _of(patient, doctor)
+        chart = _Chart(patient, doctor)
+        for part in (chart.clinical, chart.orders, chart.office, chart.papers):
+            yield from part()
 
 
 def of_patient(resource_type: str, patient: str) -> Resource:
@@ -39,103 +41,141 @@ def of_patient(resource_type: str, patient: str) -> Resource:
     return next(one for one in found if one["resourceType"] == resource_type)
 
 
-def _of(patient: str, doctor: str) -> Iterator[Resource]:
-    subject = {"reference": f"Patient/{patient}"}
-    who = {"reference": f"Practitioner/{doctor}"}
-    encounter = {"reference": f"Encounter/encounter-{patient}"}
-    coded = {"code": _text(patient)}
-    about = {"subject": subject, "encounter": encounter}
+_LABORATORY = {
+    "system": "http://terminology.hl7.org/CodeSystem/observation-category",
+    "code": "laboratory",
+}
 
-    def one(resource_type: str, **more: Any) -> Resource:
-        return {"resourceType": resource_type, "id": f"{resource_type.lower()}-{patient}", **more}
 
-    yield {
-        "resourceType": "Patient",
-        "id": patient,
-        "name": [{"family": secret(patient)}],
-        "birthDate": "1980-01-01",
-        "identifier": [{"system": "urn:mrn", "value": secret(patient)}],
-        "address": [{"city": secret(patient)}],
-    }
-    yield one(
-        "Encounter",
-        status="in-progress",
-        subject=subject,
-        participant=[{"individual": who}],
-        reasonCode=[_text(patient)],
-        **{"class": {"code": "AMB"}},
-    )
-    lab = {"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "laboratory"}
-    yield one("Observation", status="final", category=[{"coding": [lab]}], **coded, **about)
-    yield one("Condition", **coded, **about)
-    yield one("Procedure", status="completed", **coded, **about)
-    yield one("AllergyIntolerance", patient=subject, **coded)
-    yield one("CarePlan", status="active", intent="plan", description=secret(patient), subject=subject)
-    yield one(
-        "Immunization",
-        status="completed",
-        patient=subject,
-        occurrenceString=secret(patient),
-        vaccineCode=_text(patient),
-    )
-    yield one("ServiceRequest", status="active", intent="order", **coded, **about)
-    yield one(
-        "DiagnosticReport",
-        status="final",
-        result=[{"reference": f"Observation/observation-{patient}"}],
-        **coded,
-        **about,
-    )
-    yield one("Specimen", subject=subject, type=_text(patient))
-    yield one(
-        "MedicationRequest",
-        status="active",
-        intent="order",
-        medicationCodeableConcept=_text(patient),
-        **about,
-    )
-    yield one(
-        "MedicationDispense", status="completed", medicationCodeableConcept=_text(patient), subject=subject
-    )
-    yield one(
-        "Appointment",
-        status="booked",
-        description=secret(patient),
-        participant=[{"actor": subject, "status": "accepted"}],
-    )
-    yield one("Account", status="active", name=secret(patient), subject=[subject])
-    yield one("Invoice", status="issued", note=[_text(patient)], subject=subject)
-    yield one("ChargeItem", status="billable", subject=subject, code=_text(patient))
-    yield one(
-        "Coverage",
-        status="active",
-        beneficiary=subject,
-        payor=[{"reference": "Organization/house"}],
-        subscriberId=secret(patient),
-    )
-    yield one(
-        "Communication", status="completed", subject=subject, payload=[{"contentString": secret(patient)}]
-    )
-    yield one("Task", status="requested", intent="order", description=secret(patient), **{"for": subject})
-    yield one("Consent", **_consent(patient, subject))
-    yield one(
-        "DocumentReference",
-        status="current",
-        description=secret(patient),
-        subject=subject,
-        content=[{"attachment": {"title": secret(patient)}}],
-    )
-    yield one(
-        "Provenance",
-        target=[subject],
-        recorded="2026-01-01T00:00:00Z",
-        agent=[{"who": who}],
-        policy=[f"urn:{secret(patient)}"],
-    )
-    yield one("RelatedPerson", patient=subject, name=[_text(patient)])
-    yield one("Binary", contentType="text/plain", data="U2VzYW13b3J0", securityContext=subject)
-    yield one("Group", type="person", actual=True, name=secret(patient), member=[{"entity": subject}])
-    yield one("List", status="current", mode="working", title=secret(patient), subject=subject)
+class _Chart:
+    """Makes the resources of one patient, whom one doctor treats."""
+
+    def __init__(self, patient: str, doctor: str) -> None:
+        self.patient = patient
+        self.secret, self.text = secret(patient), _text(patient)
+        self.subject = {"reference": f"Patient/{patient}"}
+        self.who = {"reference": f"Practitioner/{doctor}"}
+        self.coded = {"code": self.text}
+        self.about = {
+            "subject": self.subject,
+            "encounter": {"reference": f"Encounter/encounter-{patient}"},
+        }
+
+    def one(self, resource_type: str, **more: Any) -> Resource:
+        """Return a resource with an id that says whose it is."""
+        return {"resourceType": resource_type, "id": f"{resource_type.lower()}-{self.patient}", **more}
+
+    def clinical(self) -> Iterator[Resource]:
+        """Yield the patient, the visit, and what was found and done."""
+        yield {
+            "resourceType": "Patient",
+            "id": self.patient,
+            "name": [{"family": self.secret}],
+            "birthDate": "1980-01-01",
+            "identifier": [{"system": "urn:mrn", "value": self.secret}],
+            "address": [{"city": self.secret}],
+        }
+        yield self.one(
+            "Encounter",
+            status="in-progress",
+            subject=self.subject,
+            participant=[{"individual": self.who}],
+            reasonCode=[self.text],
+            **{"class": {"code": "AMB"}},
+        )
+        yield self.one(
+            "Observation", status="final", category=[{"coding": [_LABORATORY]}], **self.coded, **self.about
+        )
+        yield self.one("Condition", **self.coded, **self.about)
+        yield self.one("Procedure", status="completed", **self.coded, **self.about)
+        yield self.one("AllergyIntolerance", patient=self.subject, **self.coded)
+        yield self.one(
+            "CarePlan", status="active", intent="plan", description=self.secret, subject=self.subject
+        )
+        yield self.one(
+            "Immunization",
+            status="completed",
+            patient=self.subject,
+            occurrenceString=self.secret,
+            vaccineCode=self.text,
+        )
+
+    def orders(self) -> Iterator[Resource]:
+        """Yield what was ordered, and what came of it."""
+        yield self.one("ServiceRequest", status="active", intent="order", **self.coded, **self.about)
+        yield self.one(
+            "DiagnosticReport",
+            status="final",
+            result=[{"reference": f"Observation/observation-{self.patient}"}],
+            **self.coded,
+            **self.about,
+        )
+        yield self.one("Specimen", subject=self.subject, type=self.text)
+        yield self.one(
+            "MedicationRequest",
+            status="active",
+            intent="order",
+            medicationCodeableConcept=self.text,
+            **self.about,
+        )
+        yield self.one(
+            "MedicationDispense",
+            status="completed",
+            medicationCodeableConcept=self.text,
+            subject=self.subject,
+        )
+
+    def office(self) -> Iterator[Resource]:
+        """Yield appointments, money, messages and consents."""
+        yield self.one(
+            "Appointment",
+            status="booked",
+            description=self.secret,
+            participant=[{"actor": self.subject, "status": "accepted"}],
+        )
+        yield self.one("Account", status="active", name=self.secret, subject=[self.subject])
+        yield self.one("Invoice", status="issued", note=[self.text], subject=self.subject)
+        yield self.one("ChargeItem", status="billable", subject=self.subject, code=self.text)
+        yield self.one(
+            "Coverage",
+            status="active",
+            beneficiary=self.subject,
+            payor=[{"reference": "Organization/house"}],
+            subscriberId=self.secret,
+        )
+        yield self.one(
+            "Communication",
+            status="completed",
+            subject=self.subject,
+            payload=[{"contentString": self.secret}],
+        )
+        yield self.one(
+            "Task", status="requested", intent="order", description=self.secret, **{"for": self.subject}
+        )
+        yield self.one("Consent", **_consent(self.patient, self.subject))
+
+    def papers(self) -> Iterator[Resource]:
+        """Yield documents, origins, relatives, files and lists."""
+        yield self.one(
+            "DocumentReference",
+            status="current",
+            description=self.secret,
+            subject=self.subject,
+            content=[{"attachment": {"title": self.secret}}],
+        )
+        yield self.one(
+            "Provenance",
+            target=[self.subject],
+            recorded="2026-01-01T00:00:00Z",
+            agent=[{"who": self.who}],
+            policy=[f"urn:{self.secret}"],
+        )
+        yield self.one("RelatedPerson", patient=self.subject, name=[self.text])
+        yield self.one("Binary", contentType="text/plain", data="U2VzYW13b3J0", securityContext=self.subject)
+        yield self.one(
+            "Group", type="person", actual=True, name=self.secret, member=[{"entity": self.subject}]
+        )
+        yield self.one("List", status="current", mode="working", title=self.secret, subject=self.subject)
 
 
 def _consent(patient: str, subject: Resource) -> Resource:
