@@ -81,14 +81,19 @@ def _lock(lock: int, directory: DataDirectory) -> None:
 
 def is_held(directory: DataDirectory) -> bool:
     """Tell whether a server uses the folder."""
+    return not is_free(directory.lock)
+
+
+def is_free(lock_file: Path) -> bool:
+    """Tell whether no process has locked the file, which a server and a `mongod` do from first to last."""
     try:
-        lock = os.open(directory.lock, os.O_RDWR)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        descriptor = os.open(lock_file, os.O_RDWR)
+    except FileNotFoundError:
         return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
     finally:
-        os.close(lock)
-    return False
+        os.close(descriptor)
+    return True

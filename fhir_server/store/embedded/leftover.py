@@ -3,7 +3,6 @@
 https://man7.org/linux/man-pages/man5/proc_pid_fdinfo.5.html
 """
 
-import fcntl
 import os
 import signal
 import time
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from fhir_server.store.embedded.data_directory import DataDirectory
+from fhir_server.store.embedded.data_directory import DataDirectory, is_free
 from fhir_server.store.embedded.failure import CannotStart
 
 # A clean shutdown took 1.0 s on a small machine; a mongod that is still there after this long hangs.
@@ -25,7 +24,7 @@ def end_leftover(directory: DataDirectory) -> None:
     to shut down cleanly; killed, MongoDB recovers from its journal. Raises CannotStart if it cannot be ended.
     """
     lock_file = directory.database_files / "mongod.lock"
-    if _is_free(lock_file):
+    if is_free(lock_file):
         return
     pid = _holder(lock_file)
     if pid is not None:
@@ -34,28 +33,13 @@ def end_leftover(directory: DataDirectory) -> None:
             _send(pid, number)
             if _becomes_free(lock_file):
                 return
-    if not _is_free(lock_file):
+    if not is_free(lock_file):
         raise CannotStart(f"Another MongoDB uses the files in {directory.database_files}: stop it first")
-
-
-def _is_free(lock_file: Path) -> bool:
-    """Tell whether no `mongod` holds the lock, which it takes first of all and keeps to its end."""
-    try:
-        descriptor = os.open(lock_file, os.O_RDWR)
-    except FileNotFoundError:
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True
 
 
 def _becomes_free(lock_file: Path) -> bool:
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    while not _is_free(lock_file):
+    while not is_free(lock_file):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.01)
