@@ -168,7 +168,7 @@ def test_links_lead_somewhere() -> None:
 
 def test_variables_that_are_told_of_exist() -> None:
     """A FHIR_ variable that a document names is a setting, of the server or of the tests."""
-    of_tests = {"FHIR_TEST_MONGO_URL", "FHIR_TEST_CLAIMS", "FHIR_TEST_MATRIX", "FHIR_TEST_SWEEPS"}
+    of_tests = {"FHIR_TEST_MONGO_URL", "FHIR_TEST_CLAIMS", "FHIR_TEST_SWEEPS"}
     files = {file_variable(name) for name in secret_variables()}
     known = {f"FHIR_{name.upper()}" for name in Settings.model_fields} | files | of_tests
     for document in (_ROOT / "README.md", *sorted((_ROOT / "docs").rglob("*.md"))):

@@ -5,7 +5,6 @@ https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html
 
 import copy
 import json
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +18,7 @@ from tests.fhir_server.conftest import FHIR_JSON, running_server
 from tests.fhir_server.smart.access.expected import SEEN, may_see
 from tests.fhir_server.smart.access.world import CALLERS as KNOWN
 from tests.fhir_server.smart.access.world import PATIENTS, authenticate, of_patient, resources, secret
+from tests.sweeps import IS_WHOLE
 
 Client = Callable[..., httpx.Response]
 Resource = dict[str, Any]
@@ -26,9 +26,9 @@ Resource = dict[str, Any]
 TYPES = sorted(
     {one["resourceType"] for one in resources() if one["id"].endswith(f"-{PATIENTS[0]}")} | {"Patient"}
 )
-# A sample of them; all with FHIR_TEST_MATRIX=all, some 16,000 questions in two minutes.
+# A sample of them; a whole sweep asks for all, some 16,000 questions in two minutes.
 _ALWAYS = ("doctor", "narrow", "patient")
-CALLERS = sorted(set(SEEN) - {"backend"}) if os.environ.get("FHIR_TEST_MATRIX") == "all" else _ALWAYS
+CALLERS = sorted(set(SEEN) - {"backend"}) if IS_WHOLE else _ALWAYS
 
 
 @pytest.fixture(scope="module")
