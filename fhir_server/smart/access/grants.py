@@ -12,6 +12,7 @@ from fhir_server.search.asked import NOTHING, Condition, both, either
 from fhir_server.search.lookups import needs_lookup
 from fhir_server.search.parameters import parse_search
 from fhir_server.smart.access.compartment import about_patients, is_about_patients, of_practitioner
+from fhir_server.smart.access.matching import is_understood
 from fhir_server.smart.access.roles import ACTIONS, Matrix, Rule, pairs_of
 from fhir_server.smart.oauth.scopes import Scope, parse_scope
 from fhir_server.smart.principal import Principal
@@ -127,4 +128,5 @@ def _of_search(caller: Caller, resource_type: str, pairs: Sequence[tuple[str, st
         query = parse_search(resource_type, pairs, lenient=False, base_url=caller.base_url, now=caller.now)
     except FhirError:
         return NOTHING
-    return NOTHING if needs_lookup(query.filter) else query.filter
+    is_plain = not needs_lookup(query.filter) and is_understood(query.filter)
+    return query.filter if is_plain else NOTHING

@@ -94,6 +94,8 @@ class AccessGuard:
         changed = {
             name for name in (before.keys() | after.keys()) - _STAMPED if before.get(name) != after.get(name)
         }
+        if _labels(before) != _labels(after):
+            changed.add("meta")
         allowed = list(self._granted(before, frozenset("u")))
         for grant in self._granted(after, frozenset("u")):
             if any(grant is one for one in allowed) and (grant.changes is None or changed <= grant.changes):
@@ -114,6 +116,11 @@ class AccessGuard:
                 document = {"_id": resource.get("id"), "search": values, "resource": resource}
             if meets(document, grant.condition):
                 yield grant
+
+
+def _labels(resource: Mapping[str, Any]) -> Any:
+    """Return the security labels, by which others are kept from a resource or let to it."""
+    return resource.get("meta", {}).get("security") or []
 
 
 def _forbidden(write: Write) -> Forbidden:

@@ -17,11 +17,39 @@ _BOUNDS: Mapping[str, Callable[[Any, Any], bool]] = {
     "$lt": operator.lt,
     "$lte": operator.le,
 }
+_TESTS = frozenset({*_BOUNDS, "$in", "$eq", "$ne", "$exists", "$elemMatch"})
+_COMBINING = frozenset({"$and", "$or", "$nor"})
 
 
 def meets(document: Any, condition: Condition) -> bool:
     """Tell whether `document` meets a MongoDB filter; raise ValueError for an operator that is not known."""
     return all(_meets(document, path, test) for path, test in condition.items())
+
+
+def is_understood(condition: Condition) -> bool:
+    """Tell whether `meets` can say of every document whether it meets the condition."""
+    for path, test in condition.items():
+        if path in _COMBINING:
+            if not all(is_understood(part) for part in test):
+                return False
+        elif (path != "_id" and not path.startswith(("search.", "resource."))) or not _is_test(test):
+            return False
+    return True
+
+
+def _is_test(test: Any) -> bool:
+    if not isinstance(test, Mapping):
+        return test is not None and not isinstance(test, list)
+    if not any(key.startswith("$") for key in test):
+        return False
+    return all(name in _TESTS and (name != "$elemMatch" or _is_inner(test[name])) for name in test)
+
+
+def _is_inner(wanted: Mapping[str, Any]) -> bool:
+    """Tell whether what is asked of an element of an array, bounds or its own fields, is understood."""
+    if any(key in _BOUNDS for key in wanted):
+        return all(key in _TESTS for key in wanted)
+    return all(not key.startswith("$") and _is_test(test) for key, test in wanted.items())
 
 
 def _meets(document: Any, path: str, test: Any) -> bool:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pymongo import MongoClient
 from pymongo.collection import Collection
 
-from fhir_server.smart.access.matching import meets
+from fhir_server.smart.access.matching import is_understood, meets
 
 Document = dict[str, Any]
 
@@ -84,3 +84,4 @@ def test_what_is_not_known_is_an_error(condition: Document) -> None:
     """An operator that is not known is never taken for a match, nor for none."""
     with pytest.raises(ValueError, match="not known"):
         meets({"one": 2}, condition)
+    assert not is_understood(condition)

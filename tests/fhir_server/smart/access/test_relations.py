@@ -51,6 +51,8 @@ _LABORATORY = "http://terminology.hl7.org/CodeSystem/observation-category|labora
 _SCOPED = {
     "laboratory-only": (f"patient/Observation.rs?category={_LABORATORY}",),
     "unknown-parameter": ("patient/Observation.rs?colour=red",),
+    "place": ("patient/Location.rs?near=1|2|3|km",),
+    "changed-lately": ("patient/Observation.rs?_lastUpdated=ge2020",),
     "read-only": ("patient/Observation.r",),
     "search-only": ("patient/Observation.s",),
     "v1": ("patient/Observation.read",),
@@ -67,6 +69,8 @@ async def _authenticate(token: str) -> Principal | None:
         return Principal(
             "app", _SCOPED[token], "pt", "Patient/labelled", frozenset({"PT"}), patient="labelled"
         )
+    if token.startswith("own-"):
+        return Principal("app", ("user/*.cruds",), token, f"Patient/{token[4:]}", frozenset({"PT"}))
     if token.startswith("dr-"):
         return Principal("app", ("user/*.cruds",), token, f"Practitioner/{token}", frozenset({"DR"}))
     return Principal("app", ("user/*.cruds",), token, None, frozenset({token}))
@@ -191,6 +195,7 @@ def test_labels(url: str, caller: str, seen: set[str]) -> None:
     [
         ("laboratory-only", {"label-N", "label-R", "label-V"}, {"label-N"}),
         ("unknown-parameter", set(), set()),
+        ("changed-lately", set(), set()),
         ("read-only", None, {"label-N", "vital"}),
         ("search-only", {"label-N", "label-R", "label-V", "vital"}, set()),
         ("v1", {"label-N", "label-R", "label-V", "vital"}, {"label-N", "vital"}),
@@ -206,6 +211,25 @@ def test_scopes(url: str, scopes: str, found: set[str] | None, read: set[str]) -
     for one in ("label-N", "vital"):
         status = _ask(url, scopes, "GET", f"Observation/{one}").status_code
         assert (status == 200) == (one in read), one
+
+
+def test_a_scope_that_earlier_versions_cannot_be_held_against(url: str) -> None:
+    """A scope by a distance gives nothing, lest it give something on one way and not on another."""
+    place = {"resourceType": "Location", "id": "here", "position": {"longitude": 2, "latitude": 1}}
+    assert _ask(url, "backend", "PUT", "Location/here", place).status_code == 201
+    assert _ask(url, "place", "GET", "Location/here").status_code == 404
+    assert _ids(_ask(url, "place", "GET", "Location")) == set()
+
+
+def test_labels_are_not_for_patients_to_change(url: str) -> None:
+    """Who may change some elements only does not take a label away by leaving it out, nor put one there."""
+    label = {"security": [{"system": _LABEL, "code": "R"}]}
+    patient = {"resourceType": "Patient", "id": "marked", "meta": label}
+    assert _ask(url, "backend", "PUT", "Patient/marked", patient).status_code == 201
+    telecom = {"telecom": [{"system": "phone", "value": "1"}]}
+    unmarked = {"resourceType": "Patient", "id": "marked", **telecom}
+    assert _ask(url, "own-marked", "PUT", "Patient/marked", unmarked).status_code == 403
+    assert _ask(url, "own-marked", "PUT", "Patient/marked", {**patient, **telecom}).status_code == 200
 
 
 def test_a_job_is_its_callers(url: str) -> None:
