@@ -119,13 +119,12 @@ class Settings(BaseSettings):
     )
     auth: Literal["off", "on"] = Field(
         default="off",
-        description="Whether a request needs a token, and sees what its user may see; needs "
-        "`FHIR_ENCRYPTION_KEY`",
+        description="Whether a request needs a token, and sees what its user may see",
     )
     encryption_key: SecretStr | None = Field(
         default=None,
-        description="Key for secrets in the database, 32 random bytes in base64; to change it put the new "
-        "one before the old, with a comma",
+        description="Key for secrets in the database, 32 random bytes in base64; without one the server "
+        "makes one in its data directory; to change it put the new one before the old, with a comma",
     )
     roles: Path | None = Field(
         default=None,

@@ -11,6 +11,7 @@ from fhir_server.commands.databases import with_store
 from fhir_server.commands.serve import read_settings
 from fhir_server.identifiers import new_id
 from fhir_server.smart.oauth.errors import OAuthError
+from fhir_server.smart.oauth.key_pairs import new_key_pair, write_private_key
 from fhir_server.smart.oauth.registration import METHODS, RegistrationRules, register
 from fhir_server.smart.oauth.secrets import new_secret
 from fhir_server.store import Store
@@ -32,15 +33,31 @@ def clients() -> None:
 @click.option("--method", type=click.Choice(METHODS), default="none", show_default=True, help="Its proof.")
 @click.option("--jwks", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Its public keys.")
 @click.option("--jwks-uri", help="Where it publishes its public keys.")
+@click.option(
+    "--new-key",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Make a key pair, and write the private key into this new file, for `load --private-key`.",
+)
 @click.option("--service", is_flag=True, help="A backend service, which no person uses.")
-def add(name: str, redirect_uris: tuple[str, ...], jwks: Path | None, *, service: bool, **given: Any) -> None:
+def add(
+    name: str,
+    redirect_uris: tuple[str, ...],
+    jwks: Path | None,
+    new_key: Path | None,
+    *,
+    service: bool,
+    **given: Any,
+) -> None:
     """Register the application NAME; tells its client_id and, this once, its secret if it has one."""
+    if new_key is not None and (jwks is not None or given["jwks_uri"]):
+        raise click.ClickException("--new-key is for an application that has no --jwks and no --jwks-uri")
+    private, public = new_key_pair() if new_key is not None else (None, _read(jwks))
     metadata = {
         "client_name": name,
         "redirect_uris": list(redirect_uris),
-        "token_endpoint_auth_method": "private_key_jwt" if service else given["method"],
+        "token_endpoint_auth_method": "private_key_jwt" if service or new_key else given["method"],
         "grant_types": ["client_credentials"] if service else ["authorization_code", "refresh_token"],
-        "jwks": _read(jwks),
+        "jwks": public,
         **{option: given[option] for option in ("scope", "launch_uri", "jwks_uri")},
     }
     allow_local = read_settings().local_key_sets == "on"
@@ -49,7 +66,14 @@ def add(name: str, redirect_uris: tuple[str, ...], jwks: Path | None, *, service
         registered = register(metadata, rules, is_dynamic=False)
     except OAuthError as failure:
         raise click.ClickException(failure.description) from None
-    with_store(read_settings(), lambda store: store.oauth.clients.add(registered.client))
+    if new_key is not None and private is not None:
+        _write(new_key, private, registered.client.id)
+    try:
+        with_store(read_settings(), lambda store: store.oauth.clients.add(registered.client))
+    except click.ClickException:
+        if new_key is not None:
+            new_key.unlink()  # it is nobody's
+        raise
     click.echo(f"client_id: {registered.client.id}")
     if registered.secret is not None:
         click.echo(f"client_secret: {registered.secret}")
@@ -75,6 +99,13 @@ def remove(client_id: str) -> None:
 
     if not with_store(read_settings(), removing):
         raise click.ClickException("There is no such application")
+
+
+def _write(path: Path, private: dict[str, Any], client_id: str) -> None:
+    try:
+        write_private_key(path, private, client_id)
+    except OSError as failure:
+        raise click.ClickException(f"{path} cannot be made ({failure.strerror})") from None
 
 
 def _read(path: Path | None) -> Any:

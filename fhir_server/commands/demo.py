@@ -7,6 +7,7 @@ import httpx
 from rich.console import Console
 
 from fhir_server.commands.load import DEFAULT_URL, check_server
+from fhir_server.commands.signing_in import SignIn, signing_in
 from fhir_server.demo.generation import PATIENTS, SEED, hospital_parts, today
 from fhir_server.demo.loading import is_empty, load_demo, write_demo
 from fhir_server.loader.loading import Report
@@ -25,7 +26,8 @@ from fhir_server.loader.progress import summarise, watching
     help="Write Bundles into this folder instead of loading them.",
 )
 @click.option("--if-empty", is_flag=True, help="Do nothing if the server has patients or organisations.")
-def demo(url: str, patients: int, seed: int, output: Path | None, if_empty: bool) -> None:
+@signing_in
+def demo(url: str, patients: int, seed: int, output: Path | None, if_empty: bool, sign_in: SignIn) -> None:
     """Load the demo hospital: wards, staff, free slots, and patients with their records.
 
     It is the same for the same day, seed and number of patients. Loading it again adds nothing.
@@ -35,20 +37,21 @@ def demo(url: str, patients: int, seed: int, output: Path | None, if_empty: bool
         click.echo(f"{number} Bundles written to {output}; load them with: fhir-server load {output}")
         return
     check_server(url)
-    if if_empty and not _is_empty(url):
+    auth = sign_in.at(url)
+    if if_empty and not _is_empty(url, auth):
         click.echo("The server has records already: the demo hospital is not loaded.")
         return
     console, report = Console(), Report()
     parts = hospital_parts(today(), patients=patients, seed=seed)
     with watching(console) as progress:
-        load_demo(url, parts, report, progress)
+        load_demo(url, parts, report, progress, auth=auth)
     summarise(console, report)
     if report.failures:
         raise SystemExit(1)
 
 
-def _is_empty(url: str) -> bool:
+def _is_empty(url: str, auth: httpx.Auth | None) -> bool:
     try:
-        return is_empty(url)
+        return is_empty(url, auth)
     except (httpx.HTTPError, ValueError, KeyError) as failure:
         raise click.ClickException(f"{url} does not say what it has ({failure})") from None

@@ -7,6 +7,7 @@ import click
 import httpx
 from rich.console import Console
 
+from fhir_server.commands.signing_in import SignIn, signing_in
 from fhir_server.loader import order
 from fhir_server.loader.files import find_files, read
 from fhir_server.loader.loading import Report, load_into
@@ -24,7 +25,10 @@ DEFAULT_URL = "http://127.0.0.1:8000/fhir"
 @click.option(
     "--header", "headers", multiple=True, metavar="NAME: VALUE", help="Header to send, such as Authorization."
 )
-def load(paths: tuple[Path, ...], url: str, concurrency: int, headers: tuple[str, ...]) -> None:
+@signing_in
+def load(
+    paths: tuple[Path, ...], url: str, concurrency: int, headers: tuple[str, ...], sign_in: SignIn
+) -> None:
     """Load files and folders of FHIR resources over the REST interface.
 
     Reads .json and .ndjson, also with .gz or .bz2: Bundles and single resources. Hospitals and practitioners
@@ -37,9 +41,11 @@ def load(paths: tuple[Path, ...], url: str, concurrency: int, headers: tuple[str
     waves = [(part for file in wave for part in read(file)) for wave in order.in_waves(files)]
     sent_headers = parse_headers(headers)
     check_server(url, sent_headers)
-    console = Console()
+    auth, console = sign_in.at(url), Console()
     with watching(console) as progress:
-        asyncio.run(load_into(url, waves, report, progress, concurrency=concurrency, headers=sent_headers))
+        asyncio.run(
+            load_into(url, waves, report, progress, concurrency=concurrency, headers=sent_headers, auth=auth)
+        )
     summarise(console, report)
     if report.failures:
         raise SystemExit(1)

@@ -14,6 +14,7 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
+from fhir_server.key_file import KeyFile, UnusableKeyFile, with_encryption_key
 from fhir_server.logs import configure_logs
 from fhir_server.processes.announcement import await_answer, await_ready, local_base_url, what_is_where
 from fhir_server.processes.parent_death import ending_with
@@ -54,15 +55,11 @@ def serve(*, demo: bool, **options: Any) -> None:
     settings = read_settings(**options)
     configure_logs(settings)
     _check_certificate(settings)
-    if settings.auth == "on" and settings.encryption_key is None:
-        raise click.ClickException(
-            "FHIR_AUTH=on needs FHIR_ENCRYPTION_KEY; make one with: openssl rand -base64 32"
-        )
     listener = _listener(settings)
     try:
         with listener, running_mongo(settings) as mongo:
             is_well = _serve(listener, settings, mongo, demo=demo)
-    except CannotStart as failure:
+    except (CannotStart, UnusableKeyFile) as failure:
         raise click.ClickException(str(failure)) from None
     sys.exit(0 if is_well else 1)
 
@@ -78,6 +75,8 @@ def read_settings(**options: Any) -> Settings:
     except ValidationError as failure:
         lines = (_line(error["loc"], error["msg"], given) for error in failure.errors())
         raise click.ClickException("; ".join(lines)) from None
+    if settings.mongo_url is not None and "data_dir" not in settings.model_fields_set:
+        return settings  # so that it can be told that nobody named a folder
     return settings.model_copy(update={"data_dir": settings.data_dir.absolute()})
 
 
@@ -119,11 +118,12 @@ def _listener(settings: Settings) -> socket.socket:
 
 def _serve(listener: socket.socket, settings: Settings, mongo: RunningMongo, *, demo: bool) -> bool:
     port = listener.getsockname()[1]
+    settings, key_file = with_encryption_key(settings)
+    asyncio.run(_prepare(settings, mongo.url, key_file))
     _hand_to_workers(settings.model_copy(update={"mongo_url": mongo.url, "port": port}))
     threading.Thread(
         target=_announce, args=(settings, port, mongo.description, demo), name="announcement", daemon=True
     ).start()
-    asyncio.run(_prepare(settings, mongo.url))
     return serve_on(listener, settings)
 
 
@@ -134,10 +134,16 @@ def _hand_to_workers(settings: Settings) -> None:
     os.environ.update(to_environment(settings))
 
 
-async def _prepare(settings: Settings, mongo_url: str) -> None:
+async def _prepare(settings: Settings, mongo_url: str, key_file: KeyFile | None) -> None:
     store = open_store(settings, mongo_url)
     try:
         await store.prepare_new_database()
+        if key_file is not None and key_file.is_new and await store.accounts.have_second_factors():
+            key_file.path.unlink()
+            raise UnusableKeyFile(
+                f"The key by which second factors are encrypted is no more at {key_file.path}: put it back, "
+                "or remove them by: fhir-server users reset-password --remove-second-factor"
+            )
     except StoreUnavailable:
         pass  # the server starts without, answers 503, and makes collections when they are needed
     finally:

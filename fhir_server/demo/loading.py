@@ -17,12 +17,21 @@ _SIGNS_OF_USE = ("Patient", "Organization")
 
 
 def load_demo(
-    url: str, parts: Sequence[Part], report: Report, progress: Progress, *, concurrency: int = 4
+    url: str,
+    parts: Sequence[Part],
+    report: Report,
+    progress: Progress,
+    *,
+    concurrency: int = 4,
+    auth: httpx.Auth | None = None,
 ) -> None:
-    """Load `parts` into the FHIR server at `url`, in their order; `report` says how it went."""
+    """Load `parts` into the FHIR server at `url`, in their order; `report` says how it went.
+
+    `auth` signs each request, if the server asks who is there.
+    """
     report.total = sum(len(part.resources) for part in parts)
     waves = [_submissions(wave) for wave in in_waves(parts)]
-    asyncio.run(load_into(url, waves, report, progress, concurrency=concurrency))
+    asyncio.run(load_into(url, waves, report, progress, concurrency=concurrency, auth=auth))
 
 
 def in_waves(parts: Sequence[Part]) -> list[list[Part]]:
@@ -44,12 +53,13 @@ def write_demo(folder: Path, parts: Sequence[Part]) -> int:
     return len(parts)
 
 
-def is_empty(url: str) -> bool:
+def is_empty(url: str, auth: httpx.Auth | None = None) -> bool:
     """Return whether the FHIR server at `url` has neither patients nor organisations.
 
     Raises httpx.HTTPError if it does not say.
     """
-    with httpx.Client(timeout=30.0, headers={"Accept": "application/fhir+json"}) as client:
+    headers = {"Accept": "application/fhir+json"}
+    with httpx.Client(timeout=30.0, headers=headers, auth=auth) as client:
         return not any(_count(client, url.rstrip("/"), name) for name in _SIGNS_OF_USE)
 
 

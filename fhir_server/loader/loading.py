@@ -112,13 +112,17 @@ async def load_into(
     *,
     concurrency: int = 4,
     headers: dict[str, str] | None = None,
+    auth: httpx.Auth | None = None,
     patience: Patience | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> None:
-    """Load `waves` into the FHIR server whose base is `url`, with `concurrency` requests at a time."""
+    """Load `waves` into the FHIR server whose base is `url`, with `concurrency` requests at a time.
+
+    `auth` signs each request, if the server asks who is there.
+    """
     limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
     async with httpx.AsyncClient(
-        timeout=_TIMEOUT, limits=limits, headers=headers, transport=transport
+        timeout=_TIMEOUT, limits=limits, headers=headers, auth=auth, transport=transport
     ) as client:
         server = Server(client, url.rstrip("/"), patience or Patience())
         await load(waves, server, report, progress, concurrency)

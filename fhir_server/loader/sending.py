@@ -14,6 +14,7 @@ from email.utils import parsedate_to_datetime
 import httpx
 
 from fhir_server.loader.answers import refused, results
+from fhir_server.loader.signing_in import NotSignedIn
 from fhir_server.loader.submission import Result, Submission
 from resources.json_format import dumps, parse
 
@@ -124,7 +125,7 @@ def _part(submission: Submission, indexes: range | list[int]) -> Submission:
 
 
 def _never_arrived(failure: httpx.RequestError) -> bool:
-    return isinstance(failure, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+    return isinstance(failure, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | NotSignedIn)
 
 
 def _lost(failure: httpx.RequestError) -> str:

@@ -28,7 +28,7 @@ class Account:
     `roles` are of `smart.principal.ROLES`. `fhir_user` is the person as a resource, such as `Practitioner/1`;
     `patients` are ids of patients for whom they act beside themselves. `totp` is the encrypted secret of the
     second factor, None without one, and `totp_step` the last step of time whose code was used.
-    `recovery_codes` are hashes.
+    `recovery_codes` are hashes. One that `is_demo` is of the demo hospital, and of nobody real.
     """
 
     id: str
@@ -43,6 +43,7 @@ class Account:
     totp: str | None = None
     totp_step: int = 0
     recovery_codes: tuple[str, ...] = ()
+    is_demo: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,11 @@ class AccountStore:
         with translated_failures():
             found = await self._accounts.find().sort("name_key", ASCENDING).to_list()
         return [as_value(Account, document) for document in found]
+
+    async def have_second_factors(self) -> bool:
+        """Tell whether anybody has a second factor, whose secret only the encryption key opens."""
+        with translated_failures():
+            return await self._accounts.find_one({"totp": {"$ne": None}}, {"_id": 1}) is not None
 
     async def change(self, account_id: str, **values: Any) -> bool:
         """Set fields of an account; return False if there is no such account.

@@ -113,6 +113,7 @@ def test_help_names_the_commands() -> None:
         "serve",
         "demo",
         "load",
+        "token",
         "users",
         "clients",
         "version",

@@ -47,9 +47,13 @@ def as_record(value: "DataclassInstance") -> Document:
 
 
 def as_value(value_type: type[Value], record: Document, **nested: Any) -> Value:
-    """Return what `as_record` made a record of, with `nested` for fields that are dataclasses themselves."""
+    """Return what `as_record` made a record of, with `nested` for fields that are dataclasses themselves.
+
+    A field that came later than the record has its default.
+    """
     given = {"id": record["_id"]} | record | nested
-    return value_type(**{one.name: _frozen(given[one.name]) for one in fields(value_type)})
+    names = (one.name for one in fields(value_type) if one.name in given)
+    return value_type(**{name: _frozen(given[name]) for name in names})
 
 
 def _frozen(value: Any) -> Any:

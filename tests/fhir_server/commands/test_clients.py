@@ -1,6 +1,7 @@
 """`fhir-server clients`: an administrator registers applications."""
 
 import json
+import stat
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,20 @@ def test_a_service_has_a_key(settings: Settings, tmp_path: Path) -> None:
     assert refused.output == "Error: An application with private_key_jwt has either jwks or jwks_uri\n"
     path.write_text("x")
     assert "is no JSON" in _run(settings, *service, "--jwks", str(path)).output
+
+
+def test_a_key_pair_is_made_for_a_service(settings: Settings, tmp_path: Path) -> None:
+    """The private half is in a file for its owner alone, which is never replaced; the public one is known."""
+    path = tmp_path / "loader.jwk"
+    service = ("add", "Loader", "--service", "--scope", "system/*.cruds", "--new-key", str(path))
+    added = _run(settings, *service)
+    assert added.exit_code == 0, added.output
+    private = json.loads(path.read_text())
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert added.output == f"client_id: {private['client_id']}\n"
+    assert private["d"] not in added.output
+    again = _run(settings, *service)
+    assert (again.exit_code, again.output) == (1, f"Error: {path} cannot be made (File exists)\n")
+    assert json.loads(path.read_text()) == private
+    both = _run(settings, *service, "--jwks-uri", "https://example.org/jwks")
+    assert "--new-key is for an application that has no --jwks" in both.output

@@ -52,6 +52,8 @@ class FakeServer:
         """Answer `request` as a FHIR server would."""
         if request.url.path.endswith("/metadata"):
             return httpx.Response(200, json={"resourceType": "CapabilityStatement"})
+        if "/.well-known/" in request.url.path:
+            return httpx.Response(404)
         self.requests.append(request)
         if self.faults:
             fault = self.faults.pop(0)
