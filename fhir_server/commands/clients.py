@@ -39,6 +39,7 @@ def clients() -> None:
     help="Make a key pair, and write the private key into this new file, for `load --private-key`.",
 )
 @click.option("--service", is_flag=True, help="A backend service, which no person uses.")
+@click.option("--may-launch", is_flag=True, help="An EHR, which opens applications for people.")
 def add(
     name: str,
     redirect_uris: tuple[str, ...],
@@ -58,7 +59,7 @@ def add(
         "token_endpoint_auth_method": "private_key_jwt" if service or new_key else given["method"],
         "grant_types": ["client_credentials"] if service else ["authorization_code", "refresh_token"],
         "jwks": public,
-        **{option: given[option] for option in ("scope", "launch_uri", "jwks_uri")},
+        **{option: given[option] for option in ("scope", "launch_uri", "jwks_uri", "may_launch")},
     }
     allow_local = read_settings().local_key_sets == "on"
     rules = RegistrationRules(lambda: datetime.now(UTC), new_id, new_secret, allow_local)

@@ -44,6 +44,11 @@ class People:
         account = await self._store.get(account_id)
         return _person(account) if account is not None and account.is_active else None
 
+    async def person_called(self, user_name: str) -> Person | None:
+        """Return the person who signs in by that name, if the account is active; None for any other."""
+        account = await self._store.called(user_name)
+        return _person(account) if account is not None and account.is_active else None
+
     async def has_session(self, session_id: str) -> bool:
         """Tell whether a session still goes on."""
         return await self._sessions.goes_on(session_id, self._now())

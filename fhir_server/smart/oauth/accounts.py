@@ -59,6 +59,9 @@ class Accounts(Protocol):
     async def person(self, account_id: str) -> Person | None:
         """Return a person whose account is active, None for any other."""
 
+    async def person_called(self, user_name: str) -> Person | None:
+        """Return the person who signs in by that name, if the account is active; None for any other."""
+
     async def has_session(self, session_id: str) -> bool:
         """Tell whether a session still goes on."""
 

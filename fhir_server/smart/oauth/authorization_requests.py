@@ -119,6 +119,25 @@ async def _launch(
 
 
 def needs_patient(scopes: tuple[str, ...]) -> bool:
-    """Tell whether somebody must say which patient the scopes are about."""
+    """Tell whether the application is to know which patient the scopes are about."""
     parsed = (parse_scope(text) for text in scopes)
     return "launch/patient" in scopes or any(scope and scope.context == "patient" for scope in parsed)
+
+
+def asks_for_patient(authorization: Authorization) -> bool:
+    """Tell whether somebody must still say which patient it is about, or of whom an encounter is chosen."""
+    if authorization.context.patient is not None:
+        return False
+    return needs_patient(authorization.scopes) or _wants_encounter(authorization)
+
+
+def asks_for_encounter(authorization: Authorization) -> bool:
+    """Tell whether somebody must still say which encounter of the patient it is about."""
+    context = authorization.context
+    is_open = context.encounter is None and not authorization.is_encounter_settled
+    return is_open and context.patient is not None and _wants_encounter(authorization)
+
+
+def _wants_encounter(authorization: Authorization) -> bool:
+    # Who opens an application from within the EHR has said there whether it is about an encounter.
+    return "launch/encounter" in authorization.scopes and authorization.launch_account is None

@@ -25,7 +25,7 @@ _BEARER = "bearer "
 async def token(server: AuthorizationServer, request: Request) -> Response:
     """Give tokens (https://www.rfc-editor.org/rfc/rfc6749#section-3.2)."""
     form = once_each(await form_pairs(request))
-    client = await _client(server, request, form)
+    client = await client_of(server, request, form)
     issued = await tokens_for(server, client, form)
     return unkept(await token_response(server, client, issued, server.addresses(request)))
 
@@ -38,7 +38,7 @@ async def introspection(server: AuthorizationServer, request: Request) -> Respon
         if not await is_administrator(server, header[len(_BEARER) :]):
             raise invalid_client("This takes an administrator's token, or an application's proof")
     else:
-        check_may_introspect(await _client(server, request, form))
+        check_may_introspect(await client_of(server, request, form))
     if "token" not in form:
         raise invalid_request("There is no token in the form")
     return unkept(await introspect(server, form["token"], server.addresses(request)))
@@ -47,7 +47,7 @@ async def introspection(server: AuthorizationServer, request: Request) -> Respon
 async def revocation(server: AuthorizationServer, request: Request) -> Response:
     """Take back a token (https://www.rfc-editor.org/rfc/rfc7009#section-2)."""
     form = once_each(await form_pairs(request))
-    client = await _client(server, request, form)
+    client = await client_of(server, request, form)
     if "token" not in form:
         raise invalid_request("There is no token in the form")
     await revoke(server, client, form["token"])
@@ -67,7 +67,8 @@ async def registration(server: AuthorizationServer, request: Request) -> Respons
     return unkept(metadata_of(registered), _CREATED)
 
 
-async def _client(server: AuthorizationServer, request: Request, form: Mapping[str, str]) -> Client:
+async def client_of(server: AuthorizationServer, request: Request, form: Mapping[str, str]) -> Client:
+    """Return the application that sends a form, proved as it registered to; raise OAuthError otherwise."""
     return await authenticated_client(
         request.headers.get("authorization"),
         form,

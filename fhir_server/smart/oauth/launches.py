@@ -14,7 +14,7 @@ from fhir_server.smart.oauth.server import AuthorizationServer
 from fhir_server.store.oauth import Client, Launch, LaunchContext
 from resources.references import is_id
 
-_GOOD_FOR = timedelta(minutes=5)
+GOOD_FOR = timedelta(minutes=5)
 
 
 async def create_launch(
@@ -46,7 +46,7 @@ async def create_launch(
         need_patient_banner,
         intent,
     )
-    expires = server.now() + _GOOD_FOR
+    expires = server.now() + GOOD_FOR
     await server.oauth.authorizations.add_launch(
         Launch(hashed(handle), account_id, context, expires, client_id)
     )

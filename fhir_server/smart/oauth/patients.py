@@ -15,6 +15,8 @@ from resources.operation_outcome import InvalidSearch
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _WITH_DIGIT = re.compile(r".*\d.*")
 _TO_ESCAPE = re.compile(r"[\\,$|]")
+MOST_FOUND = 20
+
 _LONGEST_TEXT = 100
 _MOST_WORDS = 6
 

@@ -53,8 +53,9 @@ class RegistrationRules:
 def register(metadata: Mapping[str, Any], rules: RegistrationRules, *, is_dynamic: bool) -> Registration:
     """Return the application that `metadata` of RFC 7591 describe.
 
-    One that registers itself gets no `system/` scopes. Raises OAuthError `invalid_redirect_uri` or
-    `invalid_client_metadata`.
+    One that registers itself gets no `system/` scopes, nor the right to open others (`may_launch`, which is
+    no word of RFC 7591), which is for applications that prove who they are. Raises OAuthError
+    `invalid_redirect_uri` or `invalid_client_metadata`.
     """
     method = _method(metadata)
     grant_types = _grant_types(metadata, method, is_dynamic=is_dynamic)
@@ -66,6 +67,9 @@ def register(metadata: Mapping[str, Any], rules: RegistrationRules, *, is_dynami
     algorithm = _text(metadata, "id_token_signed_response_alg") or "RS256"
     if algorithm not in ("RS256", "ES256"):
         raise _invalid("id_token_signed_response_alg is RS256 or ES256")
+    may_launch = not is_dynamic and metadata.get("may_launch") is True
+    if may_launch and method == "none":
+        raise _invalid("An application that opens others proves who it is")
     secret = rules.new_secret() if method in SECRET_METHODS else None
     client = Client(
         id=rules.new_id(),
@@ -82,6 +86,7 @@ def register(metadata: Mapping[str, Any], rules: RegistrationRules, *, is_dynami
         launch_uri=launch_uri,
         signing_algorithm="ES256" if algorithm == "ES256" else "RS256",
         is_dynamic=is_dynamic,
+        may_launch=may_launch,
     )
     return Registration(client, secret)
 

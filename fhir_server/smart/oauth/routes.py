@@ -17,7 +17,10 @@ from fhir_server.smart.oauth.authorize import CONSENT_PATH, authorize
 from fhir_server.smart.oauth.brands import Brands, load_brands
 from fhir_server.smart.oauth.consent import consent
 from fhir_server.smart.oauth.discovery import STYLE, openid_configuration, smart_configuration
+from fhir_server.smart.oauth.grants_page import GRANTS_PATH, grants
 from fhir_server.smart.oauth.key_sets import KeySets
+from fhir_server.smart.oauth.launch_page import LAUNCH_PATH, launch
+from fhir_server.smart.oauth.outside_launches import launching
 from fhir_server.smart.oauth.secrets import new_secret
 from fhir_server.smart.oauth.server import AuthorizationServer, SeenBy
 from fhir_server.smart.oauth.signing_keys import SigningKeys
@@ -63,9 +66,12 @@ def oauth_routes(server: AuthorizationServer) -> list[Route]:
     routes = [
         _for_people(server, "/oauth/authorize", authorize),
         _for_people(server, CONSENT_PATH, consent),
+        _for_people(server, LAUNCH_PATH, launch),
+        _for_people(server, GRANTS_PATH, grants),
         _for_applications(server, "/oauth/token", endpoints.token),
         _for_applications(server, "/oauth/introspect", endpoints.introspection),
         _for_applications(server, "/oauth/revoke", endpoints.revocation),
+        _for_applications(server, "/oauth/launches", launching),
         *_public_routes(server, brands),
     ]
     if server.settings.dynamic_registration == "on":

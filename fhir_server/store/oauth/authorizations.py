@@ -50,7 +50,8 @@ class Authorization:
     """What an application asks a person for, until the person has answered; `id` is the hash of its handle.
 
     `launch_account` is who opened the application from within the EHR: nobody else may answer. `session_id`
-    is the session that has looked at it: it is not continued in another one.
+    is the session that has looked at it: it is not continued in another one. Once `is_encounter_settled`,
+    nobody is asked for an encounter any more.
     """
 
     id: str
@@ -64,6 +65,7 @@ class Authorization:
     nonce: str | None = None
     launch_account: str | None = None
     session_id: str | None = None
+    is_encounter_settled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +127,14 @@ class AuthorizationStore:
                 return None
             return as_value(Authorization, found, context=LaunchContext(**found["context"]))
 
-    async def choose_patient(self, authorization: Authorization, patient: str) -> None:
-        """Let the request be about `patient`."""
+    async def choose(self, authorization: Authorization) -> None:
+        """Keep the patient and the encounter that a request is now about."""
+        context = authorization.context
+        chosen = {"context.patient": context.patient, "context.encounter": context.encounter}
         with translated_failures():
             await self._authorizations.records.update_one(
                 {"_id": authorization.id, "session_id": authorization.session_id},
-                {"$set": {"context.patient": patient}},
+                {"$set": {**chosen, "is_encounter_settled": authorization.is_encounter_settled}},
             )
 
     async def finish(self, authorization: Authorization) -> bool:

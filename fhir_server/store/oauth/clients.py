@@ -23,7 +23,8 @@ class Client:
     which `secret_hash` is kept, or by a key of which the public half is in `jwks` (a JSON text) or at
     `jwks_uri`. `scopes` are the most that it may get; `origins` are the web origins of its pages, for CORS.
     Its id_tokens are signed with `signing_algorithm`.
-    One that `is_dynamic` registered itself, and nobody here looked at it.
+    One that `is_dynamic` registered itself, and nobody here looked at it. One that `may_launch` is an EHR,
+    which opens other applications for people who are signed in there.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Client:
     launch_uri: str | None = None
     signing_algorithm: Literal["RS256", "ES256"] = "RS256"
     is_dynamic: bool = False
+    may_launch: bool = False
 
     @property
     def is_confidential(self) -> bool:

@@ -141,9 +141,10 @@ class GrantStore:
         """Take back a grant with all its tokens."""
         await self._revoke({"_id": grant_id})
 
-    async def revoke_of_account(self, account_id: str) -> None:
-        """Take back all that a person granted: the account was closed, or its password changed."""
-        await self._revoke({"account_id": str(account_id)})
+    async def revoke_of_account(self, account_id: str, client_id: str | None = None) -> None:
+        """Take back all that a person granted, or all that one application was granted by them."""
+        client = {} if client_id is None else {"client_id": str(client_id)}
+        await self._revoke({"account_id": str(account_id), **client})
 
     async def revoke_of_session(self, session_id: str) -> None:
         """Take back what was granted for as long as a session lasts."""

@@ -1,11 +1,14 @@
 """The pages on which a person answers an application, as they are sent."""
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from starlette.responses import Response
 
+from fhir_server.smart.oauth.encounters import FoundEncounter
+from fhir_server.smart.oauth.grants_page import GrantedApplication
 from fhir_server.smart.oauth.patients import FoundPatient
 from fhir_server.smart.oauth.plain_words import line
 from fhir_server.smart.pages.rendering import page
@@ -13,6 +16,21 @@ from tests.fhir_server.smart.oauth.world import DOCTOR, REDIRECT, World
 
 _HOSTILE = '"><script>alert(1)</script>'
 _ANNA = FoundPatient("anna", _HOSTILE, "1980-02-03", "female", _HOSTILE)
+_VISIT = FoundEncounter("e1", _HOSTILE, _HOSTILE, _HOSTILE, _HOSTILE)
+_GRANTED = GrantedApplication(
+    "x", _HOSTILE, datetime(2024, 1, 1, tzinfo=UTC), [], [_HOSTILE], is_lasting=True
+)
+_LAUNCH_PAGE = {
+    "applications": [{"id": "x", "name": _HOSTILE, "host": _HOSTILE}],
+    "chart": {"patient": _ANNA, "encounters": [_VISIT], "encounter": None},
+    "found": [_ANNA],
+    "is_search": True,
+    "most": 20,
+    "most_encounters": 20,
+    "person": DOCTOR,
+    "searched": False,
+    "was_refused": False,
+}
 
 
 def _page(world: World, template: str, **values: Any) -> tuple[Response, str]:
@@ -60,6 +78,10 @@ def test_an_application_that_nobody_checked_is_marked(world: World) -> None:
         ("consent", {"lines": [], "patient": _ANNA, "person": DOCTOR}),
         ("patient", {"found": [_ANNA], "search": _HOSTILE, "most": 20, "is_search": True}),
         ("patient", {"found": [_ANNA], "search": "", "most": 20, "is_search": False}),
+        ("encounter", {"found": [_VISIT], "patient": _ANNA, "most": 20}),
+        ("launch", _LAUNCH_PAGE),
+        ("opening", {"name": _HOSTILE, "address": f"https://app.example.org/?{_HOSTILE}"}),
+        ("grants", {"applications": [_GRANTED], "done": False}),
         ("refused", {}),
         ("expired", {}),
         ("failed", {"error": "server_error", "error_description": _HOSTILE}),

@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from fhir_server.search.extraction import search_values
 from fhir_server.smart.oauth.accounts import Person, Session
 from fhir_server.smart.oauth.assertions import ASSERTION_TYPE
 from fhir_server.smart.oauth.launches import create_launch
@@ -84,6 +85,8 @@ class _Sight:
 
     def visible(self, resource_type: str) -> dict[str, Any]:
         """Return the condition for what is seen."""
+        if resource_type != "Patient":
+            return {"_id": {"$ne": "secret"}}
         return {"_id": {"$ne": "secret"} if self._own is None else {"$in": self._own}}
 
     def sees(self, resource: Mapping[str, Any]) -> bool:
@@ -133,6 +136,10 @@ class People:
     async def person(self, account_id: str) -> Person | None:
         """Return a person who was not removed."""
         return self.people.get(account_id)
+
+    async def person_called(self, user_name: str) -> Person | None:
+        """Return the person whose account has this as the end of its id."""
+        return self.people.get(f"account-{user_name}")
 
     async def has_session(self, session_id: str) -> bool:
         """Tell whether nobody ended the session."""
@@ -220,10 +227,24 @@ class World:
 
     def store_patient(self, patient_id: str, **elements: Any) -> None:
         """Store a patient."""
-        from fhir_server.search.extraction import search_values
+        self.store({"resourceType": "Patient", "id": patient_id, **elements})
 
-        resource = {"resourceType": "Patient", "id": patient_id, **elements}
-        write = Write("PUT", "Patient", patient_id, resource, search_values(resource))
+    def store_encounter(self, encounter_id: str, patient_id: str, start: str, **elements: Any) -> None:
+        """Store an encounter of a patient."""
+        encounter = {
+            "resourceType": "Encounter",
+            "id": encounter_id,
+            "status": "finished",
+            "class": {"code": "AMB", "display": "ambulatory"},
+            "subject": {"reference": f"Patient/{patient_id}"},
+            "period": {"start": start},
+        }
+        self.store(encounter | elements)
+
+    def store(self, resource: dict[str, Any]) -> None:
+        """Store a resource."""
+        resource_type = resource["resourceType"]
+        write = Write("PUT", resource_type, resource["id"], resource, search_values(resource))
         self.run(_commit(self.server.store, write))
 
     def launch(self, person: Person = DOCTOR, **context: Any) -> str:
