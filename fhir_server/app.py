@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
@@ -36,6 +37,7 @@ from fhir_server.smart.oauth.routes import authorization_server, oauth_routes
 from fhir_server.smart.principal import Principal
 from fhir_server.store import Store, open_store
 from fhir_server.transport.gate import Gate
+from fhir_server.transport.loopback import LoopbackOnly
 from resources.operation_outcome import Issue, StoreUnavailable, operation_outcome
 
 _FHIR_PATH = "/fhir"
@@ -51,7 +53,8 @@ def create_app(
 
     If they say that requests need a token, there is an authorization server, whose tokens let them in: for
     the people who have accounts here, or for those whom `accounts` know. Otherwise `authenticate` says whom
-    an access token stands for; without it everybody may do everything.
+    an access token stands for; without it everybody on this machine may do everything, and nobody else may do
+    anything, whatever address the application is served on.
 
     Raises ValueError if no MongoDB is named (`fhir-server serve` names one to its workers), or if there is to
     be an authorization server and no key to encrypt with.
@@ -99,7 +102,13 @@ def create_app(
     endpoint = FhirEndpoint(store, settings, jobs, admission, prefix=_FHIR_PATH)
     app.router.routes += [Route(_FHIR_PATH, endpoint), Mount(_FHIR_PATH, endpoint)]
     is_registered = None if accounts is None else store.oauth.clients.has_origin
-    return Gate(app, settings, prefix=_FHIR_PATH, is_registered=is_registered)
+    guarded = app if admission is not None else _without_tokens(app)
+    return Gate(guarded, settings, prefix=_FHIR_PATH, is_registered=is_registered)
+
+
+def _without_tokens(app: FastAPI) -> LoopbackOnly:
+    structlog.get_logger().warning("no request needs a token: all records are open to this machine")
+    return LoopbackOnly(app)
 
 
 def _by_own_tokens(store: Store, accounts: Accounts) -> Authenticate:

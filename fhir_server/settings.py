@@ -6,7 +6,7 @@ The command line sets the same variables, so that worker processes read what the
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic.fields import FieldInfo
@@ -17,6 +17,7 @@ from fhir_server.secret_files import read_secrets
 from fhir_server.secrets_at_rest import keyring
 from fhir_server.smart.access.roles import load_matrix
 from fhir_server.smart.oauth.brands import load_brands
+from fhir_server.transport.loopback import is_loopback
 from fhir_server.transport.origins import parse_origins
 from fhir_server.transport.proxies import TrustedProxies
 
@@ -118,8 +119,9 @@ class Settings(BaseSettings):
         description="Those of one client (a network address); trusted proxies have as many as they like",
     )
     auth: Literal["off", "on"] = Field(
-        default="off",
-        description="Whether a request needs a token, and sees what its user may see",
+        default="on",
+        description="Whether a request needs a token, and sees what its user may see; `off` is for this "
+        "machine only",
     )
     encryption_key: SecretStr | None = Field(
         default=None,
@@ -277,6 +279,15 @@ class Settings(BaseSettings):
         secrets = read_secrets(secret_variables(), os.environ)
         read = {name.removeprefix(ENVIRONMENT_PREFIX).lower(): text for name, text in secrets.items()}
         return read | values
+
+    @model_validator(mode="after")
+    def _is_closed(self) -> Self:
+        if self.auth == "off" and not is_loopback(self.host):
+            raise ValueError(
+                f"without tokens (--no-auth, FHIR_AUTH=off) the server is for this machine only: --host or "
+                f"FHIR_HOST is 127.0.0.1, ::1 or localhost, and not {self.host or 'every address'}"
+            )
+        return self
 
     @field_validator("roles")
     @classmethod

@@ -4,6 +4,7 @@ They run in a folder that is set up as `make install` leaves it, but with the Py
 is not tried here is the download of the dependencies.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -14,20 +15,27 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from fhir_server.secret_files import file_variable
 from fhir_server.settings import Settings, secret_variables
+from fhir_server.smart.principal import ROLES
 
 _ROOT = Path(__file__).parents[1]
 _README = (_ROOT / "README.md").read_text()
 _BLOCKS = [block.strip() for block in re.findall(r"^```sh\n(.*?)^```", _README, re.MULTILINE | re.DOTALL)]
 _START, _TEST, _WITHOUT_MAKE, _REQUESTS, _LOAD = _BLOCKS
-_CURLS = [line for line in _REQUESTS.splitlines() if line.startswith("curl")]
+_TOKENS = [line for line in _REQUESTS.splitlines() if line.startswith("TOKEN=")]
 _LOADED = re.compile(r"^([\d,]+) resources in .*, 0 failed$")
+_USER = re.compile(r"^  [a-z ]+?  +([a-z]+) +([a-z2-9]{4}(?:-[a-z2-9]{4}){3})$")
+_LAST = "  Another password: fhir-server users reset-password doctor"
+# A token of the server, or the hash of one.
+_SECRET = re.compile(r"(?<![\w-])[\w-]{43}(?![\w-])")
 
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
@@ -62,31 +70,58 @@ def _environment(clone: Path, port: int) -> dict[str, str]:
     return {**inherited, "FHIR_PORT": str(port), "FHIR_LOG_LEVEL": "error", "HOME": str(clone)}
 
 
+@dataclass
+class Seen:
+    """What everybody sees of `make run`: what it prints, and the command lines of the machine meanwhile."""
+
+    lines: list[str] = field(default_factory=list)
+    commands: set[str] = field(default_factory=set)
+    is_over: threading.Event = field(default_factory=threading.Event)
+
+    def watch(self) -> None:
+        """Look at the command lines, again and again until it is over."""
+        while not self.is_over.wait(0.02):
+            for file in Path("/proc").glob("[0-9]*/cmdline"):
+                with contextlib.suppress(OSError):
+                    self.commands.add(file.read_text().replace("\0", " "))
+
+    @property
+    def passwords(self) -> dict[str, str]:
+        """The passwords of the demo's users, by their names."""
+        return {found[1]: found[2] for line in self.lines if (found := _USER.match(line))}
+
+
 @pytest.fixture(scope="module")
-def printed(clone: Path, port: int) -> Iterator[list[str]]:
-    """What `make run` prints until the demo hospital is loaded; its server runs on for the tests."""
+def seen(clone: Path, port: int) -> Iterator[Seen]:
+    """What is seen of `make run` until the users are told; its server runs on for the tests."""
+    seen, log = Seen(), (clone / "log").open("wb")
     server = subprocess.Popen(
         ["/bin/sh", "-euc", _START],
         cwd=clone,
-        env=_environment(clone, port),
+        env={**_environment(clone, port), "FHIR_LOG_LEVEL": "debug", "FHIR_LOG_FORMAT": "json"},
         stdout=subprocess.PIPE,
+        stderr=log,
         text=True,
         start_new_session=True,
     )
     assert server.stdout is not None
+    watching = threading.Thread(target=seen.watch, daemon=True)
+    watching.start()
     patience = threading.Timer(300, os.killpg, (server.pid, signal.SIGKILL))
     patience.start()
-    with server:
+    with server, log:
         try:
-            lines = []
             for line in server.stdout:
-                lines.append(line.rstrip())
-                if _LOADED.match(line):
+                seen.lines.append(line.rstrip())
+                if seen.lines[-1] == _LAST:
                     break
-            yield lines
+            seen.is_over.set()
+            watching.join()
+            yield seen
             os.killpg(server.pid, signal.SIGINT)  # what Ctrl-C does
             server.stdout.read()
         finally:
+            seen.is_over.set()
             patience.cancel()
 
 
@@ -120,21 +155,54 @@ def test_the_plain_commands_are_what_make_runs(clone: Path) -> None:
 
 
 @needs_make
-def test_the_first_command_serves_a_demo_hospital(printed: list[str], port: int) -> None:
+def test_the_first_command_serves_a_demo_hospital(seen: Seen, port: int) -> None:
     """`make run` prints what is where, and loads all of the hospital."""
-    assert any(line.endswith(f"http://127.0.0.1:{port}/fhir") for line in printed)
-    loaded = _LOADED.match(printed[-1])
-    assert loaded is not None, printed
+    assert any(line.endswith(f"http://127.0.0.1:{port}/fhir") for line in seen.lines)
+    [loaded] = [found for line in seen.lines if (found := _LOADED.match(line))]
     assert int(loaded[1].replace(",", "")) > 1000
 
 
 @needs_make
+def test_the_users_of_the_demo_sign_in(seen: Seen, port: int) -> None:
+    """One of each role, with the password that was printed, to an account that tells the role."""
+    assert len(seen.passwords) == len(ROLES)
+    shown = set()
+    for name, password in seen.passwords.items():
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", follow_redirects=True) as browser:
+            fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', browser.get("/auth/login").text))
+            form = {**fields, "user_name": name, "password": password}
+            account = browser.post("/auth/login", data=form)
+            assert account.url.path == "/auth/account", name
+            shown |= {role for role in ROLES.values() if re.search(rf"\b{role}\b", account.text)}
+    assert shown == set(ROLES.values())
+
+
+@needs_make
+def test_nothing_secret_is_seen_by_others(seen: Seen, clone: Path) -> None:
+    """No token and no password stands in a command line or in the log, also not while the demo is loaded."""
+    assert [command for command in seen.commands if "--token-stdin" in command]
+    ours = [command for command in seen.commands if "fhir" in command]
+    log = (clone / "log").read_text()
+    assert '"interaction"' in log
+    for text in (*ours, log):
+        assert not _SECRET.findall(text)
+        assert not [name for name, password in seen.passwords.items() if password in text]
+
+
+@needs_make
 @needs_curl
-@pytest.mark.parametrize("command", _CURLS)
-@pytest.mark.usefixtures("printed")
-def test_the_first_requests_are_answered(command: str, clone: Path, port: int) -> None:
+@pytest.mark.parametrize("token", _TOKENS)
+@pytest.mark.usefixtures("seen")
+def test_the_first_requests_are_answered(token: str, clone: Path, port: int) -> None:
     """Each search finds something, the right patient is taken, and the wrong one refused with its place."""
-    answer: dict[str, Any] = json.loads(_run(f"{command} --silent", clone, port))
+    block = _REQUESTS[_REQUESTS.index(token) + len(token) :].partition("TOKEN=")[0]
+    commands = [line for line in block.splitlines() if line.startswith("curl")]
+    assert commands
+    for command in commands:
+        _check(command, json.loads(_run(f"{token}; {command} --silent", clone, port)))
+
+
+def _check(command: str, answer: dict[str, Any]) -> None:
     match answer["resourceType"]:
         case "Bundle":
             assert answer["entry"]
@@ -146,7 +214,17 @@ def test_the_first_requests_are_answered(command: str, clone: Path, port: int) -
 
 
 @needs_make
-@pytest.mark.usefixtures("printed")
+@needs_curl
+@pytest.mark.usefixtures("seen")
+def test_the_doctor_sees_fewer(clone: Path, port: int) -> None:
+    """What each of the tokens shows is counted."""
+    count = 'curl -s -H "Authorization: Bearer $TOKEN" "http://127.0.0.1:8000/fhir/Patient?_summary=count"'
+    everybody, treated = (json.loads(_run(f"{token}; {count}", clone, port))["total"] for token in _TOKENS)
+    assert 10 < treated < 100 < everybody
+
+
+@needs_make
+@pytest.mark.usefixtures("seen")
 def test_patients_of_ones_own_are_loaded(clone: Path, port: int) -> None:
     """`fhir-server load` takes a folder as Synthea leaves it."""
     folder = clone / "synthea" / "output" / "fhir"
@@ -157,6 +235,7 @@ def test_patients_of_ones_own_are_loaded(clone: Path, port: int) -> None:
     (folder / "Synthetic.json").write_text(json.dumps(bundle))
     url = f" --url http://127.0.0.1:{port}/fhir"
     assert "1 resources" in _run(_LOAD + url, clone, port)
+    assert "1 resources" in _run(f"{_LOAD.splitlines()[1]}{url}", clone, port)  # another day
 
 
 def test_links_lead_somewhere() -> None:

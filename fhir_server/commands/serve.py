@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -14,12 +13,17 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
-from fhir_server.key_file import KeyFile, UnusableKeyFile, with_encryption_key
+from fhir_server.key_file import KeyFile, UnusableKeyFile, own_folder, with_encryption_key
 from fhir_server.logs import configure_logs
-from fhir_server.processes.announcement import await_answer, await_ready, local_base_url, what_is_where
-from fhir_server.processes.parent_death import ending_with
+from fhir_server.processes.announcement import (
+    WITHOUT_TOKENS,
+    await_answer,
+    await_ready,
+    local_base_url,
+    what_is_where,
+)
 from fhir_server.processes.serving import listen, serve_on
-from fhir_server.secret_files import file_variable, without_secrets
+from fhir_server.secret_files import file_variable
 from fhir_server.settings import ENVIRONMENT_PREFIX, Settings, secret_variables, to_environment
 from fhir_server.store import open_store
 from fhir_server.store.embedded import CannotStart, RunningMongo, running_mongo
@@ -44,15 +48,18 @@ from resources.operation_outcome import StoreUnavailable
 @click.option(
     "--tls-key", type=click.Path(dir_okay=False, path_type=Path), help="File with its private key, in PEM."
 )
+@click.option(
+    "--no-auth", is_flag=True, help="Ask nobody for a token: for development, on this machine only."
+)
 @click.option("--demo", is_flag=True, help="Load the demo hospital if the database is empty.")
-def serve(*, demo: bool, **options: Any) -> None:
+def serve(*, demo: bool, no_auth: bool, **options: Any) -> None:
     """Start the server, and a MongoDB for it unless FHIR_MONGO_URL names one.
 
     Each option is also an environment variable (FHIR_PORT for --port), where more can be set: see
     docs/settings.md.
     """
     signal.signal(signal.SIGTERM, _exit)
-    settings = read_settings(**options)
+    settings = read_settings(**options, auth="off" if no_auth else None)
     configure_logs(settings)
     _check_certificate(settings)
     listener = _listener(settings)
@@ -122,7 +129,7 @@ def _serve(listener: socket.socket, settings: Settings, mongo: RunningMongo, *, 
     asyncio.run(_prepare(settings, mongo.url, key_file))
     _hand_to_workers(settings.model_copy(update={"mongo_url": mongo.url, "port": port}))
     threading.Thread(
-        target=_announce, args=(settings, port, mongo.description, demo), name="announcement", daemon=True
+        target=_announce, args=(settings, port, mongo, demo), name="announcement", daemon=True
     ).start()
     return serve_on(listener, settings)
 
@@ -156,19 +163,15 @@ def _url_of_demo(settings: Settings, port: int) -> str:
     return local_base_url(settings, port)
 
 
-def _announce(settings: Settings, port: int, mongo: str, demo: bool) -> None:
+def _announce(settings: Settings, port: int, mongo: RunningMongo, demo: bool) -> None:
     is_ready = await_answer(settings, port)
-    click.echo(what_is_where(settings, port, mongo))
+    click.echo(what_is_where(settings, port, mongo.description))
     if not is_ready:
         click.echo("MongoDB does not answer: requests get a 503 until it does.")
+    if settings.auth == "off":
+        click.secho(WITHOUT_TOKENS, fg="red", bold=True)
     if demo:
+        from fhir_server.commands.opening import Opening, open_demo  # which needs the loader
+
         await_ready(settings, port)
-        # A process of its own: making the hospital takes memory, and time that requests would wait for.
-        command = [sys.executable, "-m", "fhir_server", "demo", "--if-empty", "--url"]
-        subprocess.run(  # noqa: S603 - our own program
-            [*command, _url_of_demo(settings, port)],
-            check=False,
-            env=without_secrets(secret_variables(), os.environ),
-            stdin=subprocess.DEVNULL,
-            preexec_fn=ending_with(os.getpid()),
-        )
+        open_demo(Opening(settings, mongo.url, _url_of_demo(settings, port), own_folder(settings)))

@@ -12,8 +12,8 @@ from fhir_server.loader.loading import Progress, Report, load_into
 from fhir_server.loader.submission import Failure, Submission
 from resources.json_format import dumps
 
-# A server with any of these has records of its own.
-_SIGNS_OF_USE = ("Patient", "Organization")
+SIGNS_OF_USE = ("Patient", "Organization")
+"""A server with any of these has records of its own."""
 
 
 def load_demo(
@@ -60,7 +60,7 @@ def is_empty(url: str, auth: httpx.Auth | None = None) -> bool:
     """
     headers = {"Accept": "application/fhir+json"}
     with httpx.Client(timeout=30.0, headers=headers, auth=auth) as client:
-        return not any(_count(client, url.rstrip("/"), name) for name in _SIGNS_OF_USE)
+        return not any(_count(client, url.rstrip("/"), name) for name in SIGNS_OF_USE)
 
 
 def _count(client: httpx.Client, url: str, resource_type: str) -> int:

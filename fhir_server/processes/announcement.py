@@ -7,6 +7,12 @@ import time
 from fhir_server import __version__
 from fhir_server.settings import Settings
 
+WITHOUT_TOKENS = """
+  WARNING: no request needs a token. Every program and every user of this machine reads and writes
+  all records. This is for development with invented records; leave --no-auth away for anything else.
+"""
+"""What is told at the start of a server that asks nobody for a token."""
+
 _PAUSE_SECONDS = 0.05
 _TRY_SECONDS = 10.0
 

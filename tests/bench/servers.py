@@ -63,9 +63,12 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
 
 @contextmanager
 def fhir_server(data_dir: Path, workers: int, mongo_url: str | None = None) -> Iterator[Running]:
-    """Run our server as users do, with a MongoDB of its own unless `mongo_url` names one."""
+    """Run our server as users do, but without tokens; with a MongoDB of its own unless `mongo_url` names one.
+
+    The floor that its figures stand beside asks nobody for a token either.
+    """
     port = free_port()
-    command = [sys.executable, "-m", "fhir_server", "serve", "--port", str(port)]
+    command = [sys.executable, "-m", "fhir_server", "serve", "--no-auth", "--port", str(port)]
     command += ["--workers", str(workers), "--data-dir", str(data_dir)]
     environment = {"FHIR_MONGO_URL": mongo_url} if mongo_url else {}
     with started(command, port, "/health/ready", **environment) as running:

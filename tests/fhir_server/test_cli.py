@@ -1,6 +1,9 @@
 """The `fhir-server` program as a person runs it: in processes of its own, with signals and exit codes."""
 
+import asyncio
+import contextlib
 import http.client
+import json
 import os
 import signal
 import socket
@@ -15,11 +18,17 @@ from pathlib import Path
 import pytest
 
 from fhir_server import __version__
+from fhir_server.key_file import KEY_FILE
+from fhir_server.settings import Settings
+from fhir_server.store import open_store
+from fhir_server.store.accounts import Account
+from fhir_server.store.embedded import running_mongo
 from fhir_server.store.embedded.data_directory import held
 from tests.sweeps import sampled
 
 _PROGRAM = [sys.executable, "-m", "fhir_server"]
 _ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("FHIR_")}
+_ROOT = Path(__file__).parents[2]
 _PATIENT = b'{"resourceType":"Patient","active":true}'
 
 
@@ -32,10 +41,11 @@ class Served:
     printed: str
 
 
-def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def _run(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*_PROGRAM, *arguments],
-        env={**_ENVIRONMENT, **environment},
+        env={**_ENVIRONMENT, "PYTHONPATH": str(_ROOT), **environment},
+        cwd=cwd,
         capture_output=True,
         text=True,
         timeout=60,
@@ -47,7 +57,7 @@ def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str
 def _serving(data_dir: Path, *arguments: str, **environment: str) -> Iterator[Served]:
     process = subprocess.Popen(
         [*_PROGRAM, "serve", "--port", "0", "--data-dir", str(data_dir), *arguments],
-        env={**_ENVIRONMENT, "FHIR_LOG_LEVEL": "error", **environment},
+        env={**_ENVIRONMENT, "FHIR_LOG_LEVEL": "error", "FHIR_AUTH": "off", **environment},
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -77,6 +87,12 @@ def _status(port: int, path: str = "/health/ready") -> int | None:
         return None
     finally:
         connection.close()
+
+
+def _body(port: int, path: str) -> bytes:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        connection.request("GET", path)
+        return connection.getresponse().read()
 
 
 def _children(pid: int, name: str) -> list[int]:
@@ -178,6 +194,43 @@ def test_it_starts_while_its_mongodb_is_away(tmp_path: Path) -> None:
             assert _status(served.port) == 503
 
 
+def test_tokens_are_asked_for_unless_told_not_to(tmp_path: Path) -> None:
+    """The key is made at the first start, and what it has encrypted is opened after the next one."""
+    published = []
+    for _ in range(2):
+        with _serving(tmp_path, FHIR_AUTH="") as served:
+            assert _status(served.port, "/fhir/Patient") == 401
+            keys = _body(served.port, "/oauth/jwks")
+            published.append(sorted(one["kid"] for one in json.loads(keys)["keys"]))
+            key = (tmp_path / KEY_FILE).read_text().strip()
+            assert key not in served.printed
+            served.process.terminate()
+            assert served.process.wait(timeout=30) == 0
+    assert published[0] == published[1]
+    (tmp_path / KEY_FILE).chmod(0o640)
+    refused = _run("serve", "--port", "0", "--data-dir", str(tmp_path))
+    _assert_one_line(refused, f"chmod 600 {tmp_path / KEY_FILE}")
+    with _serving(tmp_path, "--no-auth", FHIR_AUTH="") as served:
+        assert served.process.stdout is not None
+        assert "WARNING: no request needs a token" in [served.process.stdout.readline() for _ in range(2)][1]
+        assert _status(served.port, "/fhir/Patient") == 200
+
+
+def test_a_key_that_is_gone_is_missed(tmp_path: Path) -> None:
+    """No new one takes its place where people have second factors, which it would not open."""
+    with running_mongo(Settings(data_dir=tmp_path)) as mongo:
+        asyncio.run(_with_second_factor(mongo.url))
+    refused = _run("serve", "--port", "0", "--data-dir", str(tmp_path))
+    _assert_one_line(refused, str(tmp_path / KEY_FILE), "put it back", "--remove-second-factor")
+    assert not (tmp_path / KEY_FILE).exists()
+
+
+async def _with_second_factor(url: str) -> None:
+    store = open_store(Settings(), url)
+    await store.accounts.add(Account("1", "ada", "Ada", "", ("AD",), totp="1.x.y"))
+    await store.close()
+
+
 # --- What is refused ----------------------------------------------------------------------------------------
 
 
@@ -211,13 +264,17 @@ def test_a_port_in_use_is_refused(tmp_path: Path) -> None:
         ([], {"FHIR_PORT": "http"}, "FHIR_PORT"),
         ([], {"FHIR_MONGO_URL": "http://127.0.0.1"}, "FHIR_MONGO_URL"),
         (["--host", "256.0.0.1"], {}, "256.0.0.1 (Name or service not known)"),
+        (["--no-auth", "--host", "0.0.0.0"], {}, "for this machine only"),
+        (["--no-auth"], {"FHIR_HOST": "192.0.2.1"}, "and not 192.0.2.1"),
+        (["--host", "::"], {"FHIR_AUTH": "off"}, "for this machine only"),
+        (["--port", "0"], {"FHIR_MONGO_URL": "mongodb://127.0.0.1:1/?replicaSet=x"}, "FHIR_DATA_DIR"),
     ],
 )
 def test_a_setting_that_is_not_allowed_is_named(
     arguments: list[str], environment: dict[str, str], named: str, tmp_path: Path
 ) -> None:
     """The one line names the option or the variable, whichever was used."""
-    refused = _run("serve", "--data-dir", str(tmp_path), *arguments, **environment)
+    refused = _run("serve", *arguments, cwd=tmp_path, **environment)
     _assert_one_line(refused, named)
 
 
@@ -226,7 +283,7 @@ def test_an_application_that_cannot_start_ends_the_server(workers: str, tmp_path
     """Nobody starts it anew for ever: the exit code says that it failed, and MongoDB is stopped."""
     # Python imports this first of all, in each process.
     (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['fhir_server.app'] = None")
-    path = f"{tmp_path}:{Path(__file__).parents[2]}"
+    path = f"{tmp_path}:{_ROOT}"
     data_dir = tmp_path / "data"
     failed = _run("serve", "--port", "0", "--workers", workers, "--data-dir", str(data_dir), PYTHONPATH=path)
     assert failed.returncode == 1

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from fhir_server.key_file import own_folder
 from fhir_server.settings import Settings
 from fhir_server.store.embedded.replica_set import REPLICA_SET
 
@@ -76,11 +77,21 @@ def test_the_server_waits_until_mongodb_takes_writes(compose: dict[str, Any]) ->
     assert compose["services"]["server"]["depends_on"] == {"mongo": {"condition": "service_healthy"}}
 
 
-def test_the_records_outlive_the_containers(compose: dict[str, Any]) -> None:
-    """Both folders of MongoDB are named volumes."""
-    mounts = dict(mount.split(":") for mount in compose["services"]["mongo"]["volumes"])
-    assert set(mounts) == set(compose["volumes"])
-    assert set(mounts.values()) == {"/data/db", "/data/configdb"}
+def test_the_records_outlive_the_containers(
+    compose: dict[str, Any], instructions: list[tuple[str, str]]
+) -> None:
+    """Both folders of MongoDB are named volumes, and so is that of the server, with its encryption key."""
+    mounts = {
+        service: dict(mount.split(":") for mount in compose["services"][service]["volumes"])
+        for service in ("mongo", "server")
+    }
+    assert {name for volumes in mounts.values() for name in volumes} == set(compose["volumes"])
+    assert set(mounts["mongo"].values()) == {"/data/db", "/data/configdb"}
+    [folder] = mounts["server"].values()
+    assert _environment(compose, instructions)["FHIR_DATA_DIR"] == folder
+    assert _arguments(instructions, "VOLUME") == [folder]
+    made = f"install --directory --owner fhir --mode 700 {folder}"
+    assert " ".join(_arguments(instructions, "RUN")).endswith(made)
 
 
 def test_nothing_runs_as_root(compose: dict[str, Any], instructions: list[tuple[str, str]]) -> None:
@@ -102,7 +113,8 @@ def test_each_variable_is_a_setting(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     settings = Settings()
-    assert settings.host == "0.0.0.0"
+    assert (settings.host, settings.auth) == ("0.0.0.0", "on")
+    assert own_folder(settings) == Path("/var/lib/fhir-server")
     assert settings.workers == 2
 
 

@@ -22,6 +22,7 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _row(name: str, field: FieldInfo) -> str:
     option = f"`--{name.replace('_', '-')}`" if name in _OPTIONS else ""
+    option = "`--no-auth`" if name == "auth" else option
     default = "" if field.default is None else f"`{field.default}`"
     return f"| `FHIR_{name.upper()}` | {option} | {default} | {field.description} |"
 

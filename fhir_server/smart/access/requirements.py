@@ -12,7 +12,7 @@ from fhir_server.smart.access.guard import AccessGuard
 from resources.definitions import resource_types
 from resources.operation_outcome import Forbidden, error
 
-PUBLIC = frozenset({"capabilities", "operation-definition"})
+PUBLIC = frozenset({"capabilities"})
 """The interactions that need no token."""
 
 # The letters of scopes, of which one is enough.

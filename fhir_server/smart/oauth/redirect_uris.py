@@ -3,9 +3,10 @@
 https://www.rfc-editor.org/rfc/rfc8252#section-7, https://www.rfc-editor.org/rfc/rfc9700#section-2.1
 """
 
-import ipaddress
 from collections.abc import Mapping
 from urllib.parse import urlencode, urlsplit
+
+from fhir_server.transport.loopback import is_loopback
 
 _LONGEST_ADDRESS = 2000
 _NOT_IN_ADDRESSES = frozenset(' "<>\\^`{|}')
@@ -35,14 +36,6 @@ def is_redirect_uri(uri: str) -> bool:
     if parts.scheme == "http":
         return host is not None and is_loopback(host)
     return "." in parts.scheme
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a name or an address is that of the machine itself, whichever it is."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def origin_of(uri: str) -> str | None:

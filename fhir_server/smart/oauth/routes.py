@@ -43,7 +43,10 @@ def authorization_server(
     Raises ValueError if there is no key to encrypt signing keys with.
     """
     if settings.encryption_key is None:
-        raise ValueError("FHIR_ENCRYPTION_KEY is not set, and signing keys are kept encrypted only")
+        raise ValueError(
+            "FHIR_ENCRYPTION_KEY is not set, and signing keys are kept encrypted only; `fhir-server serve` "
+            "makes a key by itself"
+        )
     signing_keys = SigningKeys(
         store.oauth.signing_keys,
         keyring(settings.encryption_key.get_secret_value()),

@@ -11,12 +11,12 @@ from fhir_server.smart.oauth.accounts import Accounts
 from fhir_server.smart.oauth.addresses import Addresses
 from fhir_server.smart.oauth.errors import invalid_request
 from fhir_server.smart.oauth.key_sets import KeySets
-from fhir_server.smart.oauth.redirect_uris import is_loopback
 from fhir_server.smart.oauth.registration import RegistrationRules
 from fhir_server.smart.oauth.signing_keys import SigningKeys
 from fhir_server.smart.principal import Principal
 from fhir_server.store import Store
 from fhir_server.store.oauth import OAuthStore
+from fhir_server.transport.loopback import is_loopback
 
 SeenBy = Callable[[Principal, str], Awaitable[Store]]
 """From a caller, and the address of the FHIR interface, to the store as this caller may see it."""

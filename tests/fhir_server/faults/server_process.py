@@ -63,7 +63,8 @@ def launch(
 ) -> subprocess.Popen[bytes]:
     """Start a server on the data directory `folder / "data"`, and return without waiting for it.
 
-    What it logs is added to `folder / "server.log"`; its standard output is a pipe.
+    What it logs is added to `folder / "server.log"`; its standard output is a pipe. Requests need no token,
+    unless `environment` says that they do.
     """
     folder.mkdir(parents=True, exist_ok=True)
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("FHIR_")}
@@ -71,7 +72,7 @@ def launch(
     with (folder / "server.log").open("ab") as log:
         return subprocess.Popen(
             [*command, "--data-dir", str(folder / "data")],
-            env={**inherited, **(environment or {})},
+            env={**inherited, "FHIR_AUTH": "off", **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,

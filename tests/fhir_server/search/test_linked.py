@@ -66,7 +66,9 @@ def about_synthea(mongo_url: str) -> Iterator[Checking]:
         pytest.skip("needs ../shared/data/synthea")
     name = "test-agreement-synthea"
     with (
-        running_server(Settings(mongo_url=mongo_url, database=name, log_level="error")) as base_url,
+        running_server(
+            Settings(mongo_url=mongo_url, database=name, log_level="error", auth="off")
+        ) as base_url,
         httpx.Client(base_url=base_url, headers={"content-type": FHIR_JSON}, timeout=60) as client,
     ):
         yield _checking(client, worlds.store_synthea(client, _PATIENTS))
