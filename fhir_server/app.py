@@ -124,7 +124,7 @@ def _authorization_routes(
     async def seen_by(principal: Principal, base_url: str) -> Store:
         return await admission.seen_by(principal, store, base_url, datetime.now(UTC))
 
-    return oauth_routes(authorization_server(store, settings, accounts, seen_by))
+    return oauth_routes(authorization_server(store, settings, accounts, seen_by, record_in_log))
 
 
 def _admission(store: Store, settings: Settings, authenticate: Authenticate) -> Admission:

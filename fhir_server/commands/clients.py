@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from fhir_server.commands.databases import with_store
+from fhir_server.commands.recording import record_command
 from fhir_server.commands.serve import read_settings
 from fhir_server.identifiers import new_id
 from fhir_server.smart.oauth.errors import OAuthError
@@ -69,8 +70,14 @@ def add(
         raise click.ClickException(failure.description) from None
     if new_key is not None and private is not None:
         _write(new_key, private, registered.client.id)
+    settings = read_settings()
+
+    async def adding(store: Store) -> None:
+        await store.oauth.clients.add(registered.client)
+        await record_command(settings, "client-registration", client_id=registered.client.id)
+
     try:
-        with_store(read_settings(), lambda store: store.oauth.clients.add(registered.client))
+        with_store(settings, adding)
     except click.ClickException:
         if new_key is not None:
             new_key.unlink()  # it is nobody's
@@ -92,13 +99,16 @@ def list_clients() -> None:
 @click.argument("client_id")
 def remove(client_id: str) -> None:
     """Remove an application, with all that it was granted."""
+    settings = read_settings()
 
     async def removing(store: Store) -> bool:
         is_removed = await store.oauth.clients.remove(client_id)
         await store.oauth.grants.revoke_of_client(client_id)
+        if is_removed:
+            await record_command(settings, "client-removal", client_id=client_id)
         return is_removed
 
-    if not with_store(read_settings(), removing):
+    if not with_store(settings, removing):
         raise click.ClickException("There is no such application")
 
 

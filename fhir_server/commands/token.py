@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from fhir_server.commands.databases import with_store
+from fhir_server.commands.recording import record_command
 from fhir_server.commands.serve import read_settings
-from fhir_server.smart.oauth.operator_tokens import EVERYTHING, issue_token
+from fhir_server.smart.oauth.operator_tokens import EVERYTHING, OPERATOR, issue_token
 from fhir_server.smart.oauth.scopes import parse_scope
 from fhir_server.store import Store
 from fhir_server.store.accounts import Account
@@ -35,9 +36,13 @@ def token(demo_user: str | None, scope: str, minutes: int, **options: Any) -> No
     async def work(store: Store) -> str:
         account = None if demo_user is None else await _demo_account(store, demo_user)
         lifetime, now = timedelta(minutes=minutes), datetime.now(UTC)
-        return (await issue_token(store.oauth.grants, scope, lifetime, now, account)).token
+        issued = await issue_token(store.oauth.grants, scope, lifetime, now, account)
+        account_id = None if account is None else account.id
+        await record_command(settings, "token", account_id=account_id, client_id=OPERATOR)
+        return issued.token
 
-    click.echo(with_store(read_settings(**options), work))
+    settings = read_settings(**options)
+    click.echo(with_store(settings, work))
 
 
 async def _demo_account(store: Store, name: str) -> Account:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fhir_server.commands.databases import with_store
+from fhir_server.commands.recording import record_command
 from fhir_server.commands.serve import read_settings
 from fhir_server.identifiers import new_id
 from fhir_server.settings import Settings
@@ -69,6 +70,7 @@ def add(
             await store.accounts.add(account)
         except NameTaken:
             raise click.ClickException(f"There is somebody called {user_name} already") from None
+        await record_command(settings, "account-change", account_id=account.id)
 
     with_store(settings, work)
     click.echo(f"{user_name} may sign in now.")
@@ -94,7 +96,7 @@ def list_users(settings: Settings) -> None:
 @click.pass_obj
 def disable(settings: Settings, user_name: str) -> None:
     """Let USER_NAME sign in no more, and sign them out everywhere."""
-    with_store(settings, _changing(user_name, is_active=False))
+    with_store(settings, _changing(settings, user_name, is_active=False))
     click.echo(f"{user_name} may not sign in any more.")
 
 
@@ -103,7 +105,7 @@ def disable(settings: Settings, user_name: str) -> None:
 @click.pass_obj
 def enable(settings: Settings, user_name: str) -> None:
     """Let USER_NAME sign in again."""
-    with_store(settings, _changing(user_name, is_active=True))
+    with_store(settings, _changing(settings, user_name, is_active=True))
     click.echo(f"{user_name} may sign in again.")
 
 
@@ -113,7 +115,7 @@ def enable(settings: Settings, user_name: str) -> None:
 @click.pass_obj
 def set_roles(settings: Settings, user_name: str, roles: tuple[str, ...]) -> None:
     """Give USER_NAME these ROLES in place of those that they have."""
-    with_store(settings, _changing(user_name, roles=list(_listed(roles))))
+    with_store(settings, _changing(settings, user_name, roles=list(_listed(roles))))
     click.echo(f"{user_name} has these roles now: {', '.join(_listed(roles))}.")
 
 
@@ -132,13 +134,13 @@ def reset_password(
         changes: dict[str, Any] = {"password_hash": await _passwords(settings).hashed(password)}
         if remove_second_factor:
             changes |= {"totp": None, "recovery_codes": []}
-        await _changing(user_name, **changes)(store)
+        await _changing(settings, user_name, **changes)(store)
 
     with_store(settings, work)
     click.echo(f"{user_name} has a new password.")
 
 
-def _changing(user_name: str, **values: Any) -> Callable[[Store], Awaitable[None]]:
+def _changing(settings: Settings, user_name: str, **values: Any) -> Callable[[Store], Awaitable[None]]:
     async def work(store: Store) -> None:
         account = await store.accounts.called(user_name)
         if account is None:
@@ -152,6 +154,7 @@ def _changing(user_name: str, **values: Any) -> Callable[[Store], Awaitable[None
             raise click.ClickException(message) from None
         # What changes who somebody is here begins with signing in anew.
         await store.accounts.end_sessions(account.id)
+        await record_command(settings, "account-change", account_id=account.id)
 
     return work
 

@@ -1,4 +1,4 @@
-"""What happens around signing in that an auditor wants to know.
+"""What happens around signing in, and around what applications are granted, that an auditor wants to know.
 
 https://profiles.ihe.net/ITI/BALP/
 """
@@ -9,17 +9,40 @@ from datetime import datetime
 from typing import Literal
 
 import structlog
+from starlette.requests import Request
 
 EventKind = Literal[
-    "sign-in", "sign-out", "second-factor", "password-change", "password-reset", "lockout", "account-change"
+    # of accounts
+    "sign-in",
+    "sign-out",
+    "second-factor",
+    "password-change",
+    "password-reset",
+    "lockout",
+    "account-change",
+    # of applications: a person's answer, tokens from a code or for a service, tokens from a refresh token
+    "authorization",
+    "token",
+    "refresh",
+    "code-replay",
+    "refresh-token-reuse",
+    "client-authentication",
+    "token-revocation",
+    "grant-revocation",
+    # of their registrations
+    "client-registration",
+    "client-change",
+    "client-removal",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class SecurityEvent:
-    """One such event: what, whether it went well, of which account, from where, and when.
+    """One such event: what, whether it went well, of which account and application, from where, and when.
 
-    `account_id` is None where nobody is known by the name that was given.
+    `account_id` is None where nobody is known by the name that was given, and where no person takes part;
+    `client_id` is the one that was claimed if the application did not prove it. `patient` is the id of the
+    patient whom a grant is about. `detail` is a sentence without personal data but the name of an operator.
     """
 
     kind: EventKind
@@ -28,14 +51,21 @@ class SecurityEvent:
     account_id: str | None = None
     client_id: str | None = None
     address: str = ""
+    patient: str | None = None
+    detail: str = ""
 
 
 Record = Callable[[SecurityEvent], Awaitable[None]]
 """Takes an event and keeps it."""
 
 
+def address_of(request: Request) -> str:
+    """Return the network address that a request comes from."""
+    return request.client.host if request.client else ""
+
+
 async def record_in_log(event: SecurityEvent) -> None:
-    """Write an event to the log; it names nobody but by the number of the account."""
+    """Write an event to the log; it names nobody but by the number of the account, and no patient at all."""
     structlog.get_logger("fhir_server.security").info(
         "security event",
         kind=event.kind,
@@ -43,4 +73,5 @@ async def record_in_log(event: SecurityEvent) -> None:
         account=event.account_id,
         client=event.client_id,
         address=event.address,
+        detail=event.detail,
     )

@@ -13,7 +13,7 @@ from fhir_server.settings import Settings
 from fhir_server.smart.accounts.attempts import Attempts
 from fhir_server.smart.accounts.passwords import Passwords
 from fhir_server.smart.accounts.sessions import Sessions, SignedIn, is_same, set_cookie
-from fhir_server.smart.events import EventKind, Record, SecurityEvent
+from fhir_server.smart.events import EventKind, Record, SecurityEvent, address_of
 from fhir_server.smart.oauth.forms import form_pairs
 from fhir_server.smart.oauth.secrets import new_secret
 from fhir_server.smart.pages.rendering import page
@@ -82,11 +82,6 @@ class Desk:
 def see_other(address: str) -> Response:
     """Return a redirect that is followed by GET and kept nowhere."""
     return RedirectResponse(address, _SEE_OTHER, headers={"cache-control": "no-store"})
-
-
-def address_of(request: Request) -> str:
-    """Return the network address that a request comes from."""
-    return request.client.host if request.client else ""
 
 
 def local_path(text: str) -> str:

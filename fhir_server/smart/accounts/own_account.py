@@ -7,9 +7,10 @@ from starlette.responses import Response
 
 from fhir_server.secrets_at_rest import CannotOpen, NoEncryptionKey
 from fhir_server.smart.accounts import second_factor
-from fhir_server.smart.accounts.desk import HOME, Desk, Refused, address_of, see_other
+from fhir_server.smart.accounts.desk import HOME, Desk, Refused, see_other
 from fhir_server.smart.accounts.passwords import problem
 from fhir_server.smart.accounts.sessions import SignedIn
+from fhir_server.smart.events import address_of
 from fhir_server.smart.oauth.secrets import hashed
 from fhir_server.smart.pages.rendering import page
 from fhir_server.smart.principal import ROLES

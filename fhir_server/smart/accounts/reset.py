@@ -11,9 +11,10 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fhir_server.smart.accounts.desk import Desk, address_of, see_other
+from fhir_server.smart.accounts.desk import Desk, see_other
 from fhir_server.smart.accounts.mail import send_reset_link
 from fhir_server.smart.accounts.passwords import problem
+from fhir_server.smart.events import address_of
 from fhir_server.smart.oauth.secrets import hashed, new_secret
 from fhir_server.smart.pages.rendering import page
 from fhir_server.store.accounts import Account, Reset

@@ -6,9 +6,10 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fhir_server.smart.accounts.desk import Desk, Form, address_of, local_path, see_other
+from fhir_server.smart.accounts.desk import Desk, Form, local_path, see_other
 from fhir_server.smart.accounts.second_factor import passes
 from fhir_server.smart.accounts.sessions import SignedIn
+from fhir_server.smart.events import address_of
 from fhir_server.store.accounts import Account
 
 SECOND_FACTOR_PATH = "/auth/second-factor"

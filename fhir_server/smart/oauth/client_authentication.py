@@ -11,7 +11,7 @@ from datetime import datetime
 from urllib.parse import unquote_plus
 
 from fhir_server.smart.oauth.assertions import ASSERTION_TYPE, check_assertion, claimed_client_id
-from fhir_server.smart.oauth.errors import invalid_client, invalid_request
+from fhir_server.smart.oauth.errors import OAuthError, invalid_client, invalid_request
 from fhir_server.smart.oauth.key_sets import KeySets
 from fhir_server.smart.oauth.registration import SECRET_METHODS
 from fhir_server.smart.oauth.secrets import hashed
@@ -50,6 +50,18 @@ async def authenticated_client(
     if client is None or not _proves(client, secret):
         raise invalid_client(_UNKNOWN)
     return client
+
+
+def claimed_client(authorization: str | None, form: Mapping[str, str]) -> str:
+    """Return the client_id that a request claims, which nothing proves; "" if it claims none."""
+    if "client_id" in form:
+        return form["client_id"]
+    if "client_assertion" in form:
+        return claimed_client_id(form["client_assertion"]) or ""
+    try:
+        return "" if authorization is None else _basic(authorization)[0]
+    except OAuthError:
+        return ""
 
 
 def _proves(client: Client, secret: str | None) -> bool:

@@ -94,13 +94,15 @@ async def _allow(question: Question, scopes: tuple[str, ...]) -> Response:
     if not await server.oauth.authorizations.finish(authorization):
         return server.accounts.page(question.request, "oauth/expired.html", status=400)
     code = await grant_code(server, authorization, question.session, scopes)
+    await question.tell(is_success=True)
     answer = {"code": code, "state": authorization.state}
     return answer_redirect(authorization.redirect_uri, answer, server.addresses(question.request))
 
 
 async def _refuse(question: Question, reason: str) -> Response:
     server, authorization = question.server, question.authorization
-    await server.oauth.authorizations.finish(authorization)
+    if await server.oauth.authorizations.finish(authorization):
+        await question.tell(is_success=False, detail=reason)
     failure = OAuthError("access_denied", reason)
     addresses = server.addresses(question.request)
     return error_redirect(authorization.redirect_uri, authorization.state, failure, addresses)

@@ -1,13 +1,13 @@
 """The endpoints that applications talk to, each a few lines around what it stands for."""
 
 import json
-from collections.abc import Mapping
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from fhir_server.smart.events import EventKind
 from fhir_server.smart.oauth.answers import unkept
-from fhir_server.smart.oauth.client_authentication import authenticated_client
+from fhir_server.smart.oauth.client_requests import client_of, client_request
 from fhir_server.smart.oauth.errors import OAuthError, invalid_client, invalid_request
 from fhir_server.smart.oauth.forms import body_of, form_pairs, once_each
 from fhir_server.smart.oauth.introspection import check_may_introspect, introspect, is_administrator
@@ -16,7 +16,6 @@ from fhir_server.smart.oauth.server import AuthorizationServer
 from fhir_server.smart.oauth.token_requests import tokens_for
 from fhir_server.smart.oauth.token_responses import token_response
 from fhir_server.smart.oauth.tokens import revoke
-from fhir_server.store.oauth import Client
 
 _CREATED = 201
 _BEARER = "bearer "
@@ -24,10 +23,11 @@ _BEARER = "bearer "
 
 async def token(server: AuthorizationServer, request: Request) -> Response:
     """Give tokens (https://www.rfc-editor.org/rfc/rfc6749#section-3.2)."""
-    form = once_each(await form_pairs(request))
-    client = await client_of(server, request, form)
-    issued = await tokens_for(server, client, form)
-    return unkept(await token_response(server, client, issued, server.addresses(request)))
+    asked = await client_request(server, request)
+    issued = await tokens_for(asked)
+    kind: EventKind = "refresh" if asked.form["grant_type"] == "refresh_token" else "token"
+    await asked.tell(kind, issued.grant)
+    return unkept(await token_response(server, asked.client, issued, server.addresses(request)))
 
 
 async def introspection(server: AuthorizationServer, request: Request) -> Response:
@@ -46,11 +46,10 @@ async def introspection(server: AuthorizationServer, request: Request) -> Respon
 
 async def revocation(server: AuthorizationServer, request: Request) -> Response:
     """Take back a token (https://www.rfc-editor.org/rfc/rfc7009#section-2)."""
-    form = once_each(await form_pairs(request))
-    client = await client_of(server, request, form)
-    if "token" not in form:
+    asked = await client_request(server, request)
+    if "token" not in asked.form:
         raise invalid_request("There is no token in the form")
-    await revoke(server, client, form["token"])
+    await revoke(asked, asked.form["token"])
     return unkept({})
 
 
@@ -64,16 +63,5 @@ async def registration(server: AuthorizationServer, request: Request) -> Respons
         raise OAuthError("invalid_client_metadata", "A registration is a JSON object")
     registered = register(metadata, server.rules, is_dynamic=True)
     await server.oauth.clients.add(registered.client)
+    await server.tell(request, "client-registration", client_id=registered.client.id)
     return unkept(metadata_of(registered), _CREATED)
-
-
-async def client_of(server: AuthorizationServer, request: Request, form: Mapping[str, str]) -> Client:
-    """Return the application that sends a form, proved as it registered to; raise OAuthError otherwise."""
-    return await authenticated_client(
-        request.headers.get("authorization"),
-        form,
-        audience=server.addresses(request).token,
-        store=server.oauth,
-        key_sets=server.key_sets,
-        now=server.now(),
-    )

@@ -47,8 +47,15 @@ async def grants(server: AuthorizationServer, request: Request) -> Response:
         return server.accounts.page(request, "oauth/expired.html", status=403)
     client_id = given.get("client", "")
     if client_id:
-        await server.oauth.grants.revoke_of_account(session.person.account_id, client_id)
+        await _take_back(server, request, session.person.account_id, client_id)
     return await _page(server, request, session, done=bool(client_id))
+
+
+async def _take_back(server: AuthorizationServer, request: Request, account_id: str, client_id: str) -> None:
+    granted = await server.oauth.grants.of_account(account_id, server.now())
+    await server.oauth.grants.revoke_of_account(account_id, client_id)
+    if client_id in {grant.client_id for grant in granted}:
+        await server.tell(request, "grant-revocation", account_id=account_id, client_id=client_id)
 
 
 async def _page(

@@ -14,8 +14,8 @@ from starlette.responses import Response
 
 from fhir_server.smart.oauth.accounts import Person
 from fhir_server.smart.oauth.answers import unkept
+from fhir_server.smart.oauth.client_requests import client_of
 from fhir_server.smart.oauth.encounters import encounter_of
-from fhir_server.smart.oauth.endpoints import client_of
 from fhir_server.smart.oauth.errors import OAuthError, invalid_request
 from fhir_server.smart.oauth.forms import form_pairs, once_each
 from fhir_server.smart.oauth.launches import GOOD_FOR, create_launch, launch_address

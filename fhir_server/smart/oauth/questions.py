@@ -34,6 +34,18 @@ class Question:
         """Return the store as the person may see it."""
         return await seen_by_person(self.server, self.request, self.session.person, self.client.id)
 
+    async def tell(self, *, is_success: bool, detail: str = "") -> None:
+        """Record how it was answered, which is told to the application beside."""
+        await self.server.tell(
+            self.request,
+            "authorization",
+            is_success=is_success,
+            account_id=self.session.person.account_id,
+            client_id=self.client.id,
+            patient=self.authorization.context.patient,
+            detail=detail,
+        )
+
     def page(self, template: str, **values: object) -> Response:
         """Return one of our pages, with what all of them show."""
         return self.server.accounts.page(

@@ -10,6 +10,7 @@ from starlette.routing import Route
 from fhir_server.identifiers import new_id
 from fhir_server.secrets_at_rest import keyring
 from fhir_server.settings import Settings
+from fhir_server.smart.events import Record
 from fhir_server.smart.oauth import endpoints
 from fhir_server.smart.oauth.accounts import Accounts
 from fhir_server.smart.oauth.answers import Work, answer_to_application, answer_to_person, public
@@ -36,9 +37,12 @@ def authorization_server(
     settings: Settings,
     accounts: Accounts,
     seen_by: SeenBy,
+    record: Record,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> AuthorizationServer:
     """Return the parts put together; `seen_by` lets the rules of access hold for what pages show.
+
+    What happens is handed to `record`.
 
     Raises ValueError if there is no key to encrypt signing keys with.
     """
@@ -56,7 +60,7 @@ def authorization_server(
     )
     key_sets = KeySets(now, allow_local=settings.local_key_sets == "on")
     return AuthorizationServer(
-        store, settings, accounts, key_sets, signing_keys, now, new_id, new_secret, seen_by
+        store, settings, accounts, key_sets, signing_keys, now, new_id, new_secret, seen_by, record
     )
 
 

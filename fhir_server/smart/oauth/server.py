@@ -7,6 +7,7 @@ from datetime import datetime
 from starlette.requests import Request
 
 from fhir_server.settings import Settings
+from fhir_server.smart.events import EventKind, Record, SecurityEvent, address_of
 from fhir_server.smart.oauth.accounts import Accounts
 from fhir_server.smart.oauth.addresses import Addresses
 from fhir_server.smart.oauth.errors import invalid_request
@@ -26,7 +27,8 @@ SeenBy = Callable[[Principal, str], Awaitable[Store]]
 class AuthorizationServer:
     """The parts of the authorization server; clock, ids and secrets are handed in, and so can be fixed.
 
-    Resources are looked at by `seen_by` only, as the person may see them who is asked.
+    Resources are looked at by `seen_by` only, as the person may see them who is asked. What an auditor wants
+    to know is handed to `record`.
     """
 
     store: Store
@@ -38,6 +40,7 @@ class AuthorizationServer:
     new_id: Callable[[], str]
     new_secret: Callable[[], str]
     seen_by: SeenBy
+    record: Record
 
     @property
     def oauth(self) -> OAuthStore:
@@ -49,6 +52,23 @@ class AuthorizationServer:
         """What surrounds the registration of an application."""
         allow_local = self.settings.local_key_sets == "on"
         return RegistrationRules(self.now, self.new_id, self.new_secret, allow_local)
+
+    async def tell(
+        self,
+        request: Request,
+        kind: EventKind,
+        *,
+        is_success: bool = True,
+        account_id: str | None = None,
+        client_id: str | None = None,
+        patient: str | None = None,
+        detail: str = "",
+    ) -> None:
+        """Record what happened in the exchange of `request`."""
+        address = address_of(request)
+        await self.record(
+            SecurityEvent(kind, is_success, self.now(), account_id, client_id, address, patient, detail)
+        )
 
     def addresses(self, request: Request) -> Addresses:
         """Return where things are, for whoever sent `request`.

@@ -9,10 +9,10 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 
+from fhir_server.smart.oauth.client_requests import ClientRequest
 from fhir_server.smart.oauth.errors import OAuthError, invalid_grant, invalid_request
 from fhir_server.smart.oauth.scopes import narrow, parse_scope
 from fhir_server.smart.oauth.secrets import challenge_of, hashed
-from fhir_server.smart.oauth.server import AuthorizationServer
 from fhir_server.smart.oauth.tokens import Issued, issue, renew
 from fhir_server.store.oauth import AuthorizationCode, Client, Grant, LaunchContext
 
@@ -21,8 +21,9 @@ _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 _SERVICE_GRANT_LASTS = timedelta(hours=1)
 
 
-async def tokens_for(server: AuthorizationServer, client: Client, form: Mapping[str, str]) -> Issued:
-    """Return the tokens that `client` asks for in `form`; raise OAuthError if it gets none."""
+async def tokens_for(asked: ClientRequest) -> Issued:
+    """Return the tokens that an application asks for; raise OAuthError if it gets none."""
+    form, client = asked.form, asked.client
     grant_type = form.get("grant_type", "")
     if grant_type not in ("authorization_code", "refresh_token", "client_credentials"):
         raise OAuthError("unsupported_grant_type", "This grant_type is not supported")
@@ -31,26 +32,29 @@ async def tokens_for(server: AuthorizationServer, client: Client, form: Mapping[
     if needed not in client.grant_types:
         raise OAuthError("unauthorized_client", "The application is not registered for this grant_type")
     if grant_type == "authorization_code":
-        return await _by_code(server, client, form)
+        return await _by_code(asked)
     if grant_type == "refresh_token":
-        return await renew(server, client, form.get("refresh_token", ""), form.get("scope", "").split())
-    return await _by_itself(server, client, form)
+        return await renew(asked, form.get("refresh_token", ""), form.get("scope", "").split())
+    return await _by_itself(asked)
 
 
-async def _by_code(server: AuthorizationServer, client: Client, form: Mapping[str, str]) -> Issued:
+async def _by_code(asked: ClientRequest) -> Issued:
     """Exchange a code, once.
 
     A code that comes a second time was stolen by one of the two who sent it: all that came of it is taken
     back (https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2). So it is of a code with a wrong verifier.
     """
-    code = await server.oauth.authorizations.use_code(hashed(form.get("code", "")))
+    server = asked.server
+    code = await server.oauth.authorizations.use_code(hashed(asked.form.get("code", "")))
     if code is None:
         raise invalid_grant("The code is unknown")
-    if code.is_used or not _fits(code, client, form):
-        await server.oauth.grants.revoke(code.grant_id)
-        raise invalid_grant("The code was used before, or is not for this request")
     now = server.now()
     grant = await server.oauth.grants.get(code.grant_id, now)
+    if code.is_used or not _fits(code, asked.client, asked.form):
+        await server.oauth.grants.revoke(code.grant_id)
+        detail = "The code was used before" if code.is_used else "The code is another request's"
+        await asked.tell("code-replay", grant, is_success=False, detail=detail)
+        raise invalid_grant("The code was used before, or is not for this request")
     person = grant and grant.account_id and await server.accounts.person(grant.account_id)
     if grant is None or not person or code.good_until <= now:
         raise invalid_grant("The code is good no more")
@@ -68,15 +72,16 @@ def _fits(code: AuthorizationCode, client: Client, form: Mapping[str, str]) -> b
     )
 
 
-async def _by_itself(server: AuthorizationServer, client: Client, form: Mapping[str, str]) -> Issued:
+async def _by_itself(asked: ClientRequest) -> Issued:
     """Give a backend service what it is registered for of what it asks, `system/` scopes only."""
-    if "scope" not in form:
+    server, client = asked.server, asked.client
+    if "scope" not in asked.form:
         raise invalid_request("A backend service says which scopes it needs")
-    asked = form["scope"].split()
-    parsed = [parse_scope(text) for text in asked]
+    wanted = asked.form["scope"].split()
+    parsed = [parse_scope(text) for text in wanted]
     if not all(scope is not None and scope.context == "system" for scope in parsed):
         raise OAuthError("invalid_scope", "A backend service asks for well-formed system scopes only")
-    scopes = narrow(asked, client.scopes)
+    scopes = narrow(wanted, client.scopes)
     if not scopes:
         raise OAuthError("invalid_scope", "The application is registered for none of these scopes")
     now = server.now()

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NoReturn
 
+from fhir_server.smart.oauth.client_requests import ClientRequest
 from fhir_server.smart.oauth.errors import OAuthError, invalid_grant
 from fhir_server.smart.oauth.scopes import covers, narrow
 from fhir_server.smart.oauth.secrets import hashed
 from fhir_server.smart.oauth.server import AuthorizationServer
-from fhir_server.store.oauth import AccessToken, Client, Grant, RefreshToken
+from fhir_server.store.oauth import AccessToken, Grant, RefreshToken
 
 # "The expires_in value SHOULD NOT exceed 300":
 # https://hl7.org/fhir/smart-app-launch/STU2.2/backend-services.html#issue-access-token
@@ -75,19 +76,20 @@ def _access_token(
     )
 
 
-async def renew(server: AuthorizationServer, client: Client, refresh: str, wanted: Iterable[str]) -> Issued:
-    """Make new tokens of a refresh token, which is good only once, and only for `client`.
+async def renew(asked: ClientRequest, refresh: str, wanted: Iterable[str]) -> Issued:
+    """Make new tokens of a refresh token, which is good only once, and only for the application that got it.
 
     Of a second use nobody can tell whether it is the thief's or the owner's: all that came of the grant is
     taken back (https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2). `wanted` are the scopes to have, no
     more than were granted, all of them if it is empty. Raises OAuthError.
     """
+    server, client = asked.server, asked.client
     grants, now = server.oauth.grants, server.now()
     token = await grants.refresh_token(hashed(refresh))
     if token is None or token.client_id != client.id:
         raise invalid_grant("The refresh token is unknown")
     if token.is_used:
-        await _revoke_reused(server, token)
+        await _revoke_reused(asked, token)
     grant = await grants.get(token.grant_id, now)
     if grant is None or token.expires <= now or not await _may_go_on(server, grant):
         raise invalid_grant("The refresh token is good no more")
@@ -98,12 +100,15 @@ async def renew(server: AuthorizationServer, client: Client, refresh: str, wante
     if not scopes:
         raise OAuthError("invalid_scope", "The application is registered for none of this any more")
     if not await grants.use_refresh_token(token.id):
-        await _revoke_reused(server, token)
+        await _revoke_reused(asked, token)
     return await issue(server, grant, scopes)
 
 
-async def _revoke_reused(server: AuthorizationServer, token: RefreshToken) -> NoReturn:
-    await server.oauth.grants.revoke(token.grant_id)
+async def _revoke_reused(asked: ClientRequest, token: RefreshToken) -> NoReturn:
+    grants = asked.server.oauth.grants
+    grant = await grants.get(token.grant_id, asked.server.now())
+    await grants.revoke(token.grant_id)
+    await asked.tell("refresh-token-reuse", grant, is_success=False)
     raise invalid_grant("The refresh token was used before: all that came of it is revoked")
 
 
@@ -114,15 +119,20 @@ async def _may_go_on(server: AuthorizationServer, grant: Grant) -> bool:
     return grant.session_id is None or await server.accounts.has_session(grant.session_id)
 
 
-async def revoke(server: AuthorizationServer, client: Client, token: str) -> None:
-    """Take back a token of `client`: an access token alone, a refresh token with all that came of the grant.
+async def revoke(asked: ClientRequest, token: str) -> None:
+    """Take back a token of the application that asks.
 
-    Any other token is passed over silently (https://www.rfc-editor.org/rfc/rfc7009#section-2.2).
+    An access token is taken back alone, a refresh token with all that came of the grant. Any other token is
+    passed over silently (https://www.rfc-editor.org/rfc/rfc7009#section-2.2).
     """
-    grants, token_hash = server.oauth.grants, hashed(token)
+    grants, token_hash, now = asked.server.oauth.grants, hashed(token), asked.server.now()
     refresh = await grants.refresh_token(token_hash)
-    if refresh is not None and refresh.client_id == client.id:
+    if refresh is not None and refresh.client_id == asked.client.id:
+        grant = await grants.get(refresh.grant_id, now)
         await grants.revoke(refresh.grant_id)
-    access = await grants.access_token(token_hash, server.now())
-    if access is not None and access.client_id == client.id:
+        await asked.tell("token-revocation", grant, detail="A refresh token, with all that came of the grant")
+    access = await grants.access_token(token_hash, now)
+    if access is not None and access.client_id == asked.client.id:
         await grants.delete_access_token(token_hash)
+        grant = await grants.get(access.grant_id, now)
+        await asked.tell("token-revocation", grant, detail="An access token")

@@ -1,14 +1,18 @@
 """`fhir-server clients`: an administrator registers applications."""
 
 import json
+import os
+import pwd
 import stat
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from fhir_server.commands import recording
 from fhir_server.commands.clients import clients
 from fhir_server.settings import Settings
+from fhir_server.smart.events import SecurityEvent
 from tests.fhir_server.smart.oauth.world import key
 
 _APP = ("add", "Growth Chart", "--redirect-uri", "https://app.example.org/", "--scope", "patient/*.rs")
@@ -30,6 +34,24 @@ def test_an_application_is_added_listed_and_removed(settings: Settings) -> None:
     assert client_id not in _run(settings, "list").output
     again = _run(settings, "remove", client_id)
     assert (again.exit_code, again.output) == (1, "Error: There is no such application\n")
+
+
+def test_what_an_operator_does_is_recorded(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each change is an event with the operating system's account; what changed nothing is none."""
+    told: list[SecurityEvent] = []
+
+    async def record(event: SecurityEvent) -> None:
+        told.append(event)
+
+    monkeypatch.setattr(recording, "record_in_log", record)
+    client_id = _run(settings, *_APP).output.removeprefix("client_id: ").strip()
+    for _ in range(2):
+        _run(settings, "remove", client_id)
+    assert [(one.kind, one.client_id) for one in told] == [
+        ("client-registration", client_id),
+        ("client-removal", client_id),
+    ]
+    assert told[0].detail == f"By the operating system's account {pwd.getpwuid(os.getuid()).pw_name}"
 
 
 def test_a_secret_is_told_once(settings: Settings) -> None:

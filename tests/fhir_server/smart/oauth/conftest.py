@@ -8,6 +8,7 @@ from starlette.applications import Starlette
 
 from fhir_server.secrets_at_rest import new_key
 from fhir_server.settings import Settings
+from fhir_server.smart.events import SecurityEvent
 from fhir_server.smart.oauth.routes import authorization_server, oauth_routes
 from fhir_server.store import open_store
 from tests.fhir_server.smart.oauth.world import Clock, Http, People, World
@@ -26,10 +27,15 @@ def world(settings: Settings, more_settings: dict[str, object]) -> Iterator[Worl
     settings = Settings(**given)
     assert settings.mongo_url is not None
     store, people, clock = open_store(settings, settings.mongo_url), People(), Clock()
-    server = authorization_server(store, settings, people, people.seen_by(store), clock)
+    events: list[SecurityEvent] = []
+
+    async def record(event: SecurityEvent) -> None:
+        events.append(event)
+
+    server = authorization_server(store, settings, people, people.seen_by(store), record, clock)
     with asyncio.Runner() as runner:
         http = Http(Starlette(routes=oauth_routes(server)), runner)
-        made = World(server, http, people, clock)
+        made = World(server, http, people, clock, events)
         made.store_patient("anna", name=[{"given": ["Anna"], "family": "Muster"}], birthDate="1980-02-03")
         yield made
         made.run(store.close())

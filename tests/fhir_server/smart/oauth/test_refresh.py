@@ -154,14 +154,19 @@ def test_one_of_two_at_the_same_time_loses(world: World) -> None:
     """Of two who use a refresh token at once one gets tokens at most, and the grant is taken back."""
     import asyncio
 
+    from starlette.requests import Request
+
+    from fhir_server.smart.oauth.client_requests import ClientRequest
     from fhir_server.smart.oauth.errors import OAuthError
     from fhir_server.smart.oauth.tokens import Issued, renew
 
     client = world.app().client
     tokens = world.tokens(client.id, PATIENT, scope=_OFFLINE)
 
+    asked = ClientRequest(world.server, Request({"type": "http"}), client, {})
+
     async def both() -> list[Issued | BaseException]:
-        attempts = [renew(world.server, client, tokens["refresh_token"], ()) for _ in range(5)]
+        attempts = [renew(asked, tokens["refresh_token"], ()) for _ in range(5)]
         return await asyncio.gather(*attempts, return_exceptions=True)
 
     results = world.run(both())

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from fhir_server.search.extraction import search_values
+from fhir_server.smart.events import SecurityEvent
 from fhir_server.smart.oauth.accounts import Person, Session
 from fhir_server.smart.oauth.assertions import ASSERTION_TYPE
 from fhir_server.smart.oauth.launches import create_launch
@@ -207,6 +208,7 @@ class World:
     http: "Http"
     people: People
     clock: Clock
+    events: list[SecurityEvent]
     apps: dict[str, Registration] = field(default_factory=dict)
 
     def run(self, work: Any) -> Any:
