@@ -18,8 +18,10 @@ from starlette.routing import Mount, Route
 
 from fhir_server import __version__
 from fhir_server.asynchronous.jobs import Jobs
+from fhir_server.audit.recorder import Recorder
 from fhir_server.endpoint import FhirEndpoint
 from fhir_server.formats import JSON
+from fhir_server.identifiers import new_id
 from fhir_server.logs import configure_logs
 from fhir_server.reindexing.walk import Pace
 from fhir_server.reindexing.worker import ReindexWorker
@@ -65,6 +67,7 @@ def create_app(
     configure_logs(settings)
     store = open_store(settings, settings.mongo_url)
     jobs = Jobs(store.async_jobs)
+    recorder = _recorder(store)
     pace = Pace(settings.reindex_batch_size, settings.reindex_load_percent)
     worker = ReindexWorker(store, pace, now=lambda: datetime.now(UTC))
 
@@ -72,9 +75,13 @@ def create_app(
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         _collect_garbage_less_often()
         worker.start()
+        if recorder is not None:
+            recorder.start()
         yield
         await jobs.stop()
         await worker.stop()
+        if recorder is not None:
+            await recorder.stop()
         # The driver would tell a database that may have fallen silent, and wait for an answer.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_PARTING_SECONDS):
@@ -99,7 +106,7 @@ def create_app(
     admission = None if authenticate is None else _admission(store, settings, authenticate)
     if accounts is not None and admission is not None:
         app.router.routes += _authorization_routes(store, settings, accounts, admission)
-    endpoint = FhirEndpoint(store, settings, jobs, admission, prefix=_FHIR_PATH)
+    endpoint = FhirEndpoint(store, settings, jobs, admission, recorder, prefix=_FHIR_PATH)
     app.router.routes += [Route(_FHIR_PATH, endpoint), Mount(_FHIR_PATH, endpoint)]
     is_registered = None if accounts is None else store.oauth.clients.has_origin
     guarded = app if admission is not None else _without_tokens(app)
@@ -109,6 +116,11 @@ def create_app(
 def _without_tokens(app: FastAPI) -> LoopbackOnly:
     structlog.get_logger().warning("no request needs a token: all records are open to this machine")
     return LoopbackOnly(app)
+
+
+def _recorder(store: Store) -> Recorder | None:
+    log = store.audit_log
+    return None if log is None else Recorder(store, log, lambda: datetime.now(UTC), new_id)
 
 
 def _by_own_tokens(store: Store, accounts: Accounts) -> Authenticate:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from fhir_server.asynchronous.jobs import Jobs
+    from fhir_server.audit.trail import Trail
     from fhir_server.settings import Settings
     from fhir_server.smart.principal import Principal
     from fhir_server.store import Store
@@ -32,7 +33,7 @@ class Context:
     `match` asks the route table, through which the entries of a batch go like any other request.
     `jobs` are the requests that nobody waits for, and `client` is the network address that this one is from.
     `principal` is the caller, None where nobody is asked who they are; for a caller `store` and `match` are
-    what the access rules leave of them.
+    what the access rules leave of them. `trail` puts what is done on record, None where nothing is.
     """
 
     base_url: str
@@ -45,6 +46,7 @@ class Context:
     client: str = ""
     preferences: Preferences = field(default=Preferences())
     principal: "Principal | None" = None
+    trail: "Trail | None" = None
 
     @property
     def asker(self) -> str:

@@ -14,9 +14,11 @@ from typing import Any
 import structlog
 
 from fhir_server.asynchronous.jobs import Jobs
+from fhir_server.audit.provenance import sent_provenance
+from fhir_server.audit.recorder import Recorder
+from fhir_server.audit.trail import Trail
 from fhir_server.binary_content import is_read_of_binary, is_write_of_binary, sent_binary, wants_content
-from fhir_server.bundle_requests import is_reading
-from fhir_server.context import Context, Request, Response
+from fhir_server.context import Context, Request, Response, Route
 from fhir_server.errors import error_response
 from fhir_server.formats import JSON, accepted_format, best_format, sent_format
 from fhir_server.graphql.requests import Sent
@@ -29,11 +31,11 @@ from fhir_server.routes import allowed_methods, match
 from fhir_server.settings import Settings
 from fhir_server.smart.access.admission import Admission
 from fhir_server.store import Store
+from fhir_server.store.audit.log import AUDIT_EVENT
 from resources.custom_parameters import using
 from resources.operation_outcome import (
     ContentTooLarge,
     FhirError,
-    InvalidContent,
     Issue,
     StoreUnavailable,
     UnsupportedMediaType,
@@ -46,8 +48,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _FORM = "application/x-www-form-urlencoded"
-# Trial use: https://hl7.org/fhir/R4/provenance.html#header
-_PROVENANCE = "X-Provenance is not taken; send a transaction that has the Provenance in it"
+_PROVENANCE = b"x-provenance"
 
 
 class ClientDisconnectedError(Exception):
@@ -58,13 +59,21 @@ class FhirEndpoint:
     """Serves the FHIR interface under one path of the server."""
 
     def __init__(
-        self, store: Store, settings: Settings, jobs: Jobs, admission: Admission | None = None, *, prefix: str
+        self,
+        store: Store,
+        settings: Settings,
+        jobs: Jobs,
+        admission: Admission | None = None,
+        recorder: Recorder | None = None,
+        *,
+        prefix: str,
     ) -> None:
         """Answer from `store`, within the bounds of `settings`; `prefix` is the path of the base.
 
         `jobs` takes the requests that the client does not wait for. `admission` lets requests in; without one
-        everybody may do everything.
+        everybody may do everything. `recorder` puts what is done on record.
         """
+        self._recorder = recorder
         self._admission = admission
         self._prefix = prefix
         self._jobs = jobs
@@ -78,7 +87,8 @@ class FhirEndpoint:
         request_id = uuid.uuid4().hex
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         path = scope["path"].removeprefix(self._prefix)
-        exchange = _Exchange(scope, path, headers, self._context(scope, headers), self._admission)
+        context = self._context(scope, headers, request_id)
+        exchange = _Exchange(scope, path, headers, context, self._admission, self._recorder)
         try:
             answer = await self._answer(exchange, receive, request_id)
         except ClientDisconnectedError:
@@ -99,27 +109,39 @@ class FhirEndpoint:
         try:
             return await exchange.answer(receive)
         except FhirError as failure:
+            exchange.refused(failure)
             return exchange.render(error_response(failure))
         except ClientDisconnectedError:
             raise
         except Exception:
             # The traceback stays here; the client gets the number under which we find it.
             self._log.exception("request failed", request_id=request_id, interaction=exchange.interaction)
+            exchange.failed()
             issue = Issue("fatal", "exception", f"Something went wrong here; its number is {request_id}")
             return exchange.render(Response(500, operation_outcome([issue])))
 
-    def _context(self, scope: Scope, headers: Mapping[bytes, str]) -> Context:
-        return Context(
-            base_url=self._settings.base_url or f"{_origin(scope, headers)}{self._prefix}",
+    def _context(self, scope: Scope, headers: Mapping[bytes, str], request_id: str) -> Context:
+        base_url = self._settings.base_url or f"{_origin(scope, headers)}{self._prefix}"
+        client = (scope.get("client") or ("",))[0]
+        context = Context(
+            base_url=base_url,
             store=self._store,
             settings=self._settings,
             now=lambda: datetime.now(UTC),
             new_id=new_id,
             match=match,
             jobs=self._jobs,
-            client=(scope.get("client") or ("",))[0],
+            client=client,
             preferences=parse_prefer(headers.get(b"prefer")),
         )
+        if self._recorder is None and _PROVENANCE not in headers:
+            return context
+        trail = Trail(self._recorder, request_id, base_url, client, context.now, new_id)
+
+        def recorded(request: Request) -> Route:
+            return trail.recorded(match(request))
+
+        return replace(context, store=self._store.witnessed(trail), match=recorded, trail=trail)
 
 
 class _Exchange:
@@ -132,8 +154,10 @@ class _Exchange:
         headers: Mapping[bytes, str],
         context: Context,
         admission: Admission | None,
+        recorder: Recorder | None,
     ) -> None:
         self._admission = admission
+        self._recorder = recorder
         self._scope = scope
         self._path = path.strip("/")
         self._headers = headers
@@ -142,6 +166,7 @@ class _Exchange:
         self._pretty = False
         self.interaction = "unknown"
         self.resource_type: str | None = None
+        self._asked: tuple[Request, Route] | None = None
 
     async def answer(self, receive: Receive) -> HttpAnswer:
         """Carry out the request; raise FhirError for all that the client is to be told."""
@@ -152,16 +177,21 @@ class _Exchange:
         is_file = self._choose_form(request)
         if request.method == "OPTIONS":
             return self.render(Response(204, allow=allowed_methods(request.path)))
-        route = match(request)
+        route = self._context.match(request)
+        self._asked = request, route
         self.interaction = route.code
         if request.path:
             self.resource_type = request.path[0]
         await self._use_custom_parameters()
+        if self._recorder is not None:
+            self._recorder.check()
         if self._admission is not None:
             authorization = self._headers.get(b"authorization")
             self._context = await self._admission.admitted(request, route, authorization, self._context)
-        if b"x-provenance" in self._headers and not is_reading(request, route):
-            raise InvalidContent(error("not-supported", _PROVENANCE))
+        if self._recorder is not None and self.resource_type == AUDIT_EVENT:
+            await self._recorder.flush()  # lest whoever asks misses what happened just now
+        if self._context.trail is not None and _PROVENANCE in self._headers:
+            self._context.trail.provenance = sent_provenance(self._headers[_PROVENANCE])
         if request.method in ("POST", "PUT", "PATCH"):
             request = self._with_body(request, await self._body(receive))
         if route.may_wait and self._context.preferences.respond_async and request.method != "HEAD":
@@ -194,6 +224,16 @@ class _Exchange:
             return as_file(response, self._context)
         self._format = accepted_format(accept, None)
         return self.render(response)
+
+    def refused(self, failure: FhirError) -> None:
+        """Put on record that the request was refused, if it is known what it was about."""
+        if self._context.trail is not None and self._asked is not None:
+            self._context.trail.refused(*self._asked, failure)
+
+    def failed(self) -> None:
+        """Put on record that the request failed through our own fault."""
+        if self._context.trail is not None and self._asked is not None:
+            self._context.trail.failed(*self._asked, 500, "exception")
 
     def render(self, response: Response) -> HttpAnswer:
         """Return `response` as HTTP."""

@@ -3,7 +3,7 @@
 https://hl7.org/fhir/R4/search.html#Introduction
 """
 
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from resources.operation_outcome import InvalidSearch, error
 
@@ -39,3 +39,8 @@ def as_utf8(header: str | None) -> str | None:
         return header.encode("latin-1").decode("utf-8")
     except UnicodeDecodeError:
         raise InvalidSearch(error("value", "A condition is percent-encoded UTF-8")) from None
+
+
+def as_text(pairs: Pairs) -> str:
+    """Return `pairs` as the query string that they were, percent-encoded."""
+    return urlencode(pairs)

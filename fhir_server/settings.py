@@ -128,6 +128,10 @@ class Settings(BaseSettings):
         description="Key for secrets in the database, 32 random bytes in base64; without one the server "
         "makes one in its data directory; to change it put the new one before the old, with a comma",
     )
+    audit: Literal["auto", "on", "off"] = Field(
+        default="auto",
+        description="Whether AuditEvents and Provenances tell who did what; `auto`: where tokens are needed",
+    )
     roles: Path | None = Field(
         default=None,
         description="File of what each role may see and do; without one that which comes with the server",
@@ -272,6 +276,11 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe log lines that are written"
     )
+
+    @property
+    def is_audited(self) -> bool:
+        """Whether what is done is on record."""
+        return self.audit == "on" or (self.audit == "auto" and self.auth == "on")
 
     @model_validator(mode="before")
     @classmethod

@@ -89,6 +89,8 @@ class _Batch:
             # Whether a database that cannot be reached stored something is not known: nothing is sent again.
             if len(asked) == 1 or isinstance(failure, StoreUnavailable):
                 for one in asked:
+                    if self._context.trail is not None:
+                        self._context.trail.refused(one.request, one.route, failure)
                     self._set(one.entry, error_response(failure))
                 return
             half = len(asked) // 2

@@ -20,6 +20,9 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
 from fhir_server.store import integrity
+from fhir_server.store.audit.chain import Entry
+from fhir_server.store.audit.log import AUDIT_EVENT, AuditLog
+from fhir_server.store.changes import Changes, Previous, VersionReplaced
 from fhir_server.store.collections import LOCKS
 from fhir_server.store.connection import Database
 from fhir_server.store.documents import (
@@ -29,12 +32,9 @@ from fhir_server.store.documents import (
     Version,
     Write,
     Written,
-    deletion_document,
     live_document,
     next_instant,
-    past_document,
     version_of_live,
-    version_of_past,
 )
 from fhir_server.store.failures import is_write_conflict
 from fhir_server.store.fence import is_stale
@@ -49,7 +49,8 @@ from fhir_server.store.registering import (
 )
 from fhir_server.store.registry import FRESH_SECONDS, Registry
 from fhir_server.store.snapshots import reading_in_transaction
-from resources.operation_outcome import Conflict, PreconditionFailed, PreconditionRequired, error
+from fhir_server.store.witnessing import Witness
+from resources.operation_outcome import Conflict, error
 
 # How long one request goes on trying against other writers of the same resources.
 _PATIENCE_SECONDS = 20.0
@@ -76,17 +77,13 @@ class AbsenceBroken(Exception):
     """Somebody else created a match since the transaction was planned; plan again."""
 
 
-class VersionReplaced(Exception):
-    """Somebody else changed a resource since the transaction was planned; plan again from the new version."""
-
-
 @dataclass(frozen=True, slots=True)
 class Work:
     """What one transaction does.
 
     `reads` see what is stored as the transaction leaves it; if they raise an error, nothing is stored.
     `stored_types` are those that may refer to what is deleted, if that matters. `guard` has the rules for
-    whoever makes the changes, if there are any.
+    whoever makes the changes, if there are any, and what `witness` says of them is stored with them.
     """
 
     writes: Sequence[Write]
@@ -94,11 +91,14 @@ class Work:
     reads: Reads | None = None
     stored_types: Sequence[str] = ()
     guard: Guard | None = None
+    witness: Witness | None = None
 
     @property
     def is_single_insert(self) -> bool:
         """Whether it only adds a document, about which there is nothing to check."""
-        if len(self.writes) > 1 or self.absences or self.reads or is_definition(self.writes[0]):
+        if len(self.writes) > 1 or self.absences or self.reads or self.witness:
+            return False
+        if is_definition(self.writes[0]) or self.writes[0].resource_type == AUDIT_EVENT:
             return False
         return self.writes[0].method == "POST" and not self.writes[0].refers_to
 
@@ -117,17 +117,21 @@ class Committer:
         registry: Registry,
         max_open: int,
         now: Callable[[], datetime],
+        numbers: SequenceNumbers,
+        audit: AuditLog | None = None,
     ) -> None:
         """Write to `database` of `client` with at most `max_open` transactions open; `now` is the clock.
 
-        `registry` has the custom search parameters, which SearchParameters change.
+        `registry` has the custom search parameters, which SearchParameters change; `numbers` puts new
+        resources in order. AuditEvents are sealed by `audit`, if they are to be.
         """
         self._registry = registry
         self._client = client
         self._database = database
         self._gate = asyncio.Semaphore(max_open)
         self._now = now
-        self._numbers = SequenceNumbers()
+        self._numbers = numbers
+        self._audit = audit
         # Transactions that are open at the same time take different shares of a lock, as far as there are.
         self._shares = count(os.getpid() * max_open)
 
@@ -177,7 +181,7 @@ class Committer:
             for absence in work.absences:
                 await self._check_absence(absence, session)
             await integrity.lock(self._database, work.writes, share, self._now(), session)
-            written = await self._write_all(work, session)
+            written, events = await self._write_all(work, session)
             await integrity.check(self._database, work.stored_types, work.writes, written, session)
             if plan is not None:
                 await register(self._registry, plan, self._now(), session)
@@ -186,6 +190,8 @@ class Committer:
                 async with session.bind(end_session=False):
                     with reading_in_transaction():
                         await work.reads()
+        if self._audit is not None:
+            self._audit.stored(events)
         return written, plan
 
     async def _insert_one(self, write: Write) -> Written:
@@ -206,109 +212,44 @@ class Committer:
         if await collection.find_one(absence.filter, projection={"_id": 1}, session=session) is not None:
             raise AbsenceBroken
 
-    async def _write_all(self, work: Work, session: AsyncClientSession) -> list[Written]:
+    async def _write_all(self, work: Work, session: AsyncClientSession) -> tuple[list[Written], list[Entry]]:
+        """Send all changes; return what became of the writes, and the AuditEvents that were added."""
         previous = await self._previous(work.writes, session)
-        changes = _Changes(self._now(), self._numbers, work.guard)
+        changes = Changes(self._now(), self._numbers, work.guard)
         written = [changes.add(write, previous.get((write.resource_type, write.id))) for write in work.writes]
+        if work.witness is not None:
+            changes.add_testimony(work.witness)
+        events = [] if self._audit is None else self._audit.stamp(changes.inserts.get(AUDIT_EVENT, []))
         # A version is replaced by removing it and inserting the new one: with some 45 indexes on a collection
         # MongoDB spends 5.3 ms of processor time on a replacement of most kinds, 0.8 ms on these two.
         for resource_type, ids in changes.removals.items():
             await self._database[resource_type].delete_many({"_id": {"$in": ids}}, session=session)
         for resource_type, documents in changes.inserts.items():
             await self._database[resource_type].insert_many(documents, ordered=False, session=session)
-        return written
+        return written, events
 
     async def _previous(
         self, writes: Sequence[Write], session: AsyncClientSession
-    ) -> dict[tuple[str, str], "_Previous"]:
+    ) -> dict[tuple[str, str], "Previous"]:
         """Return the current version, or the deletion, of each resource that a write may replace."""
         wanted: defaultdict[str, set[str]] = defaultdict(set)
         for write in writes:
             if write.method != "POST":
                 wanted[write.resource_type].add(write.id)
-        found: dict[tuple[str, str], _Previous] = {}
+        found: dict[tuple[str, str], Previous] = {}
         for resource_type, ids in wanted.items():
             live = self._database[resource_type].find(
                 {"_id": {"$in": list(ids)}}, {"search": 0}, session=session
             )
             async for document in live:
-                found[resource_type, document["_id"]] = _Previous(document, is_live=True)
+                found[resource_type, document["_id"]] = Previous(document, is_live=True)
             missing = [resource_id for resource_id in ids if (resource_type, resource_id) not in found]
             gone = self._database[HISTORY].find(
                 {"type": resource_type, "id": {"$in": missing}, "method": "DELETE"}, session=session
             )
             async for document in gone.sort("version", 1):
-                found[resource_type, document["id"]] = _Previous(document, is_live=False)
+                found[resource_type, document["id"]] = Previous(document, is_live=False)
         return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Previous:
-    document: Document
-    is_live: bool
-
-
-class _Changes:
-    """Collects what a transaction sends to MongoDB, so that each collection is written to once."""
-
-    def __init__(self, now: datetime, numbers: SequenceNumbers, guard: Guard | None) -> None:
-        self._now = now
-        self._numbers = numbers
-        self._guard = guard
-        self.inserts: defaultdict[str, list[Document]] = defaultdict(list)
-        self.removals: defaultdict[str, list[str]] = defaultdict(list)
-
-    def add(self, write: Write, previous: _Previous | None) -> Written:
-        """Add what `write` does, given the version before it; return what it will have become."""
-        live = previous.document if previous is not None and previous.is_live else None
-        if self._guard is not None:
-            # First of all, lest a precondition tells of what the caller may not see.
-            self._guard.check(write, None if live is None else live["resource"])
-        _check_preconditions(write, live)
-        updated = next_instant(self._now, previous.document["updated"] if previous else None)
-        if write.method == "DELETE":
-            return self._delete(write, live, updated)
-        number = previous.document["version"] + 1 if previous else 1
-        if write.number not in (None, number) or _is_relabelled(write, live):
-            raise VersionReplaced
-        sequence = previous.document["seq"] if previous else self._numbers.next()
-        document = live_document(write, number, updated, sequence)
-        self.inserts[write.resource_type].append(document)
-        if live is not None:
-            self.inserts[HISTORY].append(past_document(write.resource_type, live, updated))
-            self.removals[write.resource_type].append(write.id)
-        return Written(version_of_live(write.resource_type, document), created=live is None)
-
-    def _delete(self, write: Write, live: Document | None, updated: datetime) -> Written:
-        if write.number is not None and (live is None or live["version"] + 1 != write.number):
-            raise VersionReplaced
-        if live is None:
-            return Written(None)
-        deletion = deletion_document(write.resource_type, live, updated)
-        self.inserts[HISTORY] += [past_document(write.resource_type, live, updated), deletion]
-        self.removals[write.resource_type].append(write.id)
-        return Written(version_of_past(deletion))
-
-
-def _check_preconditions(write: Write, live: Document | None) -> None:
-    where = f"{write.resource_type}/{write.id}"
-    if write.if_match is not None and (live is None or live["version"] != write.if_match):
-        raise PreconditionFailed(
-            error("conflict", f"{where} is not at version {write.if_match} any more (If-Match)")
-        )
-    if write.needs_if_match and write.if_match is None and live is not None:
-        raise PreconditionRequired(
-            error("required", f"{where} exists, and is changed with If-Match only: quote its ETag")
-        )
-    if write.must_be_new and live is not None:
-        raise PreconditionFailed(error("conflict", f"{where} exists already (If-None-Match: *)"))
-
-
-def _is_relabelled(write: Write, live: Document | None) -> bool:
-    """Tell whether `meta` is another one than the write was made from."""
-    if write.previous_meta is None or live is None:
-        return False
-    return bool(live["resource"]["meta"] != write.previous_meta)
 
 
 def _may_go_well_again(failure: Exception) -> bool:

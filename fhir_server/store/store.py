@@ -10,14 +10,16 @@ from typing import Any
 
 from pymongo.errors import OperationFailure
 
+from fhir_server.secrets_at_rest import Keyring, keyring
 from fhir_server.settings import Settings
 from fhir_server.store import reading
 from fhir_server.store.accounts import AccountStore
 from fhir_server.store.async_jobs import AsyncJobStore
+from fhir_server.store.audit.log import AUDIT_EVENT, AuditLog
 from fhir_server.store.collections import Collections
 from fhir_server.store.commit import Absence, Committer, Reads, Work
 from fhir_server.store.connection import as_of_one_moment, connect, database
-from fhir_server.store.documents import Document, Version, Write, Written
+from fhir_server.store.documents import Document, SequenceNumbers, Version, Write, Written
 from fhir_server.store.emergency_access import EmergencyAccessStore
 from fhir_server.store.explanations import Explanation
 from fhir_server.store.expunge import Expunging, expunge
@@ -33,11 +35,14 @@ from fhir_server.store.registry import Registry
 from fhir_server.store.reindexings import Reindexings
 from fhir_server.store.searching import DEFAULT_LIMITS, Searching, SearchLimits
 from fhir_server.store.snapshots import is_in_transaction, moment_of, session_as_of
+from fhir_server.store.witnessing import Witness
 from resources.custom_parameters import CustomParameters, using
-from resources.operation_outcome import Forbidden, TooBusy, error
+from resources.operation_outcome import Forbidden, NotSupported, TooBusy, error
 
 # How long a search that no index serves waits for one of the others of this kind to be done.
 _PATIENCE_SECONDS = 1.0
+# What a witness may say of a transaction: a collection cannot be made within one.
+_TESTIMONIES = frozenset({AUDIT_EVENT, "Provenance"})
 
 
 class Store:
@@ -52,13 +57,16 @@ class Store:
         now: Callable[[], datetime],
         keeps_references: bool = False,
         limits: SearchLimits = DEFAULT_LIMITS,
+        audit_keys: Keyring | None = None,
     ) -> None:
         """Connect (lazily) to database `name` at `url`; `now` is the clock that stamps versions.
 
-        If it `keeps_references`, there are indexes by which it is known who refers to a resource.
+        If it `keeps_references`, there are indexes by which it is known who refers to a resource. With
+        `audit_keys`, which encrypt the key of the audit log, AuditEvents are sealed and cannot be changed.
         """
         self._keys: dict[str, str] = {}
         self._guard: Guard | None = None
+        self._witness: Witness | None = None
         self._client = connect(url)
         self._database = database(self._client, name)
         self._scans = asyncio.Semaphore(limits.max_scans)
@@ -75,7 +83,15 @@ class Store:
         self.emergency_access = EmergencyAccessStore(self._database)
         self.oauth = OAuthStore(self._database)
         self.accounts = AccountStore(self._database, self.oauth.grants)
-        self._committer = Committer(self._client, self._database, self._registry, max_open_transactions, now)
+        numbers = SequenceNumbers()
+        self.audit_log = (
+            None
+            if audit_keys is None
+            else AuditLog(self._database, self._collections, self._registry, numbers, audit_keys, now)
+        )
+        self._committer = Committer(
+            self._client, self._database, self._registry, max_open_transactions, now, numbers, self.audit_log
+        )
 
     async def close(self) -> None:
         """Close the connections."""
@@ -145,6 +161,12 @@ class Store:
         view._guard = guard
         return view
 
+    def witnessed(self, witness: Witness) -> "Store":
+        """Return the store in which each transaction stores what `witness` says of it as well."""
+        view = copy(self)
+        view._witness = witness
+        return view
+
     @property
     def is_guarded(self) -> bool:
         """Whether access rules stand between the store and whoever asks."""
@@ -181,13 +203,18 @@ class Store:
     ) -> list[Written]:
         """Store all of `writes` or nothing (see `Committer.commit`)."""
         with translated_failures():
-            await self._collections.prepare({write.resource_type for write in writes})
+            types = {write.resource_type for write in writes}
+            if self.audit_log is not None:
+                _refuse_altered_events(writes)
+                await self.audit_log.prepare()
+                types |= _TESTIMONIES
+            await self._collections.prepare(types)
             stored_types: list[str] = []
             if any(write.referred_as for write in writes):
                 stored_types = await self._collections.stored_types()
                 await self._collections.prepare(set(stored_types))
             promised = [replace(one, filter=self._visible(one.resource_type, one.filter)) for one in absences]
-            work = Work(writes, promised, reads, stored_types, self._guard)
+            work = Work(writes, promised, reads, stored_types, self._guard, self._witness)
             return await self._committer.commit(work)
 
     def _visible(self, resource_type: str, condition: dict[str, Any]) -> dict[str, Any]:
@@ -201,6 +228,8 @@ class Store:
 
     async def _as_seen(self, version: Version | None) -> Version | None:
         """Return the version as the caller may see it; a deletion, if it is of something that was seen."""
+        if version is not None and version.resource is not None and self._witness is not None:
+            self._witness.saw(version.resource)
         if version is None or self._guard is None:
             return version
         if version.resource is None:
@@ -222,14 +251,23 @@ class Store:
             return [one for version in versions if (one := await self._as_seen(version)) is not None]
 
     async def stored_types(self) -> list[str]:
-        """Return the resource types of which something is or was stored, sorted."""
+        """Return the resource types of which something is or was stored, sorted.
+
+        The audit log is not among them: whoever wants AuditEvents asks for them by name.
+        """
         with translated_failures():
-            return await self._collections.stored_types()
+            return await self._types_but_of_log()
+
+    async def _types_but_of_log(self) -> list[str]:
+        found = await self._collections.stored_types()
+        return found if self.audit_log is None else [name for name in found if name != AUDIT_EVENT]
 
     async def change_meta(
         self, resource_type: str, resource_id: str, number: int | None, change: Change
     ) -> Version | None:
         """Change the `meta` of a version, the current one without `number`, in place (see `store.meta`)."""
+        if self.audit_log is not None and resource_type == AUDIT_EVENT:
+            raise _unalterable()
         if self._guard is not None:
             change = relabelling(self._guard, resource_type, resource_id, change)
         with translated_failures():
@@ -282,14 +320,22 @@ class Store:
         with translated_failures():
             visible = self._visible(resource_type, condition)
             found = await self._searching.find(resource_type, visible, sort, projection, limit, index)
-            return shown(self._guard, found)
+            return self._shown(found)
+
+    def _shown(self, documents: list[Document]) -> list[Document]:
+        """Return documents that were found, their resources as the caller may see them."""
+        if self._witness is not None:
+            for document in documents:
+                if "resource" in document:
+                    self._witness.saw(document["resource"])
+        return shown(self._guard, documents)
 
     async def aggregate(self, resource_type: str, pipeline: list[dict[str, Any]]) -> list[Document]:
         """Return the documents that an aggregation over the resources of a type gives."""
         with translated_failures():
             visible = self._visible(resource_type, {})
             stages = [{"$match": visible}, *pipeline] if visible else pipeline
-            return shown(self._guard, await self._searching.aggregate(resource_type, stages))
+            return self._shown(await self._searching.aggregate(resource_type, stages))
 
     async def count(self, resource_type: str, condition: dict[str, Any]) -> int:
         """Return the number of resources whose documents match the filter `condition`."""
@@ -306,7 +352,7 @@ class Store:
     async def history(self, scope: HistoryScope, after: HistoryPosition | None, limit: int) -> list[Version]:
         """Return up to `limit` versions in `scope`, newest first, from where a page ended (`after`) on."""
         with translated_failures():
-            stored_types = await self._collections.stored_types()
+            stored_types = await self._types_but_of_log()
             if self._guard is None:
                 return await history(self._database, stored_types, scope, after, limit)
             self._check_scope(scope, stored_types)
@@ -337,7 +383,7 @@ class Store:
     async def count_history(self, scope: HistoryScope) -> int | None:
         """Return the number of versions in `scope`; None where not all of them may be seen."""
         with translated_failures():
-            stored_types = await self._collections.stored_types()
+            stored_types = await self._types_but_of_log()
             if self._guard is not None and scope.id is not None:
                 return None
             if self._guard is not None:
@@ -345,8 +391,20 @@ class Store:
             return await count_history(self._database, stored_types, scope)
 
 
+def _refuse_altered_events(writes: Sequence[Write]) -> None:
+    """Raise NotSupported for a change of an AuditEvent, whoever asks for it and on whatever way."""
+    if any(write.resource_type == AUDIT_EVENT and write.method != "POST" for write in writes):
+        raise _unalterable()
+
+
+def _unalterable() -> NotSupported:
+    message = "AuditEvents are added and never changed or removed"
+    return NotSupported(error("not-supported", message), allow=("GET", "HEAD"))
+
+
 def open_store(settings: Settings, mongo_url: str) -> Store:
     """Return the store in the database that `settings` name at `mongo_url`; nothing is sent yet."""
+    key = None if settings.encryption_key is None else settings.encryption_key.get_secret_value()
     return Store(
         mongo_url,
         settings.database,
@@ -354,4 +412,5 @@ def open_store(settings: Settings, mongo_url: str) -> Store:
         now=lambda: datetime.now(UTC),
         keeps_references=settings.referential_integrity == "enforce",
         limits=SearchLimits(settings.search_seconds, settings.scan_seconds, settings.max_scans),
+        audit_keys=keyring(key) if settings.is_audited else None,
     )

@@ -72,8 +72,10 @@ def post(path: str, body: bytes) -> bytes:
     return head.encode() + body
 
 
-async def repeat(port: int, requests: Sequence[bytes], connections: int, seconds: float) -> Result:
-    """Send `requests` round and round over `connections` for `seconds`; every answer must be a 200."""
+async def repeat(
+    port: int, requests: Sequence[bytes], connections: int, seconds: float, status: Sequence[int] = (200,)
+) -> Result:
+    """Send `requests` round and round over `connections` for `seconds`; every answer must be of a `status`."""
     latencies: list[float] = []
     end = time.perf_counter() + seconds
 
@@ -82,9 +84,9 @@ async def repeat(port: int, requests: Sequence[bytes], connections: int, seconds
         index = offset
         while time.perf_counter() < end:
             started = time.perf_counter()
-            status, _ = await connection.send(requests[index % len(requests)])
-            if status != 200:
-                raise RuntimeError(f"a request was answered with {status}")
+            answered, _ = await connection.send(requests[index % len(requests)])
+            if answered not in status:
+                raise RuntimeError(f"a request was answered with {answered}")
             latencies.append(time.perf_counter() - started)
             index += connections
         connection.close()

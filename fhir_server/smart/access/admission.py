@@ -19,7 +19,7 @@ from fhir_server.smart.access.roles import Matrix
 from fhir_server.smart.access.treatment import Treatment
 from fhir_server.smart.principal import Principal
 from fhir_server.store import Store
-from resources.operation_outcome import Unauthenticated, error
+from resources.operation_outcome import FhirError, Unauthenticated, error
 
 Authenticate = Callable[[str], Awaitable[Principal | None]]
 """From an access token to whom it stands for; None for one that is unknown, over or withdrawn."""
@@ -52,13 +52,22 @@ class Admission:
         if route.code in PUBLIC:
             return context
         principal = await self._principal(authorization)
+        if context.trail is not None:
+            context.trail.knows(principal)
         caller = await self._caller(principal, context.store, context.base_url, context.now())
+        if context.trail is not None and caller.emergencies:
+            context.trail.knows(principal, caller.emergencies)
         guard = await self._guard(caller)
         check(request, route, caller, guard)
 
         def match(entry: Request) -> Route:
             found = context.match(entry)
-            check(entry, found, caller, guard)
+            try:
+                check(entry, found, caller, guard)
+            except FhirError as failure:
+                if context.trail is not None:
+                    context.trail.refused(entry, found, failure)
+                raise
             return found
 
         return replace(context, store=context.store.guarded(guard), match=match, principal=principal)

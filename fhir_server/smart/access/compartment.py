@@ -26,7 +26,7 @@ def about_patients(resource_type: str, patients: Sequence[str], base_url: str) -
         return one_of("_id", patients)
     if resource_type == "Binary":
         return one_of(_BINARY, [f"Patient/{patient}" for patient in patients])
-    return _referring(_fields_of_patient(resource_type), "Patient", patients, base_url)
+    return _referring(fields_of_patient(resource_type), "Patient", patients, base_url)
 
 
 def of_practitioner(resource_type: str, practitioner: str, base_url: str) -> Condition:
@@ -42,11 +42,12 @@ def of_practitioner(resource_type: str, practitioner: str, base_url: str) -> Con
 
 def is_about_patients(resource_type: str) -> bool:
     """Tell whether resources of a type are about patients at all."""
-    return resource_type in {"Patient", "Binary"} or bool(_fields_of_patient(resource_type))
+    return resource_type in {"Patient", "Binary"} or bool(fields_of_patient(resource_type))
 
 
 @once_for_each_type
-def _fields_of_patient(resource_type: str) -> Sequence[Field]:
+def fields_of_patient(resource_type: str) -> Sequence[Field]:
+    """Return the fields whose references say which patients a resource of a type is about."""
     found = [field for field in fields(resource_type).get(_PATIENT, ()) if field.type == "reference"]
     return found or compartment_fields("Patient", resource_type)
 

@@ -1,0 +1,112 @@
+"""What a transaction sends to MongoDB: each write beside what was there before it.
+
+A version that is replaced moves to `history`, where deletions are kept too.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+
+from fhir_server.store.documents import (
+    HISTORY,
+    Document,
+    SequenceNumbers,
+    Write,
+    Written,
+    deletion_document,
+    live_document,
+    next_instant,
+    past_document,
+    version_of_live,
+    version_of_past,
+)
+from fhir_server.store.guarding import Guard
+from fhir_server.store.witnessing import Change, Witness
+from resources.operation_outcome import PreconditionFailed, PreconditionRequired, error
+
+
+class VersionReplaced(Exception):
+    """Somebody else changed a resource since the transaction was planned; plan again from the new version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Previous:
+    """The newest version of a resource before a transaction: what is current, or else its deletion."""
+
+    document: Document
+    is_live: bool
+
+
+class Changes:
+    """Collects what a transaction sends to MongoDB, so that each collection is written to once."""
+
+    def __init__(self, now: datetime, numbers: SequenceNumbers, guard: Guard | None) -> None:
+        """Stamp versions with `now`, number new resources by `numbers`, and allow what `guard` does."""
+        self._now = now
+        self._numbers = numbers
+        self._guard = guard
+        self.inserts: defaultdict[str, list[Document]] = defaultdict(list)
+        self.removals: defaultdict[str, list[str]] = defaultdict(list)
+        self._made: list[Change] = []
+
+    def add(self, write: Write, previous: Previous | None) -> Written:
+        """Add what `write` does, given the version before it; return what it will have become."""
+        live = previous.document if previous is not None and previous.is_live else None
+        if self._guard is not None:
+            # First of all, lest a precondition tells of what the caller may not see.
+            self._guard.check(write, None if live is None else live["resource"])
+        _check_preconditions(write, live)
+        updated = next_instant(self._now, previous.document["updated"] if previous else None)
+        if write.method == "DELETE":
+            return self._delete(write, live, updated)
+        number = previous.document["version"] + 1 if previous else 1
+        if write.number not in (None, number) or _is_relabelled(write, live):
+            raise VersionReplaced
+        sequence = previous.document["seq"] if previous else self._numbers.next()
+        document = live_document(write, number, updated, sequence)
+        self.inserts[write.resource_type].append(document)
+        if live is not None:
+            self.inserts[HISTORY].append(past_document(write.resource_type, live, updated))
+            self.removals[write.resource_type].append(write.id)
+        version = version_of_live(write.resource_type, document)
+        self._made.append(Change(write, None if live is None else live["resource"], version))
+        return Written(version, created=live is None)
+
+    def _delete(self, write: Write, live: Document | None, updated: datetime) -> Written:
+        if write.number is not None and (live is None or live["version"] + 1 != write.number):
+            raise VersionReplaced
+        if live is None:
+            return Written(None)
+        deletion = deletion_document(write.resource_type, live, updated)
+        self.inserts[HISTORY] += [past_document(write.resource_type, live, updated), deletion]
+        self.removals[write.resource_type].append(write.id)
+        version = version_of_past(deletion)
+        self._made.append(Change(write, live["resource"], version))
+        return Written(version)
+
+    def add_testimony(self, witness: Witness) -> None:
+        """Add what `witness` says of the changes that were added before, if there are any."""
+        for write in witness.testify(self._made) if self._made else ():
+            moment = next_instant(self._now, None)
+            self.inserts[write.resource_type].append(live_document(write, 1, moment, self._numbers.next()))
+
+
+def _check_preconditions(write: Write, live: Document | None) -> None:
+    where = f"{write.resource_type}/{write.id}"
+    if write.if_match is not None and (live is None or live["version"] != write.if_match):
+        raise PreconditionFailed(
+            error("conflict", f"{where} is not at version {write.if_match} any more (If-Match)")
+        )
+    if write.needs_if_match and write.if_match is None and live is not None:
+        raise PreconditionRequired(
+            error("required", f"{where} exists, and is changed with If-Match only: quote its ETag")
+        )
+    if write.must_be_new and live is not None:
+        raise PreconditionFailed(error("conflict", f"{where} exists already (If-None-Match: *)"))
+
+
+def _is_relabelled(write: Write, live: Document | None) -> bool:
+    """Tell whether `meta` is another one than the write was made from."""
+    if write.previous_meta is None or live is None:
+        return False
+    return bool(live["resource"]["meta"] != write.previous_meta)
