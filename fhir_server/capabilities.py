@@ -19,6 +19,7 @@ from fhir_server.search.known import supported_codes
 from fhir_server.search.results import RESULT_PARAMETERS
 from fhir_server.settings import Settings
 from fhir_server.smart.oauth.conformance import security
+from fhir_server.store.audit.log import AUDIT_EVENT
 from resources.compartments import compartment_urls
 from resources.custom_parameters import CustomParameters, custom_parameters
 from resources.definitions import resource_types
@@ -39,6 +40,8 @@ _TYPE_CODES = (
 )
 # https://hl7.org/fhir/R4/valueset-system-restful-interaction.html
 _SYSTEM_CODES = ("transaction", "batch", "search-system", "history-system")
+# What nobody may do with AuditEvents.
+_UNALTERABLE = frozenset({"update", "patch", "delete"})
 
 
 def capability_statement(base_url: str, settings: Settings, codes: frozenset[str]) -> dict[str, Any]:
@@ -119,17 +122,18 @@ def _resource(resource_type: str, base_url: str, settings: Settings, codes: froz
         if (one.on_type or one.on_instance or one.on_version)
         and (one.types == ANY_TYPE or resource_type in one.types)
     )
+    is_log = settings.is_audited and resource_type == AUDIT_EVENT
     resource = {
         "type": resource_type,
         "profile": f"http://hl7.org/fhir/StructureDefinition/{resource_type}",
-        "interaction": _interactions(_TYPE_CODES, codes),
+        "interaction": _interactions(_TYPE_CODES, codes - _UNALTERABLE if is_log else codes),
         "versioning": "versioned-update" if settings.require_if_match == "on" else "versioned",
         "readHistory": "vread" in codes,
-        "updateCreate": True,
+        "updateCreate": not is_log,
         "conditionalCreate": True,
         "conditionalRead": "full-support",
-        "conditionalUpdate": "conditional-update" in codes,
-        "conditionalDelete": settings.conditional_delete,
+        "conditionalUpdate": "conditional-update" in codes and not is_log,
+        "conditionalDelete": "not-supported" if is_log else settings.conditional_delete,
         "referencePolicy": ["literal", "logical", *_ENFORCED[settings.referential_integrity]],
         "searchInclude": list(include_values(resource_type)),
         "searchRevInclude": list(revinclude_values(resource_type)),

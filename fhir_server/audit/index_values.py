@@ -56,10 +56,9 @@ def index_values(access: Access, patient: str, references: Sequence[str], found:
     values = {
         **frame,
         "date": {"lo": moment, "hi": moment + _MILLISECOND},
+        "entity": names,
         _MODIFIERS: [*frame.get(_MODIFIERS, ()), *identifiers],
     }
-    if names:
-        values["entity"] = names
     if patients:
         values["patient"] = list(dict.fromkeys(patients))
     return values

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fhir_server.smart.access.compartment import fields_of_patient
+from fhir_server.store.witnessing import Change
 from resources.custom_parameters import once_for_each_type
 from resources.fhirpath.element_paths import ElementIs, Step
 from resources.references import is_id
@@ -28,6 +29,15 @@ def patients_of(resource: Mapping[str, Any], base_url: str) -> tuple[str, ...]:
     for steps in _paths(resource_type):
         found += [element.get("reference") for element in _at(resource, steps) if isinstance(element, dict)]
     return _ids(found, base_url) if found else ()
+
+
+def patients_of_change(change: Change, base_url: str) -> tuple[str, ...]:
+    """Return the ids of the patients that a resource was about before a change, or is afterwards."""
+    found: dict[str, None] = {}
+    for resource in (change.before, change.after.resource):
+        if resource is not None:
+            found |= dict.fromkeys(patients_of(resource, base_url))
+    return tuple(found)
 
 
 @once_for_each_type

@@ -3,11 +3,12 @@
 https://hl7.org/fhir/R4/provenance.html, https://hl7.org/fhir/R4/provenance.html#header
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
 from fhir_server.audit.actor import Actor, coded, who
+from fhir_server.audit.patients import patients_of_change
 from fhir_server.store import instant
 from fhir_server.store.witnessing import Change
 from resources import json_format
@@ -35,7 +36,8 @@ def provenances(
 ) -> Iterable[Resource]:
     """Yield the Provenances of changes, without ids: `sent` if the client gave one, else our own.
 
-    A change that a Provenance among the changes themselves tells of needs no other.
+    A change that a Provenance among the changes themselves tells of needs no other. Each of our own is about
+    one patient at most, lest one who sees it learns of another.
     """
     told = _told_of(changes)
     listed = [
@@ -44,13 +46,23 @@ def provenances(
         if change.write.resource_type not in _NOT_TOLD_OF
         and f"{change.write.resource_type}/{change.write.id}" not in told
     ]
-    if sent is not None and listed:
-        yield {**sent, "target": [_target(change) for change in listed]}
+    if sent is not None:
+        if listed:
+            yield {**sent, "target": [{"reference": change.after.location} for change in listed]}
         return
-    for activity in ("CREATE", "UPDATE", "DELETE"):
-        targets = [_target(change) for change in listed if _activity(change) == activity]
+    for (activity, _), targets in _by_activity_and_patient(listed, actor.base_url).items():
         for start in range(0, len(targets), _MOST_TARGETS):
             yield _provenance(targets[start : start + _MOST_TARGETS], activity, actor, moment)
+
+
+def _by_activity_and_patient(
+    changes: Iterable[Change], base_url: str
+) -> Mapping[tuple[Activity, str], Sequence[str]]:
+    found: dict[tuple[Activity, str], list[str]] = {}
+    for change in changes:
+        for patient in patients_of_change(change, base_url) or ("",):
+            found.setdefault((_activity(change), patient), []).append(change.after.location)
+    return found
 
 
 def _told_of(changes: Sequence[Change]) -> set[str]:
@@ -64,20 +76,16 @@ def _told_of(changes: Sequence[Change]) -> set[str]:
     return found
 
 
-def _target(change: Change) -> dict[str, str]:
-    return {"reference": change.after.location}
-
-
 def _activity(change: Change) -> Activity:
     if change.write.method == "DELETE":
         return "DELETE"
     return "CREATE" if change.before is None else "UPDATE"
 
 
-def _provenance(targets: Sequence[dict[str, str]], activity: str, actor: Actor, moment: datetime) -> Resource:
+def _provenance(targets: Sequence[str], activity: str, actor: Actor, moment: datetime) -> Resource:
     return {
         "resourceType": "Provenance",
-        "target": list(targets),
+        "target": [{"reference": target} for target in targets],
         "recorded": instant(moment),
         "activity": {"coding": [{"system": _DATA_OPERATION, "code": activity}]},
         "agent": list(_agents(actor)),

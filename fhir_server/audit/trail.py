@@ -8,7 +8,7 @@ from typing import Any
 from fhir_server.audit.actor import actor_of
 from fhir_server.audit.disclosure import Touched, add, asked_about, disclosed
 from fhir_server.audit.events import FAILED, REFUSED, SUCCESS, Access
-from fhir_server.audit.patients import patients_of
+from fhir_server.audit.patients import patients_of, patients_of_change
 from fhir_server.audit.patterns import pattern_of
 from fhir_server.audit.provenance import provenances
 from fhir_server.audit.recorder import Recorder, as_write, as_writes
@@ -66,7 +66,8 @@ class Trail:
 
     def recorded(self, route: Route) -> Route:
         """Return `route` so that what it answers, or refuses, is on record."""
-        if self._recorder is None or route.code in _UNRECORDED:
+        recorder = self._recorder
+        if recorder is None or route.code in _UNRECORDED:
             return route
 
         async def handler(request: Request, context: Context) -> Response:
@@ -76,6 +77,8 @@ class Trail:
                 self.refused(request, route, failure)
                 raise
             self._answered(request, route, response)
+            if route.code == "operation" and not route.is_safe:
+                await recorder.flush()  # what it changed is not told of in a transaction
             return response
 
         return replace(route, handler=handler)
@@ -102,11 +105,8 @@ class Trail:
         base_url = self._actor.base_url
         found: dict[str, Touched] = {}
         for change in changes:
-            patients: dict[str, None] = {}
-            for resource in (change.before, change.after.resource):
-                if resource is not None:
-                    patients |= dict.fromkeys(patients_of(resource, base_url))
-            add(found.setdefault(_code_of(change), {}), change.after.location, tuple(patients))
+            patients = patients_of_change(change, base_url)
+            add(found.setdefault(_code_of(change), {}), change.after.location, patients)
         return found
 
     def _answered(self, request: Request, route: Route, response: Response) -> None:
@@ -114,7 +114,17 @@ class Trail:
         if route.code in _WRITES and not found_already:
             return
         code = "read" if found_already else route.code
-        self._add(code, request, disclosed(request, response, self._actor.base_url, self._patients))
+        touched = disclosed(request, response, self._actor.base_url, self._patients)
+        if code == "operation" and len(request.path) > 2:
+            self._add_called_on(request.path, touched)
+        self._add(code, request, touched)
+
+    def _add_called_on(self, path: tuple[str, ...], touched: Touched) -> None:
+        """Add the resource that an operation was called on, if its answer does not have it."""
+        reference = f"{path[0]}/{path[1]}"
+        if not any(reference in told for told in touched.values()):
+            resource = self._seen.get((path[0], path[1]), {"resourceType": path[0], "id": path[1]})
+            add(touched, reference, self._patients(resource))
 
     def _patients(self, resource: Resource) -> tuple[str, ...]:
         base_url = self._actor.base_url

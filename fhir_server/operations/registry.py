@@ -19,6 +19,7 @@ from fhir_server.operations.meta_add import META_ADD
 from fhir_server.operations.meta_delete import META_DELETE
 from fhir_server.operations.operation import Operation
 from fhir_server.operations.reindex import REINDEX, REINDEX_CANCEL, REINDEX_STATUS
+from fhir_server.operations.verify import VERIFY
 from resources.operation_outcome import NotSupported, ResourceNotFound, error
 
 _OFFERED: tuple[Operation, ...] = (
@@ -37,6 +38,7 @@ _OFFERED: tuple[Operation, ...] = (
     REINDEX,
     REINDEX_CANCEL,
     REINDEX_STATUS,
+    VERIFY,
 )
 
 OPERATIONS: Mapping[str, Operation] = {operation.definition: operation for operation in _OFFERED}

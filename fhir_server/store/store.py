@@ -272,12 +272,15 @@ class Store:
             change = relabelling(self._guard, resource_type, resource_id, change)
         with translated_failures():
             try:
-                return await change_meta(self._database, resource_type, resource_id, number, change)
+                version = await change_meta(self._database, resource_type, resource_id, number, change)
             except OperationFailure as failure:
                 if not is_stale(failure):
                     raise
                 using(await self._registry.refresh())
-                return await change_meta(self._database, resource_type, resource_id, number, change)
+                version = await change_meta(self._database, resource_type, resource_id, number, change)
+        if self._witness is not None and version is not None and version.resource is not None:
+            self._witness.saw(version.resource)
+        return version
 
     async def matching_ids(self, resource_type: str, condition: dict[str, Any], limit: int) -> list[str]:
         """Return the ids of up to `limit` resources whose documents match the MongoDB filter `condition`."""

@@ -30,7 +30,7 @@ from tests.bench.traffic import Result, repeat
 
 _PATIENTS = 200
 _OBSERVATIONS = 20
-_ROUNDS = 9
+_ROUNDS = 7
 _SECONDS = 2.0
 _TOKEN = "b" * 43
 
