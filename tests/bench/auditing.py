@@ -1,8 +1,8 @@
 """`python -m tests.bench.auditing`: what the audit log costs those who read and write.
 
 Two servers on one database, one of which puts on record what is done, answer the same requests in turns, each
-with a token of the authorization server. The load is one connection (what a client waits) and 16 of them (what
-a process can take). The figures are the medians of the rounds, and the ratios those of each round by itself.
+with a token of the authorization server. The load is one connection (what a client waits) and 16 of them
+(what a process can take). The figures are the medians of the rounds, the ratios those within each round.
 """
 
 import asyncio

@@ -75,7 +75,7 @@ def post(path: str, body: bytes) -> bytes:
 async def repeat(
     port: int, requests: Sequence[bytes], connections: int, seconds: float, status: Sequence[int] = (200,)
 ) -> Result:
-    """Send `requests` round and round over `connections` for `seconds`; every answer must be of a `status`."""
+    """Send `requests` round and round over `connections` for `seconds`; answers must be of a `status`."""
     latencies: list[float] = []
     end = time.perf_counter() + seconds
 

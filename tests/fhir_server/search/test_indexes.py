@@ -5,6 +5,8 @@ from fhir_server.search.fields import fields, kept_fields
 from fhir_server.search.indexes import MOST_INDEXES, IndexSpecification, index_specifications
 from resources.definitions import resource_types
 
+_OF_EVENTS = ("date", "patient", "agent", "entity", "outcome", "subtype", "seq", "updated")
+
 
 def _of(resource_type: str, name: str) -> IndexSpecification:
     return next(index for index in index_specifications(resource_type) if index.name == name)
@@ -20,13 +22,18 @@ def test_limits() -> None:
 
 
 def test_each_parameter() -> None:
-    """Each parameter that has a field has an index that begins with it and holds only what has a value."""
+    """Each parameter that has a field has an index that begins with it and holds only what has a value.
+
+    AuditEvents, which are written with nearly everything, have those that auditors mostly ask by.
+    """
     for resource_type in resource_types():
         found = index_specifications(resource_type)
         for path in (
             *(field.path for listed in fields(resource_type).values() for field in listed),
             *(kept.path for kept in combinations(resource_type)),
         ):
+            if resource_type == "AuditEvent" and path.removeprefix("search.") not in _OF_EVENTS:
+                continue
             firsts = [index.keys[0][0] for index in found]
             assert path == "_id" or any(f"{first}.".startswith(f"{path}.") for first in firsts), path
         for index in found:

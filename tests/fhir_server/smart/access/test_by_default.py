@@ -19,7 +19,7 @@ _OPEN = {"/metadata"}
 # Health; what applications and people come in by, which is tested with the authorization server and accounts.
 _BESIDE = ("/health/", "/oauth/", "/auth/", "/.well-known/", "/fhir/.well-known/")
 _PLACES = {"{type}": "Patient", "{id}": "1", "{vid}": "1", "{job}": "1", "{member}": "Observation"}
-_LEVELS = ("", "/Patient", "/Patient/1", "/Encounter/1", "/Observation", "/Composition/1")
+_LEVELS = ("", "/Patient", "/Patient/1", "/Encounter/1", "/Observation", "/Composition/1", "/AuditEvent")
 
 
 def _addresses() -> Iterator[tuple[str, str]]:
