@@ -18,6 +18,7 @@ from fhir_server.audit.provenance import sent_provenance
 from fhir_server.audit.recorder import Recorder
 from fhir_server.audit.trail import Trail
 from fhir_server.binary_content import is_read_of_binary, is_write_of_binary, sent_binary, wants_content
+from fhir_server.bundle_requests import is_reading
 from fhir_server.context import Context, Request, Response, Route
 from fhir_server.errors import error_response
 from fhir_server.formats import JSON, accepted_format, best_format, sent_format
@@ -190,7 +191,7 @@ class _Exchange:
             self._context = await self._admission.admitted(request, route, authorization, self._context)
         if self._recorder is not None and self.resource_type == AUDIT_EVENT:
             await self._recorder.flush()  # lest whoever asks misses what happened just now
-        if self._context.trail is not None and _PROVENANCE in self._headers:
+        if self._context.trail and _PROVENANCE in self._headers and not is_reading(request, route):
             self._context.trail.provenance = sent_provenance(self._headers[_PROVENANCE])
         if request.method in ("POST", "PUT", "PATCH"):
             request = self._with_body(request, await self._body(receive))

@@ -1,6 +1,7 @@
 """create and conditional create (https://hl7.org/fhir/R4/http.html#create)."""
 
 import asyncio
+import json
 
 import httpx
 import pytest
@@ -55,16 +56,42 @@ def test_what_is_not_a_valid_patient_is_refused(
     assert client.get("/Patient/_history").json().get("entry", []) == before
 
 
+@pytest.mark.feature("http.headers.provenance")
 @pytest.mark.parametrize(
-    ("method", "path"), [("POST", "/Patient"), ("PUT", "/Patient/p"), ("DELETE", "/Patient/p")]
+    ("method", "path", "version"),
+    [
+        ("POST", "/Patient", 1),
+        ("PUT", "/Patient/told", 1),
+        ("PUT", "/Patient/told", 2),
+        ("DELETE", "/Patient/told", 3),
+    ],
 )
-def test_a_provenance_in_a_header_is_refused(client: httpx.Client, method: str, path: str) -> None:
-    """https://hl7.org/fhir/R4/provenance.html#header: one that would not be kept is not passed over."""
-    header = {"x-provenance": '{"resourceType": "Provenance"}'}
-    answer = client.request(method, path, json=PATIENT, headers=header)
-    assert answer.status_code == 400
-    assert "transaction" in answer.json()["issue"][0]["diagnostics"]
+def test_a_provenance_in_a_header(client: httpx.Client, method: str, path: str, version: int) -> None:
+    """https://hl7.org/fhir/R4/provenance.html#header: it is stored with what is written, as its target."""
+    sent = {
+        "resourceType": "Provenance",
+        "recorded": "2026-11-27T10:00:00Z",
+        "agent": [{"who": {"display": f"{method} {version}"}}],
+    }
+    header = {"x-provenance": json.dumps(sent)}
     assert client.get("/Patient", headers=header).status_code == 200
+    person = PATIENT if method == "POST" else {**PATIENT, "id": "told"}
+    answer = client.request(method, path, json=person, headers=header)
+    address = path[1:] if method != "POST" else f"Patient/{answer.json()['id']}"
+    found = client.get(f"/Provenance?target={address}&_sort=-_lastUpdated").json()["entry"][0]["resource"]
+    assert found["agent"] == sent["agent"]
+    assert found["target"] == [{"reference": f"{address}/_history/{version}"}]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+@pytest.mark.parametrize("header", ["x", '{"resourceType": "Provenance"}', '{"resourceType": "Patient"}'])
+def test_what_is_no_provenance_in_a_header(client: httpx.Client, header: str, method: str) -> None:
+    """It is refused, and nothing is written."""
+    before = client.get("/Patient/_history").json()["total"]
+    path = "/Patient" if method == "POST" else "/Patient/p"
+    answer = client.request(method, path, json=PATIENT, headers={"x-provenance": header})
+    assert answer.status_code in (400, 422)
+    assert client.get("/Patient/_history").json()["total"] == before
 
 
 @pytest.mark.feature("http.conditional.create")
