@@ -109,13 +109,13 @@ def create_app(
     endpoint = FhirEndpoint(store, settings, jobs, admission, recorder, prefix=_FHIR_PATH)
     app.router.routes += [Route(_FHIR_PATH, endpoint), Mount(_FHIR_PATH, endpoint)]
     is_registered = None if accounts is None else store.oauth.clients.has_origin
-    guarded = app if admission is not None else _without_tokens(app)
+    guarded = app if admission is not None else _without_tokens(app, settings)
     return Gate(guarded, settings, prefix=_FHIR_PATH, is_registered=is_registered)
 
 
-def _without_tokens(app: FastAPI) -> LoopbackOnly:
+def _without_tokens(app: FastAPI, settings: Settings) -> LoopbackOnly:
     structlog.get_logger().warning("no request needs a token: all records are open to this machine")
-    return LoopbackOnly(app)
+    return LoopbackOnly(app, settings.base_url)
 
 
 def _recorder(store: Store) -> Recorder | None:

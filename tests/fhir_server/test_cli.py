@@ -173,7 +173,7 @@ def test_a_request_under_way_is_finished(tmp_path: Path, workers: int) -> None:
     """A client that was sending when the server was told to stop gets its answer, and the data are kept."""
     with _serving(tmp_path, "--workers", str(workers)) as served:
         with socket.create_connection(("127.0.0.1", served.port), timeout=30) as connection:
-            head = f"POST /fhir/Patient HTTP/1.1\r\nHost: x\r\nContent-Length: {len(_PATIENT)}\r\n"
+            head = f"POST /fhir/Patient HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(_PATIENT)}\r\n"
             connection.sendall(head.encode() + b"Content-Type: application/fhir+json\r\n\r\n" + _PATIENT[:9])
             time.sleep(0.3)
             served.process.terminate()

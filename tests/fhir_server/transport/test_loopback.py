@@ -63,7 +63,7 @@ def _status(server: tuple[str, int | None] | None, **scope: Any) -> int:
         "headers": [],
         **scope,
     }
-    asyncio.run(LoopbackOnly(application)(told, receive, send))
+    asyncio.run(LoopbackOnly(application, "https://fhir.example.org/fhir")(told, receive, send))
     return statuses[0]
 
 
@@ -84,6 +84,25 @@ def test_only_what_comes_by_them_is_answered(server: tuple[str, int | None] | No
     assert _status(server) == status
     forged = [(b"host", b"127.0.0.1"), (b"x-forwarded-for", b"127.0.0.1")]
     assert _status(server, headers=forged, client=("127.0.0.1", 9)) == status
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        (b"127.0.0.1:8000", 200),
+        (b"[::1]:8000", 200),
+        (b"LOCALHOST", 200),
+        (b"fhir.example.org", 200),
+        (b"attacker.example", 403),
+        (b"attacker.example:8000", 403),
+        (b"127.0.0.1.attacker.example", 403),
+        (b"attacker_1.example.", 403),
+    ],
+    ids=lambda value: str(value),
+)
+def test_a_page_of_another_site_is_refused(host: bytes, status: int) -> None:
+    """Its name may lead to this machine, but it is the name that the browser sends; a proxy's is set."""
+    assert _status(("127.0.0.1", 8000), headers=[(b"host", host)]) == status
 
 
 def test_the_application_itself_keeps_to_it(settings: Settings) -> None:

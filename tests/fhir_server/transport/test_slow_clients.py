@@ -67,11 +67,11 @@ def _drip(port: int, beginning: bytes, drop: bytes) -> tuple[bytes, float]:
     return answer, time.monotonic() - started
 
 
-HEAD = b"POST /fhir/Patient HTTP/1.1\r\nHost: x\r\nContent-Type: application/fhir+json\r\n"
+HEAD = b"POST /fhir/Patient HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/fhir+json\r\n"
 SLOW = {
     "a head, byte by byte": (b"GET /fhir/Patient?", b"a"),
-    "headers, one by one": (b"GET /fhir/metadata HTTP/1.1\r\nHost: x\r\n", b"X-Slow: 1\r\n"),
-    "a head that stops": (b"GET /fhir/metadata HTTP/1.1\r\nHost: x\r\n", b""),
+    "headers, one by one": (b"GET /fhir/metadata HTTP/1.1\r\nHost: localhost\r\n", b"X-Slow: 1\r\n"),
+    "a head that stops": (b"GET /fhir/metadata HTTP/1.1\r\nHost: localhost\r\n", b""),
     "a body, byte by byte": (HEAD + b"Content-Length: 100000\r\n\r\n{", b" "),
     "a body that stops": (HEAD + b"Content-Length: 100000\r\n\r\n{", b""),
     "chunks, one by one": (HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", b"1\r\n \r\n"),
@@ -106,7 +106,7 @@ def test_line_ends_behind_an_answer_do_not_keep_a_connection(port: int) -> None:
 
 def test_the_rest_of_a_refused_body_does_not_keep_a_connection(port: int) -> None:
     """Who got an answer before the end of the body is not waited for any longer either."""
-    head = b"POST /fhir/Nonsense HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n"
+    head = b"POST /fhir/Nonsense HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n"
     answer, seconds = _drip(port, head, b" ")
     assert answer.startswith(b"HTTP/1.1 404 ")
     assert answer.count(b"HTTP/1.1") == 1
