@@ -3,11 +3,12 @@
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+CLIENTS := tests/clients/node_modules
 
 # Given to the program that a command runs: make run ARGS="--port 8080", make test ARGS="-k history"
 ARGS ?=
 
-.PHONY: help install run test lint bench clean
+.PHONY: help install run test clients lint bench clean
 
 help:  ## List these commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -25,6 +26,15 @@ run: $(INSTALLED)  ## Start MongoDB and the server, with the demo hospital if th
 test: $(INSTALLED)  ## Run the tests, on a real MongoDB
 	$(BIN)/python -m pytest $(ARGS)
 
+clients: $(INSTALLED) $(CLIENTS)/.installed  ## Bring what the tests of real clients need, as root on Debian: Chromium and npm packages
+	$(call apt_install,chromium,chromium fonts-dejavu-core)
+
+# The tests run these packages in a browser, as they are: none of their scripts, and no packages for other platforms.
+$(CLIENTS)/.installed: tests/clients/package.json
+	$(call apt_install,npm,npm)
+	npm install --prefix tests/clients --no-package-lock --ignore-scripts --omit=peer --omit=optional --no-audit --no-fund --loglevel=error
+	@touch $@
+
 lint: $(INSTALLED)  ## Check style, types, the direction of imports, and for what is unsafe
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -36,7 +46,7 @@ bench: $(INSTALLED)  ## Measure each figure beside its floor, as JSON and as a t
 	$(BIN)/python -m tests.bench $(ARGS)
 
 clean:  ## Remove .venv and what tools left; the records in .fhir-data stay
-	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CLIENTS) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The first Python that is new enough: PYTHON if it is given, else the system's, else a versioned one.
@@ -46,4 +56,11 @@ define choose_python
 	python=; \
 done; \
 [ -n "$$python" ] || { echo "Python 3.11, 3.12 or 3.13 is needed: make install PYTHON=/path/to/python3" >&2; exit 1; }
+endef
+
+# Install a package of Debian for a command that is not there: apt_install,command,package.
+define apt_install
+@command -v $(1) >/dev/null || { \
+	[ "$$(id -u)" = 0 ] || { echo "$(1) is missing: sudo apt-get install $(2)" >&2; exit 1; }; \
+	apt-get update --quiet=2 && DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet=2 --no-install-recommends $(2) >/dev/null; }
 endef

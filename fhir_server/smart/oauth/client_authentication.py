@@ -11,7 +11,7 @@ from datetime import datetime
 from urllib.parse import unquote_plus
 
 from fhir_server.smart.oauth.assertions import ASSERTION_TYPE, check_assertion, claimed_client_id
-from fhir_server.smart.oauth.errors import OAuthError, invalid_client, invalid_request
+from fhir_server.smart.oauth.errors import OAuthError, invalid_client, invalid_grant, invalid_request
 from fhir_server.smart.oauth.key_sets import KeySets
 from fhir_server.smart.oauth.registration import SECRET_METHODS
 from fhir_server.smart.oauth.secrets import hashed
@@ -31,9 +31,11 @@ async def authenticated_client(
 ) -> Client:
     """Return the application that sent `form` with the header `authorization`.
 
-    A public one just names itself. An application must prove itself in the way that it registered, and in no
-    other, lest a stolen name be enough. Raises OAuthError `invalid_client`, or `invalid_request` for a
-    request that proves itself in two ways.
+    A public one just names itself, or is the one whose refresh token it sends: SMART has no `client_id` in
+    that request (https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html#request-6). An application must
+    prove itself in the way that it registered, and in no other, lest a stolen name be enough. Raises
+    OAuthError `invalid_client`, `invalid_request` for a request that proves itself in two ways, or
+    `invalid_grant` for an unknown refresh token of somebody who says no name.
     """
     ways = [authorization is not None, "client_secret" in form, "client_assertion" in form]
     if sum(ways) > 1:
@@ -45,7 +47,7 @@ async def authenticated_client(
         if form.get("client_id", client_id) != client_id:
             raise invalid_request("The form names another application than the header")
     else:
-        client_id, secret = form.get("client_id", ""), form.get("client_secret")
+        client_id, secret = form.get("client_id") or await _owner(form, store), form.get("client_secret")
     client = await store.clients.get(client_id)
     if client is None or not _proves(client, secret):
         raise invalid_client(_UNKNOWN)
@@ -62,6 +64,16 @@ def claimed_client(authorization: str | None, form: Mapping[str, str]) -> str:
         return "" if authorization is None else _basic(authorization)[0]
     except OAuthError:
         return ""
+
+
+async def _owner(form: Mapping[str, str], store: OAuthStore) -> str:
+    """Return which application the refresh token of a form was given to; "" where there is none in it."""
+    if form.get("grant_type") != "refresh_token":
+        return ""
+    token = await store.grants.refresh_token(hashed(form.get("refresh_token", "")))
+    if token is None:
+        raise invalid_grant("The refresh token is unknown")
+    return token.client_id
 
 
 def _proves(client: Client, secret: str | None) -> bool:

@@ -44,15 +44,17 @@ async def launch(server: AuthorizationServer, request: Request) -> Response:
     given = dict(await form_pairs(request) if is_form else query_pairs(request))
     session = await server.accounts.session_of(request)
     if session is None:
-        named = [(name, given[name]) for name in _NAMED if name in given]
-        return server.accounts.sign_in(request, f"{LAUNCH_PATH}?{urlencode(named)}")
+        named = urlencode([(name, given[name]) for name in _NAMED if name in given])
+        return server.accounts.sign_in(request, f"{LAUNCH_PATH}?{named}" if named else LAUNCH_PATH)
     if is_form and not await server.accounts.is_genuine(request, session, given.get("csrf_token", "")):
         return server.accounts.page(request, "oauth/expired.html", status=403)
     store = await seen_by_person(server, request, session.person)
     chart = await _chart(store, session, given, server.addresses(request).fhir)
     if is_form and "client" in given:
         return await _open(server, request, session, chart, given["client"])
-    return await _page(server, request, session, chart, await _found(store, session, given))
+    search = given.get("search", "")
+    found = await _found(store, session, search)
+    return await _page(server, request, session, chart, found, search=search)
 
 
 async def launchable(server: AuthorizationServer) -> list[Client]:
@@ -80,10 +82,10 @@ async def _chart(store: Store, session: Session, given: Mapping[str, str], fhir_
     return _Chart(patient, encounters, None if found is None else found.id)
 
 
-async def _found(store: Store, session: Session, given: Mapping[str, str]) -> list[FoundPatient]:
+async def _found(store: Store, session: Session, search: str) -> list[FoundPatient]:
     person = session.person
     if person.is_staff:
-        return await find_patients(store, given.get("search", ""), MOST_FOUND)
+        return await find_patients(store, search, MOST_FOUND)
     own = [await patient_called(store, patient) for patient in person.records]
     return [patient for patient in own if patient is not None]
 
@@ -93,7 +95,9 @@ async def _page(
     request: Request,
     session: Session,
     chart: _Chart,
-    found: Sequence[FoundPatient],
+    found: Sequence[FoundPatient] = (),
+    *,
+    search: str = "",
     status: int = 200,
 ) -> Response:
     applications = [
@@ -110,7 +114,7 @@ async def _page(
         "most": MOST_FOUND,
         "most_encounters": MOST_SHOWN,
         "person": session.person,
-        "searched": request.method == "POST" and chart.patient is None,
+        "search": search,
         "was_refused": status != 200,
     }
     return server.accounts.page(request, "oauth/launch.html", status=status, values=values)
@@ -126,7 +130,7 @@ async def _open(
     """
     client = next((one for one in await launchable(server) if one.id == client_id), None)
     if client is None:
-        return await _page(server, request, session, chart, (), status=422)
+        return await _page(server, request, session, chart, status=422)
     patient = None if chart.patient is None else chart.patient.id
     handle = await create_launch(
         server, session.person.account_id, patient=patient, encounter=chart.encounter, client_id=client.id

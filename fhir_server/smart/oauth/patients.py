@@ -68,7 +68,7 @@ def _found(patient: Mapping[str, Any]) -> FoundPatient:
         patient["id"],
         _name(patient),
         patient.get("birthDate", ""),
-        patient.get("gender", ""),
+        "" if patient.get("gender") == "unknown" else patient.get("gender", ""),
         identifiers[0] if identifiers else "",
     )
 

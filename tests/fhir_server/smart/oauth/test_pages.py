@@ -28,7 +28,7 @@ _LAUNCH_PAGE = {
     "most": 20,
     "most_encounters": 20,
     "person": DOCTOR,
-    "searched": False,
+    "search": _HOSTILE,
     "was_refused": False,
 }
 
@@ -61,6 +61,8 @@ def test_the_consent_page_shows_each_scope(world: World) -> None:
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
     assert response.headers["cache-control"] == "no-store"
+    # With no-referrer browsers would not say that our own forms are ours.
+    assert response.headers["referrer-policy"] == "same-origin"
 
 
 def test_an_application_that_nobody_checked_is_marked(world: World) -> None:

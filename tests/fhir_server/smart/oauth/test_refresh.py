@@ -34,6 +34,29 @@ def test_a_refresh_gives_new_tokens_of_the_same_kind(world: World) -> None:
     assert world.principal(second["access_token"]).patient == "anna"
 
 
+def test_a_public_application_need_not_name_itself(world: World) -> None:
+    """Its refresh token is enough; a second use is noticed all the same."""
+    client_id = world.app().client.id
+    first = world.tokens(client_id, PATIENT, scope=_OFFLINE)["refresh_token"]
+    answer = world.refresh("", first)
+    assert answer.status_code == 200
+    assert world.refresh("", first).json()["error"] == "invalid_grant"
+    assert world.principal(answer.json()["access_token"]) is None
+    assert world.refresh("", "unknown").json()["error"] == "invalid_grant"
+
+
+def test_a_refresh_token_is_no_proof_of_an_application_that_has_one(world: World) -> None:
+    """Whoever steals it from an application with a secret cannot leave the secret out."""
+    registered = world.app(token_endpoint_auth_method="client_secret_post")
+    client_id, secret = registered.client.id, registered.secret
+    code = world.code(client_id, PATIENT, scope=_OFFLINE)
+    token = world.exchange(client_id, code, client_secret=secret).json()["refresh_token"]
+    for name in ("", client_id):
+        refused = world.refresh(name, token)
+        assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")
+    assert world.refresh(client_id, token, client_secret=secret).status_code == 200
+
+
 def test_without_the_scope_there_is_no_refresh_token(world: World) -> None:
     """An application that asked for no staying access gets none."""
     assert "refresh_token" not in world.tokens(world.app().client.id, PATIENT, scope="patient/*.rs")
