@@ -19,10 +19,12 @@ from starlette.routing import Mount, Route
 from fhir_server import __version__
 from fhir_server.asynchronous.jobs import Jobs
 from fhir_server.audit.recorder import Recorder
+from fhir_server.audit.security_events import recording
 from fhir_server.endpoint import FhirEndpoint
 from fhir_server.formats import JSON
 from fhir_server.identifiers import new_id
 from fhir_server.logs import configure_logs
+from fhir_server.processes.announcement import local_base_url
 from fhir_server.reindexing.walk import Pace
 from fhir_server.reindexing.worker import ReindexWorker
 from fhir_server.settings import Settings
@@ -32,7 +34,7 @@ from fhir_server.smart.access.roles import load_matrix
 from fhir_server.smart.access.treatment import Treatment
 from fhir_server.smart.accounts.people import People
 from fhir_server.smart.accounts.routes import account_desk, account_routes
-from fhir_server.smart.events import record_in_log
+from fhir_server.smart.events import Record, record_in_log
 from fhir_server.smart.oauth.accounts import Accounts
 from fhir_server.smart.oauth.principals import principal_of
 from fhir_server.smart.oauth.routes import authorization_server, oauth_routes
@@ -97,15 +99,16 @@ def create_app(
     )
     app.add_exception_handler(HTTPException, _outcome_of_framework)
     _add_health(app, store, worker)
+    record = _record(store, settings, recorder)
     if settings.auth == "on" and accounts is None:
-        desk = account_desk(store.accounts, settings, record_in_log)
+        desk = account_desk(store.accounts, settings, record)
         accounts = People(store.accounts, desk.sessions, desk.now)
         app.router.routes += account_routes(desk)
     if accounts is not None:
         authenticate = _by_own_tokens(store, accounts)
     admission = None if authenticate is None else _admission(store, settings, authenticate)
     if accounts is not None and admission is not None:
-        app.router.routes += _authorization_routes(store, settings, accounts, admission)
+        app.router.routes += _authorization_routes(store, settings, accounts, admission, record)
     endpoint = FhirEndpoint(store, settings, jobs, admission, recorder, prefix=_FHIR_PATH)
     app.router.routes += [Route(_FHIR_PATH, endpoint), Mount(_FHIR_PATH, endpoint)]
     is_registered = None if accounts is None else store.oauth.clients.has_origin
@@ -116,6 +119,14 @@ def create_app(
 def _without_tokens(app: FastAPI, settings: Settings) -> LoopbackOnly:
     structlog.get_logger().warning("no request needs a token: all records are open to this machine")
     return LoopbackOnly(app, settings.base_url)
+
+
+def _record(store: Store, settings: Settings, recorder: Recorder | None) -> Record:
+    """Return what takes security events: the audit log, and the log of the process in any case."""
+    if recorder is None:
+        return record_in_log
+    base_url = settings.base_url or local_base_url(settings, settings.port)
+    return recording(recorder.record, store.accounts.get, base_url, record_in_log)
 
 
 def _recorder(store: Store) -> Recorder | None:
@@ -131,12 +142,12 @@ def _by_own_tokens(store: Store, accounts: Accounts) -> Authenticate:
 
 
 def _authorization_routes(
-    store: Store, settings: Settings, accounts: Accounts, admission: Admission
+    store: Store, settings: Settings, accounts: Accounts, admission: Admission, record: Record
 ) -> list[Route]:
     async def seen_by(principal: Principal, base_url: str) -> Store:
         return await admission.seen_by(principal, store, base_url, datetime.now(UTC))
 
-    return oauth_routes(authorization_server(store, settings, accounts, seen_by, record_in_log))
+    return oauth_routes(authorization_server(store, settings, accounts, seen_by, record))
 
 
 def _admission(store: Store, settings: Settings, authenticate: Authenticate) -> Admission:

@@ -83,6 +83,16 @@ def agents(actor: Actor, *, sends: bool, is_emergency: bool) -> list[dict[str, A
     return [*found, client, server]
 
 
+def person_and_address(actor: Actor) -> list[dict[str, Any]]:
+    """Return the elements of `AuditEvent.agent` for what is not an exchange with the FHIR interface."""
+    found = [] if actor.account_id is None else [_person(actor, sends=True, is_emergency=False)]
+    client: dict[str, Any] = {"who": {"identifier": {"value": actor.client_id or "unknown"}}}
+    client["requestor"] = actor.account_id is None
+    if actor.address:
+        client["network"] = {"address": actor.address, "type": _IP_ADDRESS}
+    return [*found, client] if actor.client_id or actor.address or not found else found
+
+
 def _person(actor: Actor, *, sends: bool, is_emergency: bool) -> dict[str, Any]:
     person: dict[str, Any] = {"type": _concept(_AUTHOR if sends else _RECIPIENT)}
     if actor.roles:

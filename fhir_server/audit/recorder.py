@@ -6,7 +6,7 @@ What changes something is not told of here: its events are stored with the chang
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -89,12 +89,12 @@ class Recorder:
         """Have what transactions stored sealed soon."""
         self._awake.set()
 
-    async def record(self, events: Sequence[Resource]) -> None:
-        """Write AuditEvents now, with whatever else waits.
+    async def record(self, told: Resource) -> None:
+        """Write an AuditEvent now, with whatever else waits.
 
-        Raises StoreUnavailable if that fails; then they are written later.
+        Raises StoreUnavailable if that fails; then it is written later.
         """
-        self._under_way += [as_write(event, self._new_id()) for event in events]
+        self._under_way.append(as_write(told, self._new_id()))
         await self.flush()
 
     async def flush(self) -> None:

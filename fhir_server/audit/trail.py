@@ -12,9 +12,11 @@ from fhir_server.audit.patients import patients_of, patients_of_change
 from fhir_server.audit.patterns import pattern_of
 from fhir_server.audit.provenance import provenances
 from fhir_server.audit.recorder import Recorder, as_write, as_writes
+from fhir_server.audit.security_events import security_event
 from fhir_server.context import Context, Request, Response, Route
 from fhir_server.errors import error_response
 from fhir_server.query_string import as_text
+from fhir_server.smart.events import EventKind, SecurityEvent
 from fhir_server.smart.principal import Principal
 from fhir_server.store import Write
 from fhir_server.store.witnessing import Change
@@ -150,6 +152,18 @@ class Trail:
             reference = f"{request.path[0]}/{request.path[1]}"
             touched = {patient: [reference] for patient in touched} or {"": [reference]}
         self._add(route.code, request, touched, REFUSED if status < 500 else FAILED, f"{status} {code}")
+
+    async def tell(self, kind: EventKind, patient: str, detail: str) -> None:
+        """Put on record now what the request does beside what it reads and writes, to a patient's records.
+
+        Raises StoreUnavailable if that fails; then it is written later.
+        """
+        if self._recorder is not None:
+            actor, moment = self._actor, self._now()
+            event = SecurityEvent(
+                kind, True, moment, actor.account_id, actor.client_id, actor.address, patient, detail
+            )
+            await self._recorder.record(security_event(event, actor))
 
     def _add(
         self, code: str, request: Request, touched: Touched, outcome: str = SUCCESS, reason: str = ""

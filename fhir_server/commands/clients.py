@@ -74,7 +74,7 @@ def add(
 
     async def adding(store: Store) -> None:
         await store.oauth.clients.add(registered.client)
-        await record_command(settings, "client-registration", client_id=registered.client.id)
+        await record_command(store, settings, "client-registration", client_id=registered.client.id)
 
     try:
         with_store(settings, adding)
@@ -105,7 +105,7 @@ def remove(client_id: str) -> None:
         is_removed = await store.oauth.clients.remove(client_id)
         await store.oauth.grants.revoke_of_client(client_id)
         if is_removed:
-            await record_command(settings, "client-removal", client_id=client_id)
+            await record_command(store, settings, "client-removal", client_id=client_id)
         return is_removed
 
     if not with_store(settings, removing):

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import click
 
+from fhir_server.key_file import UnusableKeyFile, with_encryption_key
 from fhir_server.settings import Settings
 from fhir_server.store import Store, open_store
 from fhir_server.store.embedded import CannotStart, running_mongo, url_of_running
@@ -17,15 +18,16 @@ Result = TypeVar("Result")
 def with_store(settings: Settings, work: Callable[[Store], Awaitable[Result]]) -> Result:
     """Return what `work` does with the store of the database that `settings` name.
 
-    Raises click.ClickException with one line if the database cannot be reached.
+    Raises click.ClickException with one line if the database cannot be reached, or the key of its secrets.
     """
     try:
+        settings, _ = with_encryption_key(settings)
         url = settings.mongo_url or url_of_running(settings)
         if url is not None:
             return asyncio.run(_done(settings, url, work))
         with running_mongo(settings) as mongo:
             return asyncio.run(_done(settings, mongo.url, work))
-    except CannotStart as failure:
+    except (CannotStart, UnusableKeyFile) as failure:
         raise click.ClickException(str(failure)) from None
     except FhirError as failure:
         raise click.ClickException(failure.issues[0].diagnostics) from None

@@ -24,8 +24,9 @@ from fhir_server.processes.announcement import (
 )
 from fhir_server.processes.serving import listen, serve_on
 from fhir_server.secret_files import file_variable
+from fhir_server.secrets_at_rest import CannotOpen
 from fhir_server.settings import ENVIRONMENT_PREFIX, Settings, secret_variables, to_environment
-from fhir_server.store import open_store
+from fhir_server.store import Store, open_store
 from fhir_server.store.embedded import CannotStart, RunningMongo, running_mongo
 from fhir_server.transport.tls import CannotUseCertificate, tls_context
 from resources.operation_outcome import StoreUnavailable
@@ -145,6 +146,7 @@ async def _prepare(settings: Settings, mongo_url: str, key_file: KeyFile | None)
     store = open_store(settings, mongo_url)
     try:
         await store.prepare_new_database()
+        await _open_log(store, key_file)
         if key_file is not None and key_file.is_new and await store.accounts.have_second_factors():
             key_file.path.unlink()
             raise UnusableKeyFile(
@@ -155,6 +157,20 @@ async def _prepare(settings: Settings, mongo_url: str, key_file: KeyFile | None)
         pass  # the server starts without, answers 503, and makes collections when they are needed
     finally:
         await store.close()
+
+
+async def _open_log(store: Store, key_file: KeyFile | None) -> None:
+    """Raise UnusableKeyFile if the audit log cannot be gone on with."""
+    try:
+        if store.audit_log is not None:
+            await store.audit_log.prepare()
+    except CannotOpen:
+        if key_file is not None and key_file.is_new:
+            key_file.path.unlink()
+        raise UnusableKeyFile(
+            "The key of the audit log was encrypted with another FHIR_ENCRYPTION_KEY: give that one as well, "
+            "behind the new one and a comma, or put its file back"
+        ) from None
 
 
 def _url_of_demo(settings: Settings, port: int) -> str:

@@ -38,7 +38,7 @@ def token(demo_user: str | None, scope: str, minutes: int, **options: Any) -> No
         lifetime, now = timedelta(minutes=minutes), datetime.now(UTC)
         issued = await issue_token(store.oauth.grants, scope, lifetime, now, account)
         account_id = None if account is None else account.id
-        await record_command(settings, "token", account_id=account_id, client_id=OPERATOR)
+        await record_command(store, settings, "token", account_id=account_id, client_id=OPERATOR)
         return issued.token
 
     settings = read_settings(**options)

@@ -70,7 +70,7 @@ def add(
             await store.accounts.add(account)
         except NameTaken:
             raise click.ClickException(f"There is somebody called {user_name} already") from None
-        await record_command(settings, "account-change", account_id=account.id)
+        await record_command(store, settings, "account-change", account_id=account.id)
 
     with_store(settings, work)
     click.echo(f"{user_name} may sign in now.")
@@ -154,7 +154,7 @@ def _changing(settings: Settings, user_name: str, **values: Any) -> Callable[[St
             raise click.ClickException(message) from None
         # What changes who somebody is here begins with signing in anew.
         await store.accounts.end_sessions(account.id)
-        await record_command(settings, "account-change", account_id=account.id)
+        await record_command(store, settings, "account-change", account_id=account.id)
 
     return work
 

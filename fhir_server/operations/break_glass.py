@@ -7,6 +7,8 @@ https://hl7.org/fhir/R4/security-labels.html#break-the-glass
 from datetime import timedelta
 from typing import Any
 
+import structlog
+
 from fhir_server.context import Context, Request, Response
 from fhir_server.operations.inputs import inputs
 from fhir_server.operations.operation import Operation
@@ -32,6 +34,9 @@ async def break_glass(request: Request, context: Context) -> Response:
     access = EmergencyAccess(context.new_id(), context.principal.account_id, patient, reason, now, until)
     if not await context.store.emergency_access.add(access):
         raise ResourceNotFound(error("not-found", f"There is no Patient/{patient}"))
+    structlog.get_logger("fhir_server.security").warning("emergency access", account=access.account_id)
+    if context.trail is not None:
+        await context.trail.tell("emergency-access", patient, reason)
     return Response(200, parameters([_granted(access)]))
 
 

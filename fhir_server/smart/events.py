@@ -33,6 +33,8 @@ EventKind = Literal[
     "client-registration",
     "client-change",
     "client-removal",
+    # of records
+    "emergency-access",
 ]
 
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from bson.errors import BSONError
 from pymongo.errors import (
+    ConfigurationError,
     ConnectionFailure,
     DocumentTooLarge,
     ExecutionTimeout,
@@ -80,7 +81,8 @@ def _meaning(failure: Exception) -> Exception:
     # The second is a moment in the future: the database was set back to an older state.
     if code in _SNAPSHOT_GONE or (code == _INVALID_OPTIONS and "atClusterTime" in str(failure)):
         return SnapshotGone()
-    if isinstance(failure, ConnectionFailure) or code in _UNAVAILABLE:
+    # A member that starts does not know of sessions yet, which the driver takes for how it is set up.
+    if isinstance(failure, ConnectionFailure | ConfigurationError) or code in _UNAVAILABLE:
         result = StoreUnavailable(
             error("transient", "The database cannot be reached; nothing is known to be stored")
         )

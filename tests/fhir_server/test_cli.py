@@ -132,6 +132,7 @@ def test_help_names_the_commands() -> None:
         "token",
         "users",
         "clients",
+        "audit",
         "version",
     ]
 

@@ -11,15 +11,21 @@ from click.testing import CliRunner, Result
 
 from fhir_server.commands import recording
 from fhir_server.commands.clients import clients
+from fhir_server.secrets_at_rest import new_key
 from fhir_server.settings import Settings
 from fhir_server.smart.events import SecurityEvent
 from tests.fhir_server.smart.oauth.world import key
 
+_KEY = new_key()
 _APP = ("add", "Growth Chart", "--redirect-uri", "https://app.example.org/", "--scope", "patient/*.rs")
 
 
 def _run(settings: Settings, *arguments: str) -> Result:
-    environment = {"FHIR_MONGO_URL": settings.mongo_url, "FHIR_DATABASE": settings.database}
+    environment = {
+        "FHIR_MONGO_URL": settings.mongo_url,
+        "FHIR_DATABASE": settings.database,
+        "FHIR_ENCRYPTION_KEY": _KEY,
+    }
     return CliRunner(env=environment).invoke(clients, arguments)
 
 

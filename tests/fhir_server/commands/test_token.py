@@ -39,7 +39,12 @@ def url(secure: Settings) -> Iterator[str]:
 
 
 def _run(settings: Settings, *arguments: str) -> Result:
-    environment = {"FHIR_MONGO_URL": settings.mongo_url, "FHIR_DATABASE": settings.database}
+    assert settings.encryption_key is not None
+    environment = {
+        "FHIR_MONGO_URL": settings.mongo_url,
+        "FHIR_DATABASE": settings.database,
+        "FHIR_ENCRYPTION_KEY": settings.encryption_key.get_secret_value(),
+    }
     return CliRunner(env=environment).invoke(token, arguments)
 
 

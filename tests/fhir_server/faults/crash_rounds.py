@@ -11,8 +11,9 @@ import random
 import signal
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.fhir_server.faults.ledger import HistoryEntry, Ledger, disagreements
 from tests.fhir_server.faults.server_process import (
@@ -23,7 +24,7 @@ from tests.fhir_server.faults.server_process import (
     start,
     worker_pids,
 )
-from tests.fhir_server.faults.writers import Client, whole_history, writing
+from tests.fhir_server.faults.writers import Client, all_entries, whole_history, writing
 
 # How long recovery may take on a machine that is busy with other things.
 PATIENCE_SECONDS = 120.0
@@ -37,6 +38,7 @@ KINDS = {
     "starting": "the server, and maybe MongoDB, before it is ready",
 }
 _ROUNDS_ON_A_DIRECTORY = 10
+_ENVIRONMENT = {"FHIR_AUDIT": "on"}
 
 
 class CrashTest:
@@ -57,7 +59,7 @@ class CrashTest:
         if kind == "starting":
             self._kill_while_starting()
             return
-        server = start(self._folder, workers=self._workers)
+        server = start(self._folder, workers=self._workers, environment=_ENVIRONMENT)
         try:
             self._check(server)
             with writing(server.port, self.ledger, name=f"s{self._seed}-r{self._round}"):
@@ -70,9 +72,11 @@ class CrashTest:
             server.process.stdout.close()
 
     def finish(self) -> list[HistoryEntry]:
-        """Start the server once more, compare it with the ledger, and return all that it has."""
-        with running(self._folder, workers=self._workers) as server:
-            return self._check(server)
+        """Start the server once more, compare it with the ledger and the log, and return all that it has."""
+        with running(self._folder, workers=self._workers, environment=_ENVIRONMENT) as server:
+            history = self._check(server)
+            _check_log(server, history)
+            return history
 
     def _at_a_random_moment(self) -> None:
         # By progress and not by time alone, so that a slow machine gets to the same places.
@@ -107,7 +111,7 @@ class CrashTest:
         os.kill(self._random.choice(workers), signal.SIGKILL)
 
     def _kill_while_starting(self) -> None:
-        process = launch(self._folder, workers=self._workers)
+        process = launch(self._folder, workers=self._workers, environment=_ENVIRONMENT)
         time.sleep(self._random.uniform(0, 2))
         if self._random.random() < 0.5:
             kill_mongod(self._folder)
@@ -138,6 +142,24 @@ class CrashTest:
             assert headers["etag"] == f'W/"{last.stored.number}"'
             assert last.resource is None or resource == last.resource
         client.close()
+
+
+def _check_log(server: ServerProcess, history: Sequence[HistoryEntry]) -> None:
+    """Check that each version, and only those, has an event and a Provenance, and that the log is whole."""
+    versions = {f"{one.stored.address}/_history/{one.stored.number}" for one in history}
+    events = all_entries(server.port, "/AuditEvent?_count=500&subtype=create,update,delete&outcome=0")
+    assert _references(events, "entity") == versions
+    assert _references(all_entries(server.port, "/Provenance?_count=500"), "target") == versions
+    client = Client(server.port)
+    _, _, told = client.ask("GET", "/AuditEvent/$verify")
+    client.close()
+    assert told["parameter"][0] == {"name": "result", "valueBoolean": True}, told
+
+
+def _references(entries: Iterable[dict[str, Any]], element: str) -> set[str]:
+    """Return the versions that AuditEvents or Provenances tell of."""
+    told = (one.get("what", one) for entry in entries for one in entry["resource"][element])
+    return {one["reference"] for one in told if "/_history/" in one.get("reference", "")}
 
 
 def main() -> None:

@@ -1,5 +1,7 @@
 """Kills of the server and of MongoDB in the middle of writing lose nothing and leave nothing half done.
 
+No write is there without its AuditEvent and its Provenance, and none of these without the write.
+
 A few rounds; crash_rounds.py runs as many as one likes. What is stored is stored by transactions with write
 concern majority: https://www.mongodb.com/docs/manual/core/transactions/
 """

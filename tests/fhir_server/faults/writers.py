@@ -238,17 +238,23 @@ def writing(port: int, ledger: Ledger, *, name: str, clients: int = 4) -> Iterat
 
 
 def whole_history(port: int) -> list[HistoryEntry]:
-    """Return every version that the server has, page by page."""
+    """Return every version that the server has, but of what it made itself to tell of others."""
+    found = []
+    for entry in all_entries(port, "/_history?_count=500"):
+        address = "/".join(entry["fullUrl"].split("/")[-2:])
+        stored = Stored(address, _number(entry["response"]["etag"]))
+        if not address.startswith("Provenance/"):
+            found.append(HistoryEntry(stored, entry["request"]["method"], entry.get("resource")))
+    return found
+
+
+def all_entries(port: int, path: str) -> Iterator[Json]:
+    """Yield the entries of a search or history, page by page."""
     client = Client(port)
-    path, found = "/_history?_count=500", []
     while path:
         status, _, bundle = client.ask("GET", path)
         assert status == http.client.OK, bundle
-        for entry in bundle.get("entry", []):
-            address = "/".join(entry["fullUrl"].split("/")[-2:])
-            stored = Stored(address, _number(entry["response"]["etag"]))
-            found.append(HistoryEntry(stored, entry["request"]["method"], entry.get("resource")))
+        yield from bundle.get("entry", [])
         following = [link["url"] for link in bundle["link"] if link["relation"] == "next"]
         path = following[0].partition("/fhir")[2] if following else ""
     client.close()
-    return found
