@@ -8,8 +8,9 @@ from fhir_server.store.expunge import Expunging
 from fhir_server.store.failures import SnapshotGone
 from fhir_server.store.history import HistoryPosition, HistoryScope, Listed
 from fhir_server.store.index_values import IndexValues
+from fhir_server.store.opening import open_store
 from fhir_server.store.reindexings import Reindexings
-from fhir_server.store.store import Store, open_store
+from fhir_server.store.store import Store
 
 __all__ = [
     "Absence",

@@ -5,17 +5,17 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from copy import copy
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from pymongo.errors import OperationFailure
 
-from fhir_server.secrets_at_rest import Keyring, keyring
-from fhir_server.settings import Settings
+from fhir_server.secrets_at_rest import Keyring
 from fhir_server.store import reading
 from fhir_server.store.accounts import AccountStore
 from fhir_server.store.async_jobs import AsyncJobStore
 from fhir_server.store.audit.log import AUDIT_EVENT, AuditLog
+from fhir_server.store.audit.unalterable import refuse_alteration, unalterable
 from fhir_server.store.collections import Collections
 from fhir_server.store.commit import Absence, Committer, Reads, Work
 from fhir_server.store.connection import as_of_one_moment, connect, database
@@ -37,7 +37,7 @@ from fhir_server.store.searching import DEFAULT_LIMITS, Searching, SearchLimits
 from fhir_server.store.snapshots import is_in_transaction, moment_of, session_as_of
 from fhir_server.store.witnessing import Witness
 from resources.custom_parameters import CustomParameters, using
-from resources.operation_outcome import Forbidden, NotSupported, TooBusy, error
+from resources.operation_outcome import Forbidden, TooBusy, error
 
 # How long a search that no index serves waits for one of the others of this kind to be done.
 _PATIENCE_SECONDS = 1.0
@@ -205,7 +205,7 @@ class Store:
         with translated_failures():
             types = {write.resource_type for write in writes}
             if self.audit_log is not None:
-                _refuse_altered_events(writes)
+                refuse_alteration(writes)
                 await self.audit_log.prepare()
                 types |= _TESTIMONIES
             await self._collections.prepare(types)
@@ -267,7 +267,7 @@ class Store:
     ) -> Version | None:
         """Change the `meta` of a version, the current one without `number`, in place (see `store.meta`)."""
         if self.audit_log is not None and resource_type == AUDIT_EVENT:
-            raise _unalterable()
+            raise unalterable()
         if self._guard is not None:
             change = relabelling(self._guard, resource_type, resource_id, change)
         with translated_failures():
@@ -392,28 +392,3 @@ class Store:
             if self._guard is not None:
                 self._check_scope(scope, stored_types)
             return await count_history(self._database, stored_types, scope)
-
-
-def _refuse_altered_events(writes: Sequence[Write]) -> None:
-    """Raise NotSupported for a change of an AuditEvent, whoever asks for it and on whatever way."""
-    if any(write.resource_type == AUDIT_EVENT and write.method != "POST" for write in writes):
-        raise _unalterable()
-
-
-def _unalterable() -> NotSupported:
-    message = "AuditEvents are added and never changed or removed"
-    return NotSupported(error("not-supported", message), allow=("GET", "HEAD"))
-
-
-def open_store(settings: Settings, mongo_url: str) -> Store:
-    """Return the store in the database that `settings` name at `mongo_url`; nothing is sent yet."""
-    key = None if settings.encryption_key is None else settings.encryption_key.get_secret_value()
-    return Store(
-        mongo_url,
-        settings.database,
-        max_open_transactions=settings.max_open_transactions,
-        now=lambda: datetime.now(UTC),
-        keeps_references=settings.referential_integrity == "enforce",
-        limits=SearchLimits(settings.search_seconds, settings.scan_seconds, settings.max_scans),
-        audit_keys=keyring(key) if settings.is_audited else None,
-    )

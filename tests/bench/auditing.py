@@ -98,6 +98,13 @@ def _hospital() -> dict[str, object]:
     return {"resourceType": "Bundle", "type": "batch", "entry": entries}
 
 
+def _transaction(number: int) -> bytes:
+    create = {"method": "POST", "url": "Observation"}
+    entries = [{"resource": _observation(number, value), "request": create} for value in range(100)]
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+    return _request("POST", "/fhir", json.dumps(bundle).encode())
+
+
 def _observation(patient: int, value: int) -> dict[str, object]:
     coding = {"system": "http://loinc.org", "code": "8867-4"}
     return {
@@ -127,6 +134,8 @@ def _work() -> Iterator[Work]:
     creates = [_post(_observation(number, 1)) for number in numbers]
     yield Work("create, 1 at a time", creates, 1)
     yield Work("create, 16 at a time", creates, 16)
+    bundles = [_transaction(number) for number in numbers]
+    yield Work("transaction of 100 creates, 1 at a time", bundles, 1)
 
 
 def _ids(first: int) -> str:
