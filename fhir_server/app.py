@@ -38,6 +38,7 @@ from fhir_server.smart.events import Record, record_in_log
 from fhir_server.smart.oauth.accounts import Accounts
 from fhir_server.smart.oauth.principals import principal_of
 from fhir_server.smart.oauth.routes import authorization_server, oauth_routes
+from fhir_server.smart.openid.trust import trusted_provider
 from fhir_server.smart.principal import Principal
 from fhir_server.store import Store, open_store
 from fhir_server.transport.gate import Gate
@@ -56,7 +57,8 @@ def create_app(
     """Return the ASGI application; `settings` come from the environment if they are not given.
 
     If they say that requests need a token, there is an authorization server, whose tokens let them in: for
-    the people who have accounts here, or for those whom `accounts` know. Otherwise `authenticate` says whom
+    the people who have accounts here, or for those whom `accounts` know. If they name an OpenID provider, its
+    tokens do beside these, or alone. Otherwise `authenticate` says whom
     an access token stands for; without it everybody on this machine may do everything, and nobody else may do
     anything, whatever address the application is served on.
 
@@ -100,12 +102,16 @@ def create_app(
     app.add_exception_handler(HTTPException, _outcome_of_framework)
     _add_health(app, store, worker)
     record = _record(store, settings, recorder)
-    if settings.auth == "on" and accounts is None:
+    provider = trusted_provider(settings) if settings.auth == "on" else None
+    if settings.auth == "on" and accounts is None and not (provider and provider.is_alone):
         desk = account_desk(store.accounts, settings, record)
         accounts = People(store.accounts, desk.sessions, desk.now)
         app.router.routes += account_routes(desk)
     if accounts is not None:
         authenticate = _by_own_tokens(store, accounts)
+    if provider is not None:
+        authenticate = provider.beside(authenticate)
+        app.router.routes += provider.routes()
     admission = None if authenticate is None else _admission(store, settings, authenticate)
     if accounts is not None and admission is not None:
         app.router.routes += _authorization_routes(store, settings, accounts, admission, record)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from fhir_server.context import Response
 from resources.operation_outcome import (
+    AuthorizationUnavailable,
     Conflict,
     ContentTooLarge,
     FhirError,
@@ -49,6 +50,7 @@ _STATUS: Mapping[type[FhirError], int] = {
     UnprocessableContent: 422,
     TooBusy: 429,
     StoreUnavailable: 503,
+    AuthorizationUnavailable: 503,
 }
 
 

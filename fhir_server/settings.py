@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -17,6 +17,7 @@ from fhir_server.secret_files import read_secrets
 from fhir_server.secrets_at_rest import keyring
 from fhir_server.smart.access.roles import load_matrix
 from fhir_server.smart.oauth.brands import load_brands
+from fhir_server.smart.openid.provider import load_provider
 from fhir_server.transport.loopback import is_loopback
 from fhir_server.transport.origins import parse_origins
 from fhir_server.transport.proxies import TrustedProxies
@@ -194,6 +195,11 @@ class Settings(BaseSettings):
         description="Whether keys of applications are fetched by http and from private addresses too; only "
         "for development",
     )
+    openid_provider: Path | None = Field(
+        default=None,
+        description="File of the OpenID provider, such as Keycloak or Entra ID, whose access tokens are good "
+        "here too",
+    )
     user_access_brands: Path | None = Field(
         default=None,
         description="File of a User-access Brand Bundle (JSON) that is published; its first organization "
@@ -303,6 +309,12 @@ class Settings(BaseSettings):
     def _is_matrix(cls, path: Path | None) -> Path | None:
         if path is not None:
             load_matrix(path)
+        return path
+
+    @field_validator("openid_provider")
+    @classmethod
+    def _is_provider(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        load_provider(path, allow_local=info.data.get("local_key_sets") == "on")
         return path
 
     @field_validator("match_weights")

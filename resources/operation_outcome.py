@@ -184,3 +184,7 @@ class TooBusy(FhirError):
 
 class StoreUnavailable(FhirError):
     """The database cannot be reached; nothing was stored, and trying again later may help."""
+
+
+class AuthorizationUnavailable(FhirError):
+    """Who gives tokens does not answer, so nobody can tell whom one stands for; later may help."""

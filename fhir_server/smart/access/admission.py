@@ -22,10 +22,14 @@ from fhir_server.store import Store
 from resources.operation_outcome import FhirError, Unauthenticated, error
 
 Authenticate = Callable[[str], Awaitable[Principal | None]]
-"""From an access token to whom it stands for; None for one that is unknown, over or withdrawn."""
+"""From an access token to whom it stands for; None for one that is unknown, over or withdrawn.
+
+Raises AuthorizationUnavailable if nobody can tell.
+"""
 
 _REALM = 'Bearer realm="fhir"'
-_LONGEST_TOKEN = 4_096
+# Our own have 43; those of an OpenID provider hold names and roles of the person.
+_LONGEST_TOKEN = 16_384
 _EMERGENCY = "break-glass"
 
 
