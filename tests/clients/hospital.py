@@ -1,6 +1,9 @@
 """A hospital for real clients: a server process that asks for tokens, with people and records."""
 
 import asyncio
+import os
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -79,6 +82,18 @@ class Hospital:
     database: str
     mongo_url: str
     settings: Settings
+    environment: Mapping[str, str]
+
+    def command(self, *arguments: str) -> str:
+        """Return what a command of the server's prints, beside the server that runs."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("FHIR_")}
+        return subprocess.run(
+            [sys.executable, "-m", "fhir_server", *arguments],
+            env={**inherited, **self.environment},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
 
     @property
     def origin(self) -> str:
@@ -147,7 +162,7 @@ def running_hospital(mongo_url: str, folder: Path) -> Iterator[Hospital]:
     settings = Settings(mongo_url=mongo_url, database=database)
     try:
         with running(folder, environment=environment) as server:
-            hospital = Hospital(server.base_url, database, mongo_url, settings)
+            hospital = Hospital(server.base_url, database, mongo_url, settings, environment)
             with_store(settings, _add_people)
             _bring_in_records(hospital)
             yield hospital

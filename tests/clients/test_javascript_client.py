@@ -5,6 +5,7 @@ https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html
 
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.clients.hospital import Hospital
 _SCOPE = "openid fhirUser launch launch/encounter offline_access patient/*.rs user/Practitioner.rs"
 _STANDALONE_SCOPE = "openid fhirUser launch/patient launch/encounter offline_access patient/*.rs"
 _DOCUMENTS = Path(__file__).parents[2]
+_BLOCK = re.compile(r"^```js\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 # What is on a developer's page: the patient by name, and what is left for the test to look at.
 _READY = """
@@ -145,27 +147,31 @@ def test_who_says_no_sends_it_away(
     assert "The person said no" in _told(page)
 
 
-@pytest.mark.parametrize("document", ["docs/smart.md"])
+@pytest.mark.parametrize("document", ["README.md", "docs/smart.md"])
 def test_the_lines_that_are_shown_connect(
     hospital: Hospital, application: Application, page: Page, document: str
 ) -> None:
-    """What README tells developers to write reads the patient; only the addresses are this hospital's."""
-    blocks = re.findall(r"^```js\n(.*?)^```", (_DOCUMENTS / document).read_text(), re.MULTILINE | re.DOTALL)
-    [lines] = [block for block in blocks if "FHIR.oauth2" in block]
+    """The command registers the application, and its five lines read the patient; only addresses differ."""
+    text = (_DOCUMENTS / document).read_text()
+    [lines] = [block for block in _BLOCK.findall(text) if "FHIR.oauth2" in block]
+    shown = re.search(r'iss: "(.*?)".*redirectUri: "(.*?)"', lines)
+    command = re.search(r"fhir-server (clients add [^`\n]*--redirect-uri [^`\n]*)", text)
+    assert len(lines.splitlines()) <= 5
+    assert shown is not None
+    assert command is not None
     redirect = application.address("/")
-    scope = re.search(r'scope: "([^"]+)"', lines)
-    assert scope is not None
-    client_id = hospital.application("Five Lines", redirect, scope[1])
-    for shown, real in (
-        ("https://fhir.hospital.example/fhir", hospital.fhir),
-        ("https://app.example.org/", redirect),
-        ('clientId: "..."', f'clientId: "{client_id}"'),
+    registered = hospital.command(*shlex.split(command[1].replace(shown[2], redirect)))
+    assert shown[2] in command[1]
+    for one, other in (
+        (shown[1], hospital.fhir),
+        (shown[2], redirect),
+        ('clientId: "..."', f'clientId: "{registered.removeprefix("client_id: ").strip()}"'),
     ):
-        assert shown in lines
-        lines = lines.replace(shown, real)
+        lines = lines.replace(one, other)
     application.scripts["/"] = lines
     page.goto(redirect)
     sign_in(page, "anna")
-    with page.expect_console_message(lambda message: "Patient" in message.text) as logged:
-        allow(page, "Five Lines")
+    page.get_by_role("heading", name="access?").wait_for()
+    with page.expect_console_message(lambda message: bool(message.args)) as logged:
+        page.get_by_role("button", name="Allow", exact=True).click()
     assert logged.value.args[0].json_value()["id"] == "anna"
