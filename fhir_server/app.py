@@ -6,8 +6,8 @@ The only place where the parts are wired; uvicorn calls `create_app` in each wor
 import asyncio
 import contextlib
 import gc
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 
 import structlog
@@ -18,13 +18,12 @@ from starlette.routing import Mount, Route
 
 from fhir_server import __version__
 from fhir_server.asynchronous.jobs import Jobs
+from fhir_server.audit.actor import actor_of
 from fhir_server.audit.recorder import Recorder
-from fhir_server.audit.security_events import recording
+from fhir_server.audit.wiring import recorder_of, security_record, watched
 from fhir_server.endpoint import FhirEndpoint
 from fhir_server.formats import JSON
-from fhir_server.identifiers import new_id
 from fhir_server.logs import configure_logs
-from fhir_server.processes.announcement import local_base_url
 from fhir_server.reindexing.walk import Pace
 from fhir_server.reindexing.worker import ReindexWorker
 from fhir_server.settings import Settings
@@ -34,7 +33,6 @@ from fhir_server.smart.access.roles import load_matrix
 from fhir_server.smart.access.treatment import Treatment
 from fhir_server.smart.accounts.people import People
 from fhir_server.smart.accounts.routes import account_desk, account_routes
-from fhir_server.smart.events import Record, record_in_log
 from fhir_server.smart.oauth.accounts import Accounts
 from fhir_server.smart.oauth.principals import principal_of
 from fhir_server.smart.oauth.routes import authorization_server, oauth_routes
@@ -58,9 +56,9 @@ def create_app(
 
     If they say that requests need a token, there is an authorization server, whose tokens let them in: for
     the people who have accounts here, or for those whom `accounts` know. If they name an OpenID provider, its
-    tokens do beside these, or alone. Otherwise `authenticate` says whom
-    an access token stands for; without it everybody on this machine may do everything, and nobody else may do
-    anything, whatever address the application is served on.
+    tokens do beside these, or alone. Otherwise `authenticate` says whom an access token stands for; without
+    it everybody on this machine may do everything, and nobody else may do anything, whatever address the
+    application is served on.
 
     Raises ValueError if no MongoDB is named (`fhir-server serve` names one to its workers), or if there is to
     be an authorization server and no key to encrypt with.
@@ -70,10 +68,32 @@ def create_app(
         raise ValueError("FHIR_MONGO_URL is not set; start the server with `fhir-server serve`")
     configure_logs(settings)
     store = open_store(settings, settings.mongo_url)
-    jobs = Jobs(store.async_jobs)
-    recorder = _recorder(store)
+    jobs, recorder = Jobs(store.async_jobs), recorder_of(store)
     pace = Pace(settings.reindex_batch_size, settings.reindex_load_percent)
     worker = ReindexWorker(store, pace, now=lambda: datetime.now(UTC))
+
+    app = FastAPI(
+        title="FHIR R4 hospital server",
+        version=__version__,
+        lifespan=_lifespan(store, worker, jobs, recorder),
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
+    app.add_exception_handler(HTTPException, _outcome_of_framework)
+    _add_health(app, store, worker)
+    admission, accounts = _entrance(app, store, settings, recorder, authenticate, accounts)
+    endpoint = FhirEndpoint(store, settings, jobs, admission, recorder, prefix=_FHIR_PATH)
+    app.router.routes += [Route(_FHIR_PATH, endpoint), Mount(_FHIR_PATH, endpoint)]
+    is_registered = None if accounts is None else store.oauth.clients.has_origin
+    guarded = app if admission is not None else _without_tokens(app, settings)
+    return Gate(guarded, settings, prefix=_FHIR_PATH, is_registered=is_registered)
+
+
+def _lifespan(
+    store: Store, worker: ReindexWorker, jobs: Jobs, recorder: Recorder | None
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """Return what begins and ends with the application."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -91,20 +111,24 @@ def create_app(
             async with asyncio.timeout(_PARTING_SECONDS):
                 await store.close()
 
-    app = FastAPI(
-        title="FHIR R4 hospital server",
-        version=__version__,
-        lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
-    )
-    app.add_exception_handler(HTTPException, _outcome_of_framework)
-    _add_health(app, store, worker)
-    record = _record(store, settings, recorder)
+    return lifespan
+
+
+def _entrance(
+    app: FastAPI,
+    store: Store,
+    settings: Settings,
+    recorder: Recorder | None,
+    authenticate: Authenticate | None,
+    accounts: Accounts | None,
+) -> tuple[Admission | None, Accounts | None]:
+    """Add the pages and endpoints by which people and applications come in; return what lets requests in.
+
+    Beside it are the people who may sign in here, if anybody may.
+    """
     provider = trusted_provider(settings) if settings.auth == "on" else None
     if settings.auth == "on" and accounts is None and not (provider and provider.is_alone):
-        desk = account_desk(store.accounts, settings, record)
+        desk = account_desk(store.accounts, settings, security_record(store, settings, recorder))
         accounts = People(store.accounts, desk.sessions, desk.now)
         app.router.routes += account_routes(desk)
     if accounts is not None:
@@ -114,30 +138,13 @@ def create_app(
         app.router.routes += provider.routes()
     admission = None if authenticate is None else _admission(store, settings, authenticate)
     if accounts is not None and admission is not None:
-        app.router.routes += _authorization_routes(store, settings, accounts, admission, record)
-    endpoint = FhirEndpoint(store, settings, jobs, admission, recorder, prefix=_FHIR_PATH)
-    app.router.routes += [Route(_FHIR_PATH, endpoint), Mount(_FHIR_PATH, endpoint)]
-    is_registered = None if accounts is None else store.oauth.clients.has_origin
-    guarded = app if admission is not None else _without_tokens(app, settings)
-    return Gate(guarded, settings, prefix=_FHIR_PATH, is_registered=is_registered)
+        app.router.routes += _authorization_routes(store, settings, accounts, admission, recorder)
+    return admission, accounts
 
 
 def _without_tokens(app: FastAPI, settings: Settings) -> LoopbackOnly:
     structlog.get_logger().warning("no request needs a token: all records are open to this machine")
     return LoopbackOnly(app, settings.base_url)
-
-
-def _record(store: Store, settings: Settings, recorder: Recorder | None) -> Record:
-    """Return what takes security events: the audit log, and the log of the process in any case."""
-    if recorder is None:
-        return record_in_log
-    base_url = settings.base_url or local_base_url(settings, settings.port)
-    return recording(recorder.record, store.accounts.get, base_url, record_in_log)
-
-
-def _recorder(store: Store) -> Recorder | None:
-    log = store.audit_log
-    return None if log is None else Recorder(store, log, lambda: datetime.now(UTC), new_id)
 
 
 def _by_own_tokens(store: Store, accounts: Accounts) -> Authenticate:
@@ -148,11 +155,17 @@ def _by_own_tokens(store: Store, accounts: Accounts) -> Authenticate:
 
 
 def _authorization_routes(
-    store: Store, settings: Settings, accounts: Accounts, admission: Admission, record: Record
+    store: Store,
+    settings: Settings,
+    accounts: Accounts,
+    admission: Admission,
+    recorder: Recorder | None,
 ) -> list[Route]:
-    async def seen_by(principal: Principal, base_url: str) -> Store:
-        return await admission.seen_by(principal, store, base_url, datetime.now(UTC))
+    async def seen_by(principal: Principal, base_url: str, address: str) -> Store:
+        seen = await admission.seen_by(principal, store, base_url, datetime.now(UTC))
+        return watched(seen, recorder, actor_of(principal, base_url, address))
 
+    record = security_record(store, settings, recorder)
     return oauth_routes(authorization_server(store, settings, accounts, seen_by, record))
 
 

@@ -45,7 +45,7 @@ class Access:
     `touched` are the resources as `Type/id` or `Type/id/_history/version`, by the ids of the patients whom
     they are about, "" standing for none; a resource about two patients is there twice. `query` is the address
     as it was asked, after the base. `outcome` is SUCCESS, or says that it was refused or failed, and
-    `reason` then what was answered. `request_id` is the number of the request in the log.
+    `reason` then what was answered. `request_id` is the number of the request in the log, "" on a page.
     """
 
     actor: Actor
@@ -89,9 +89,9 @@ def event(access: Access, patient: str, references: Sequence[str]) -> Resource:
     found |= {
         "agent": agents(actor, sends=pattern.sends, is_emergency=is_emergency),
         "source": source(actor),
-        "entity": list(_entities(access, patient, references)),
     }
-    return found
+    entities = list(_entities(access, patient, references))
+    return found | ({"entity": entities} if entities else {})
 
 
 def source(actor: Actor) -> dict[str, Any]:
@@ -109,7 +109,8 @@ def _entities(access: Access, patient: str, references: Sequence[str]) -> Iterab
         yield {"type": coded(SYSTEM_OBJECT), "role": coded(QUERY), "query": query}
     if patient:
         yield patient_entity(patient)
-    yield {"what": {"identifier": {"value": access.request_id}}, "type": _TRANSACTION_TYPE}
+    if access.request_id:
+        yield {"what": {"identifier": {"value": access.request_id}}, "type": _TRANSACTION_TYPE}
 
 
 def patient_entity(patient: str) -> dict[str, Any]:

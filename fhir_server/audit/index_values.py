@@ -45,6 +45,7 @@ def index_values(access: Access, patient: str, references: Sequence[str], found:
         bool(access.query),
         bool(patient),
         min(len(references), 2),
+        bool(access.request_id),
     )
     moment = next_instant(access.moment, None)
     names = [reference.partition(_VERSION)[0] for reference in references]
@@ -52,13 +53,12 @@ def index_values(access: Access, patient: str, references: Sequence[str], found:
         names.append(_PATIENT + patient)
     names = list(dict.fromkeys(names))
     patients = [*frame.get("patient", ()), *(name for name in names if name.startswith(_PATIENT))]
-    identifiers = (f"{_REQUEST_ID}|{access.request_id}", f"{_REQUEST_ID}{access.request_id}")
-    values = {
-        **frame,
-        "date": {"lo": moment, "hi": moment + _MILLISECOND},
-        "entity": names,
-        _MODIFIERS: [*frame.get(_MODIFIERS, ()), *identifiers],
-    }
+    values = {**frame, "date": {"lo": moment, "hi": moment + _MILLISECOND}}
+    if names or access.request_id:
+        values["entity"] = names
+    if access.request_id:
+        identifiers = (f"{_REQUEST_ID}|{access.request_id}", f"{_REQUEST_ID}{access.request_id}")
+        values[_MODIFIERS] = [*frame.get(_MODIFIERS, ()), *identifiers]
     if patients:
         values["patient"] = list(dict.fromkeys(patients))
     return values
@@ -73,10 +73,11 @@ def _frame(
     has_query: bool,
     has_patient: bool,
     references: int,
+    has_request: bool,
 ) -> Values:
     """Return what all events of an actor, of one pattern and outcome, have in common."""
     [patient] = actor.emergencies or [_SAMPLE.partition("/")[2]]
-    sample = Access(actor, pattern, _MOMENT, "", {}, _SAMPLE * has_query, operation, outcome)
+    sample = Access(actor, pattern, _MOMENT, "1" * has_request, {}, _SAMPLE * has_query, operation, outcome)
     values = search_values(event(sample, patient if has_patient else "", (_SAMPLE,) * references))
     for varying in ("date", "entity", _CONTENT):
         values.pop(varying, None)

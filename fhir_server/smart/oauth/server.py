@@ -19,8 +19,8 @@ from fhir_server.store import Store
 from fhir_server.store.oauth import OAuthStore
 from fhir_server.transport.loopback import is_loopback
 
-SeenBy = Callable[[Principal, str], Awaitable[Store]]
-"""From a caller, and the address of the FHIR interface, to the store as this caller may see it."""
+SeenBy = Callable[[Principal, str, str], Awaitable[Store]]
+"""From a caller, the address of the FHIR interface, and their own, to the store as this caller may see it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from starlette.requests import Request
 
+from fhir_server.smart.events import address_of
 from fhir_server.smart.oauth.accounts import Person
 from fhir_server.smart.oauth.server import AuthorizationServer
 from fhir_server.smart.principal import Principal
@@ -18,7 +19,7 @@ async def seen_by_person(
 ) -> Store:
     """Return the store with those patients and encounters only that the person may see."""
     caller = Principal(client_id, _SCOPES, person.account_id, person.fhir_user, person.roles, person.patients)
-    return await server.seen_by(caller, server.addresses(request).fhir)
+    return await server.seen_by(caller, server.addresses(request).fhir, address_of(request))
 
 
 def may_choose(person: Person, patient: str) -> bool:

@@ -38,7 +38,12 @@ def _sorted(values: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("name", ACTORS)
 def test_both_ways_give_the_same(name: str, code: str, patient: str, references: Sequence[str]) -> None:
     """Twice with other moments and requests, so that what was remembered is put in anew."""
-    for moment, request_id, outcome in ((1, "a", SUCCESS), (2, "b", SUCCESS), (3, "c", REFUSED)):
+    for moment, request_id, outcome in (
+        (1, "a", SUCCESS),
+        (2, "b", SUCCESS),
+        (3, "c", REFUSED),
+        (4, "", SUCCESS),
+    ):
         pattern = pattern_of(code)
         at = datetime(2026, 11, 27, 10, 0, moment, 123_456, tzinfo=UTC)
         query = "Observation?code=x" if pattern.is_query else ""

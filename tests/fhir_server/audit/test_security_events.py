@@ -128,6 +128,10 @@ def hospital(settings: Settings) -> Iterator[Settings]:
         client.drop_database(name)
 
 
+def _browser(base_url: str) -> httpx.Client:
+    return httpx.Client(base_url=base_url.removesuffix("/fhir"))
+
+
 def _run(settings: Settings, *arguments: str, given: str = "") -> Result:
     done = CliRunner().invoke(
         main, arguments, input=given, env={**to_environment(settings), "COLUMNS": "200"}
@@ -162,6 +166,28 @@ def test_accounts_commands_and_the_log(hospital: Settings) -> None:
     whole = _run(hospital, "audit", "verify")
     assert whole.exit_code == 0
     assert "The log is whole" in whole.stdout
+
+
+def test_what_a_page_shows(hospital: Settings) -> None:
+    """A nurse looks for a patient on the page that opens applications: whom it shows is on record."""
+    role = ("--role", "RN", "--fhir-user", "Practitioner/nina")
+    _run(hospital, "users", "add", "nina", *role, "--password-stdin", given=f"{PASSWORD}\n")
+    with running_server(hospital) as base_url, _browser(base_url) as browser:
+        issued = _run(hospital, "token").stdout.strip()
+        headers = {"authorization": f"Bearer {issued}"}
+        for family in ("Adler", "Berg"):
+            person = {"resourceType": "Patient", "id": family.lower(), "name": [{"family": family}]}
+            httpx.put(f"{base_url}/Patient/{person['id']}", json=person, headers=headers).raise_for_status()
+        token = browser.get("/auth/login").text.partition('name="csrf_token" value="')[2].partition('"')[0]
+        form = {"user_name": "nina", "password": PASSWORD, "csrf_token": token}
+        browser.post("/auth/login", data=form, headers={"origin": str(browser.base_url)})
+        assert "Adler" in browser.get("/oauth/launch?search=Adler").text
+        search = f"{base_url}/AuditEvent?agent=Practitioner/nina&subtype=read"
+        found = httpx.get(search, headers=headers).json()
+    events = [entry["resource"] for entry in found["entry"]]
+    assert {patients(event) for event in events} == {("Patient/adler",)}
+    assert {application(event) for event in events} == {"pages"}
+    assert [validate(event) for event in events] == [[]] * len(events)
 
 
 class TestVerifyCommand:

@@ -113,7 +113,7 @@ class People:
     def seen_by(self, store: Store) -> SeenBy:
         """Let staff see all patients but the one who is secret, and patients only themselves."""
 
-        async def seen(principal: Principal, _base_url: str) -> Store:
+        async def seen(principal: Principal, _base_url: str, _address: str) -> Store:
             return store.guarded(_Sight(principal))
 
         return seen
