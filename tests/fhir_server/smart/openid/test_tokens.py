@@ -18,7 +18,10 @@ from fhir_server.smart.principal import Principal
 from tests.fhir_server.smart.openid.conftest import Ask
 from tests.fhir_server.smart.openid.provider_stub import AUDIENCE, StubProvider, jwk_of, signing_with
 
-_NOW = int(time.time())
+
+def _in(seconds: int) -> int:
+    """Return the moment in so many seconds: when the test runs, which may be long after it was collected."""
+    return int(time.time()) + seconds
 
 
 def test_a_token_stands_for_the_person_as_one_of_ours_would(stub: StubProvider, ask: Ask) -> None:
@@ -149,12 +152,12 @@ _ATTACKS: dict[str, Callable[[StubProvider], str]] = {
     "a longer audience": lambda stub: stub.token(aud=f"{AUDIENCE}/more"),
     "audiences without ours": lambda stub: stub.token(aud=["account", "ward-app"]),
     "no audience": lambda stub: stub.token(aud=None),
-    "expired": lambda stub: stub.token(exp=_NOW - 40),
+    "expired": lambda stub: stub.token(exp=_in(-40)),
     "no end": lambda stub: stub.token(exp=None),
-    "an end that is a text": lambda stub: stub.token(exp=str(_NOW + 300)),
+    "an end that is a text": lambda stub: stub.token(exp=str(_in(300))),
     "an end that is true": lambda stub: stub.token(exp=True),
-    "not yet valid": lambda stub: stub.token(nbf=_NOW + 600),
-    "issued in the future": lambda stub: stub.token(iat=_NOW + 600),
+    "not yet valid": lambda stub: stub.token(nbf=_in(600)),
+    "issued in the future": lambda stub: stub.token(iat=_in(600)),
     "no subject": lambda stub: stub.token(sub=None),
     "a subject that is no text": lambda stub: stub.token(sub=["7f3a"]),
     "no client": lambda stub: stub.token(client_id=None),
@@ -180,9 +183,15 @@ def test_attacks_are_refused(stub: StubProvider, ask: Ask, attack: Callable[[Stu
 
 @pytest.mark.parametrize(
     "claims",
-    [{"exp": _NOW - 10}, {"nbf": _NOW + 20}, {"iat": _NOW + 20}, {"aud": ["x", AUDIENCE]}, {"nbf": None}],
+    [
+        lambda: {"exp": _in(-10)},
+        lambda: {"nbf": _in(20)},
+        lambda: {"iat": _in(20)},
+        lambda: {"aud": ["x", AUDIENCE]},
+        lambda: {"nbf": None},
+    ],
     ids=["just over", "just before", "just issued", "several audiences", "no beginning"],
 )
-def test_clocks_may_differ(stub: StubProvider, ask: Ask, claims: dict[str, Any]) -> None:
+def test_clocks_may_differ(stub: StubProvider, ask: Ask, claims: Callable[[], dict[str, Any]]) -> None:
     """By half a minute, if nothing else is set."""
-    assert ask(stub.token(**claims)) is not None
+    assert ask(stub.token(**claims())) is not None
