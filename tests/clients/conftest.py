@@ -13,7 +13,6 @@ from tests.clients.hospital import Hospital, running_hospital
 _MODULES = Path(__file__).parent / "node_modules"
 _CHROMIUM = shutil.which("chromium")
 _DESKTOP: ViewportSize = {"width": 1280, "height": 900}
-_PATIENCE_MS = 15_000
 
 
 def _javascript(*path: str) -> Path:
@@ -59,7 +58,6 @@ def chromium() -> Iterator[Browser]:
 def context(chromium: Browser) -> Iterator[BrowserContext]:
     """A browser without cookies, of somebody at a desk."""
     context = chromium.new_context(viewport=_DESKTOP, locale="en")
-    context.set_default_timeout(_PATIENCE_MS)
     yield context
     context.close()
 

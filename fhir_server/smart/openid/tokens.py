@@ -51,7 +51,13 @@ async def good_claims(token: str, provider: Provider, keys: ProviderKeys, now: i
 
 
 def claim(claims: Claims, path: ClaimPath | None) -> Any:
-    """Return what stands in a token at a path, None if nothing does."""
+    """Return what stands in a token at a path, None if nothing does.
+
+    A claim whose own name has the dots goes first, such as Entra's `extn.fhirUser`.
+    """
+    whole = ".".join(path or ())
+    if whole in claims:
+        return claims[whole]
     found: Any = claims if path else None
     for name in path or ():
         found = found.get(name) if isinstance(found, Mapping) else None

@@ -96,6 +96,22 @@ def test_what_others_wrote_is_text(world: World, template: str, values: dict[str
     assert '<html lang="en">' in text
 
 
+@pytest.mark.parametrize(
+    ("patient", "text"),
+    [
+        (FoundPatient("a", "Anna", "1980-02-03", "female", "MRN-1"), "born 1980-02-03, female, number MRN-1"),
+        (FoundPatient("a", "Anna", "", "female", ""), "female"),
+        (FoundPatient("a", "Anna", "", "", "MRN-1"), "number MRN-1"),
+        (FoundPatient("a", "Anna", "", "", ""), ""),
+    ],
+    ids=["all", "gender", "number", "nothing"],
+)
+def test_a_patient_is_told_by_what_is_known(world: World, patient: FoundPatient, text: str) -> None:
+    """With commas between, and none where nothing is."""
+    _, shown = _page(world, "patient", found=[patient], search="", most=20, is_search=False)
+    assert f'Anna<br><span class="hint">{text}</span>' in shown
+
+
 def test_those_who_act_for_few_do_not_search(world: World) -> None:
     """They choose among the records that are theirs."""
     _, text = _page(world, "patient", found=[_ANNA], search="", most=20, is_search=False)

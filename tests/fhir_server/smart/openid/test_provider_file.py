@@ -71,7 +71,8 @@ def test_entra_as_it_is_told(stub: StubProvider, tmp_path: Path) -> None:
         "roles": ["Ward.Doctor", "Other"],
         "scope": None,
         "scp": "Records.Read Other",
-        "extn": {"fhirUser": "Practitioner/grey"},
+        "fhirUser": None,
+        "extn.fhirUser": "Practitioner/grey",
         "jti": None,
         "uti": "a-token",
     }
@@ -136,3 +137,5 @@ def test_claims_with_dots_in_their_names(tmp_path: Path) -> None:
     assert claim({"https://id.example/roles": ["here"]}, path) is None
     assert claim({}, path) is None
     assert claim({"x": 1}, None) is None
+    assert claim({"a.b": 1, "a": {"b": 2}}, ("a", "b")) == 1
+    assert claim({"a": {"b": 2}}, ("a", "b")) == 2
