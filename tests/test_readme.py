@@ -181,7 +181,8 @@ def test_the_users_of_the_demo_sign_in(seen: Seen, port: int) -> None:
 def test_nothing_secret_is_seen_by_others(seen: Seen, clone: Path) -> None:
     """No token and no password stands in a command line or in the log, also not while the demo is loaded."""
     assert [command for command in seen.commands if "--token-stdin" in command]
-    ours = [command for command in seen.commands if "fhir" in command]
+    # Whoever follows README writes the token into a command of their own.
+    ours = [command for command in seen.commands if "fhir" in command and not command.startswith("curl ")]
     log = (clone / "log").read_text()
     assert '"interaction"' in log
     for text in (*ours, log):

@@ -365,6 +365,8 @@ def test_a_standalone_mongodb_is_refused(tmp_path: Path) -> None:
     try:
         _eventually((tmp_path / "alone.sock").exists)
         url = f"mongodb://{str(tmp_path / 'alone.sock').replace('/', '%2F')}"
+        with MongoClient[dict[str, Any]](url) as client:
+            client.admin.command("ping")  # answers when the machine has found the time to start it
         with (
             pytest.raises(CannotStart, match="knows no transactions"),
             running_mongo(Settings(mongo_url=url)),

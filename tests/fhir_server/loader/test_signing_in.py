@@ -167,7 +167,12 @@ def secure_url(secure: Settings) -> Iterator[str]:
 def private_key(secure: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The key of a service that may bring in everything, as `fhir-server clients add` makes it."""
     path = tmp_path_factory.mktemp("keys") / "loader.jwk"
-    environment = {"FHIR_MONGO_URL": secure.mongo_url, "FHIR_DATABASE": secure.database}
+    assert secure.encryption_key is not None
+    environment = {
+        "FHIR_MONGO_URL": secure.mongo_url,
+        "FHIR_DATABASE": secure.database,
+        "FHIR_ENCRYPTION_KEY": secure.encryption_key.get_secret_value(),
+    }
     service = ["add", "Loader", "--service", "--scope", "system/*.cruds", "--new-key", str(path)]
     added = CliRunner(env=environment).invoke(clients, service)
     assert added.exit_code == 0, added.output
