@@ -5,7 +5,6 @@ https://hl7.org/fhir/R4/http.html, https://asgi.readthedocs.io/en/stable/specs/w
 """
 
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -85,7 +84,7 @@ class FhirEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request; log one line that says nothing of any patient."""
         started = time.perf_counter()
-        request_id = uuid.uuid4().hex
+        request_id = new_id()
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         path = scope["path"].removeprefix(self._prefix)
         context = self._context(scope, headers, request_id)

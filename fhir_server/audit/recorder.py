@@ -27,7 +27,7 @@ Resource = dict[str, Any]
 _PAUSE_SECONDS = 0.25
 _AFTER_FAILURE_SECONDS = 1.0
 # So many at a time: others get their turn between two batches.
-_TOGETHER = 50
+_TOGETHER = 100
 # What may wait if the database does not take events; from then on nobody is answered.
 _MOST_WAITING = 20_000
 _SWEEP = timedelta(seconds=60)

@@ -144,12 +144,18 @@ class AuditLog:
         moment = next_instant(self._now(), None)
         documents = [live_document(write, 1, moment, self._numbers.next()) for write in writes]
         entries = self.stamp(documents)
-        try:
-            await self._database[AUDIT_EVENT].insert_many(documents, ordered=False)
-        except BulkWriteError as failure:
-            problems = (failure.details or {}).get("writeErrors", [])
-            if any(problem.get("code") != _DUPLICATE_KEY for problem in problems):
-                raise
+        # Not `insert_many`, which looks at each document by itself once more: 15 µs of 40 for an event.
+        answer = await self._database.command(
+            "insert",
+            AUDIT_EVENT,
+            documents=documents,
+            ordered=False,
+            writeConcern=self._database.write_concern.document,
+        )
+        problems = answer.get("writeErrors", [])
+        if any(problem["code"] != _DUPLICATE_KEY for problem in problems) or "writeConcernError" in answer:
+            raise BulkWriteError(answer)
+        if problems:
             # Stored by the attempt before this one, of which nobody knew how it ended.
             before = await self.events([entries[problem["index"]].id for problem in problems])
             return [before[entry.id].entry if entry.id in before else entry for entry in entries]
