@@ -13,9 +13,15 @@ from fhir_server.commands.serve import read_settings
 from fhir_server.identifiers import new_id
 from fhir_server.smart.oauth.errors import OAuthError
 from fhir_server.smart.oauth.key_pairs import new_key_pair, write_private_key
-from fhir_server.smart.oauth.registration import METHODS, RegistrationRules, register
+from fhir_server.smart.oauth.registration import METHODS, RegistrationRules, register, with_keys
 from fhir_server.smart.oauth.secrets import new_secret
 from fhir_server.store import Store
+
+_UNKNOWN = "There is no such application"
+_REMINDER = (
+    "Whoever looks after it sends its keys again whenever they change (fhir-server clients set-keys); with "
+    "--jwks-uri they would be fetched."
+)
 
 
 @click.group()
@@ -83,6 +89,8 @@ def add(
             new_key.unlink()  # it is nobody's
         raise
     click.echo(f"client_id: {registered.client.id}")
+    if jwks is not None:
+        click.echo(_REMINDER, err=True)
     if registered.secret is not None:
         click.echo(f"client_secret: {registered.secret}")
 
@@ -93,6 +101,33 @@ def list_clients() -> None:
     for client in with_store(read_settings(), lambda store: store.oauth.clients.all()):
         kind = "registered itself" if client.is_dynamic else client.method
         click.echo(f"{client.id}  {client.name}  ({kind})  {' '.join(client.scopes)}")
+
+
+@clients.command()
+@click.argument("client_id")
+@click.option(
+    "--jwks",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="Its public keys.",
+)
+def set_keys(client_id: str, jwks: Path) -> None:
+    """Give an application the public keys in the file JWKS, in place of those that it had."""
+    settings, public = read_settings(), _read(jwks)
+
+    async def changing(store: Store) -> None:
+        client = await store.oauth.clients.get(client_id)
+        if client is None:
+            raise click.ClickException(_UNKNOWN)
+        try:
+            changed = with_keys(client, public)
+        except OAuthError as failure:
+            raise click.ClickException(failure.description) from None
+        await store.oauth.clients.replace(changed)
+        await record_command(store, settings, "client-change", client_id=client_id)
+
+    with_store(settings, changing)
+    click.echo("Assertions by these keys are good from now on, and by no others.")
 
 
 @clients.command()
@@ -109,7 +144,7 @@ def remove(client_id: str) -> None:
         return is_removed
 
     if not with_store(settings, removing):
-        raise click.ClickException("There is no such application")
+        raise click.ClickException(_UNKNOWN)
 
 
 def _write(path: Path, private: dict[str, Any], client_id: str) -> None:

@@ -15,10 +15,10 @@ from fhir_server.commands.serve import read_settings
 from fhir_server.identifiers import new_id
 from fhir_server.settings import Settings
 from fhir_server.smart.accounts.passwords import Passwords, problem
-from fhir_server.smart.principal import ROLES
+from fhir_server.smart.principal import PEOPLE, ROLES
 from fhir_server.store import Store
 from fhir_server.store.accounts import Account, LastAdministrator, NameTaken
-from resources.references import parse_reference
+from resources.references import is_id
 
 _Roles = click.Choice(tuple(ROLES), case_sensitive=False)
 
@@ -58,8 +58,8 @@ def add(
     password_stdin: bool,
 ) -> None:
     """Add somebody who may sign in as USER_NAME."""
-    if fhir_user is not None and parse_reference(fhir_user) is None:
-        raise click.ClickException("--fhir-user is a reference such as Practitioner/1")
+    if fhir_user is not None and not _is_of_people(fhir_user):
+        raise click.ClickException(f"--fhir-user is such as Practitioner/1, of one of {', '.join(PEOPLE)}")
     password = _new_password(user_name, from_stdin=password_stdin)
 
     async def work(store: Store) -> None:
@@ -157,6 +157,11 @@ def _changing(settings: Settings, user_name: str, **values: Any) -> Callable[[St
         await record_command(store, settings, "account-change", account_id=account.id)
 
     return work
+
+
+def _is_of_people(reference: str) -> bool:
+    resource_type, _, resource_id = reference.partition("/")
+    return resource_type in PEOPLE and is_id(resource_id)
 
 
 def _listed(roles: tuple[str, ...]) -> tuple[str, ...]:

@@ -18,6 +18,12 @@ ROLES: Mapping[str, str] = {
 }
 """The codes of the roles that a person may have, and what they are called. An application has none."""
 
+PEOPLE = ("Patient", "Practitioner", "PractitionerRole", "RelatedPerson", "Person")
+"""The types of resources that stand for people (`fhirUser`).
+
+https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html#scopes-for-requesting-identity-data
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Principal:

@@ -5,10 +5,8 @@ from itertools import groupby
 from pathlib import Path
 
 from tests.features.catalogue import CHAPTERS, Feature, catalogue
-from tests.features.collection import Proofs
+from tests.proofs import ProofPage, Proofs, disagreements, links
 
-PAGE = Path(__file__).parents[2] / "docs/features.md"
-_MOST_TESTS = 3
 _HEAD = """\
 # Features of R4, and the tests that prove them
 
@@ -20,14 +18,7 @@ Every feature of the chapters "RESTful API", "Search", "_filter", "Operations" a
 
 def wrong(proofs: Proofs) -> Iterator[str]:
     """Tell what is wrong: tests of unknown features, features with neither test nor reason, or with both."""
-    known = catalogue()
-    for feature_id in sorted(proofs.keys() - known.keys()):
-        yield f"{feature_id} is proved by {proofs[feature_id][0]}, but is not in the catalogue"
-    for feature in known.values():
-        if not feature.why and feature.id not in proofs:
-            yield f"{feature.id} has no test, and no reason why it is not supported"
-        if feature.why and feature.id in proofs:
-            yield f"{feature.id} is said not to be supported, but {proofs[feature.id][0]} proves it"
+    yield from disagreements(proofs, {feature.id: feature.why for feature in catalogue().values()})
 
 
 def page(proofs: Proofs) -> str:
@@ -46,9 +37,9 @@ def page(proofs: Proofs) -> str:
 
 def _row(feature: Feature, proofs: Proofs) -> str:
     what = feature.what.replace("|", "\\|")
-    tests = proofs.get(feature.id, ())
-    named = [f"[{test.rpartition('::')[2]}](../{test.partition('::')[0]})" for test in tests[:_MOST_TESTS]]
-    more = f" and {len(tests) - _MOST_TESTS} more" if len(tests) > _MOST_TESTS else ""
-    told = feature.why or ", ".join(named) + more
+    told = feature.why or links(proofs.get(feature.id, ()))
     mark = "no" if feature.why else "yes"
     return f"| [`{feature.id}`]({feature.address}) | {what} | {mark} | {told} |"
+
+
+PAGE = ProofPage(Path(__file__).parents[2] / "docs/features.md", "feature", page, wrong)

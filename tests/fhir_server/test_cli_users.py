@@ -45,12 +45,18 @@ REFUSED: list[tuple[Sequence[str], str, str]] = [
         PASSWORD,
         "Practitioner/1",
     ),
+    (
+        ("users", "add", "x", "--role", "DR", "--fhir-user", "Observation/1", "--password-stdin"),
+        PASSWORD,
+        "Practitioner/1",
+    ),
     (("users", "disable", "nobody"), "", "nobody called"),
     (("clients", "add", "App", "--scope", "patient/*.rs", "--redirect-uri", "javascript:x"), "", "redirect"),
     (("clients", "remove", "none"), "", "no such"),
 ]
 
 
+@pytest.mark.requirement("smart-198")
 @pytest.mark.parametrize(("arguments", "given", "told"), REFUSED, ids=range(len(REFUSED)))
 def test_what_is_refused(settings: Settings, arguments: Sequence[str], given: str, told: str) -> None:
     """What is wrong is told in one line, without a traceback."""

@@ -18,6 +18,12 @@ from fhir_server.smart.oauth.scopes import Scope, parse_scope
 from fhir_server.smart.principal import Principal
 from resources.operation_outcome import FhirError
 
+CREATE_BY_UPDATE = "+"
+"""The action of making a resource by an update, beside the letters of scopes.
+
+https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html#scopes-for-requesting-fhir-resources
+"""
+
 _WITHOUT_ROLES: tuple[Rule, ...] = (Rule(ACTIONS),)
 
 
@@ -75,8 +81,14 @@ def grants(caller: Caller, resource_type: str) -> tuple[Grant, ...]:
         )
         for scope in _scopes(caller.principal, resource_type)
         for rule in rules
-        if (actions := scope.actions & rule.actions)
+        if (actions := _actions(scope, rule))
     )
+
+
+def _actions(scope: Scope, rule: Rule) -> frozenset[str]:
+    """Return what both allow. What an update creates, the scope allows by "u" and the role by "c"."""
+    creates = "u" in scope.actions and "c" in rule.actions
+    return scope.actions & rule.actions | frozenset(CREATE_BY_UPDATE if creates else "")
 
 
 def _scopes(principal: Principal, resource_type: str) -> Iterable[Scope]:

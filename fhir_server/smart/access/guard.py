@@ -10,7 +10,7 @@ from typing import Any
 from fhir_server.search.asked import NOTHING, Condition, both, either
 from fhir_server.search.extraction import search_values
 from fhir_server.search.subsetting import Subsetting, subset
-from fhir_server.smart.access.grants import Caller, Grant, grants
+from fhir_server.smart.access.grants import CREATE_BY_UPDATE, Caller, Grant, grants
 from fhir_server.smart.access.matching import meets
 from fhir_server.store import Write
 from resources.operation_outcome import Forbidden, ResourceNotFound, error
@@ -76,7 +76,8 @@ class AccessGuard:
         if write.resource is None:
             self._check(frozenset("d"), write, live)
         elif live is None:
-            self._check(frozenset("c"), write, write.resource)
+            actions = frozenset("c" if write.method == "POST" else f"c{CREATE_BY_UPDATE}")
+            self._check(actions, write, write.resource)
         else:
             self._check_update(write, live, write.resource)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from fhir_server.context import Request, Route
 from fhir_server.search.explaining import EXPLAIN
-from fhir_server.smart.access.grants import Caller
+from fhir_server.smart.access.grants import CREATE_BY_UPDATE, Caller
 from fhir_server.smart.access.guard import AccessGuard
 from resources.definitions import resource_types
 from resources.operation_outcome import Forbidden, error
@@ -22,10 +22,10 @@ _NEEDED: Mapping[str, str] = {
     "history": "r",
     "search-type": "s",
     "create": "c",
-    "update": "cu",
+    "update": f"cu{CREATE_BY_UPDATE}",
     "patch": "u",
     "delete": "d",
-    "conditional-update": "cu",
+    "conditional-update": f"cu{CREATE_BY_UPDATE}",
     "conditional-patch": "u",
     "conditional-delete": "d",
 }

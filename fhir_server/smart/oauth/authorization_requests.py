@@ -23,6 +23,10 @@ _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 _SHORTEST_STATE = 16
 _LONGEST_STATE = 2000
 _LONGEST_NONCE = 500
+# "If an EHR receives a request for an unsupported role, it SHOULD return any launch context supported for the
+# supplied resource type", and none but that of the launch is supported:
+# https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html#scopes-for-requesting-context-data
+_ROLE = re.compile(r"(launch/(?:patient|encounter))\?role=.+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +100,18 @@ def _check_form(parameters: Mapping[str, str], client: Client, addresses: Addres
 
 def _requested_scopes(parameters: Mapping[str, str], client: Client) -> tuple[str, ...]:
     """Return what the application may ask a person for; there are no system scopes with a person."""
-    scopes = narrow(parameters.get("scope", "").split(), client.scopes)
+    asked = [_without_role(scope) for scope in parameters.get("scope", "").split()]
+    scopes = narrow(asked, client.scopes)
     parsed = {text: parse_scope(text) for text in scopes}
     scopes = tuple(text for text, scope in parsed.items() if scope is None or scope.context != "system")
     if not set(scopes) - set(CONTEXT_SCOPES):
         raise OAuthError("invalid_scope", "Nothing of the scope is registered for this application")
     return scopes
+
+
+def _without_role(scope: str) -> str:
+    found = _ROLE.fullmatch(scope)
+    return scope if found is None else found[1]
 
 
 async def _launch(

@@ -67,6 +67,7 @@ def smart_configuration(addresses: Addresses, settings: Settings, brands: Brands
     """Return the document at `.well-known/smart-configuration`; all addresses in it are absolute."""
     document = _shared(addresses, settings) | {
         "capabilities": list(CAPABILITIES),
+        "management_endpoint": addresses.of("grants"),
         "associated_endpoints": [{"url": addresses.fhir, "capabilities": list(CAPABILITIES)}],
     }
     if brands is not None:

@@ -10,7 +10,7 @@ from fhir_server.smart.oauth.answers import unkept
 from fhir_server.smart.oauth.client_requests import client_of, client_request
 from fhir_server.smart.oauth.errors import OAuthError, invalid_client, invalid_request
 from fhir_server.smart.oauth.forms import body_of, form_pairs, once_each
-from fhir_server.smart.oauth.introspection import check_may_introspect, introspect, is_administrator
+from fhir_server.smart.oauth.introspection import check_may_introspect, introspect, is_token_to_introspect
 from fhir_server.smart.oauth.registration import metadata_of, register
 from fhir_server.smart.oauth.server import AuthorizationServer
 from fhir_server.smart.oauth.token_requests import tokens_for
@@ -35,8 +35,8 @@ async def introspection(server: AuthorizationServer, request: Request) -> Respon
     form = once_each(await form_pairs(request))
     header = request.headers.get("authorization", "")
     if header.lower().startswith(_BEARER):
-        if not await is_administrator(server, header[len(_BEARER) :]):
-            raise invalid_client("This takes an administrator's token, or an application's proof")
+        if not await is_token_to_introspect(server, header[len(_BEARER) :]):
+            raise invalid_client("This takes the token or the proof of who may look at tokens")
     else:
         check_may_introspect(await client_of(server, request, form))
     if "token" not in form:

@@ -18,14 +18,24 @@ _ADMINISTRATOR = "AD"
 
 def check_may_introspect(client: Client) -> None:
     """Raise OAuthError unless an administrator registered the application, and it can prove who it is."""
-    if not client.is_confidential or client.is_dynamic:
+    if not _may_introspect(client):
         raise OAuthError("access_denied", "This application may not look at tokens", 403)
 
 
-async def is_administrator(server: AuthorizationServer, token: str) -> bool:
-    """Tell whether an access token is one of an administrator."""
+async def is_token_to_introspect(server: AuthorizationServer, token: str) -> bool:
+    """Tell whether an access token is an administrator's, or of an application that may look at tokens.
+
+    https://hl7.org/fhir/smart-app-launch/STU2.2/token-introspection.html#authorization-to-perform-token-introspection
+    """
     principal = await principal_of(server.store, server.accounts, token, server.now())
-    return principal is not None and _ADMINISTRATOR in principal.roles
+    if principal is None:
+        return False
+    client = await server.oauth.clients.get(principal.client_id)
+    return _ADMINISTRATOR in principal.roles or (client is not None and _may_introspect(client))
+
+
+def _may_introspect(client: Client) -> bool:
+    return client.is_confidential and not client.is_dynamic
 
 
 async def introspect(server: AuthorizationServer, token: str, addresses: Addresses) -> dict[str, Any]:
@@ -48,7 +58,7 @@ async def introspect(server: AuthorizationServer, token: str, addresses: Address
     }
     if found.account_id is None:
         return answer
-    answer |= {"sub": found.account_id} | launch_parameters(grant)
+    answer |= {"sub": found.account_id} | launch_parameters(grant, addresses)
     if "fhirUser" in found.scopes and found.fhir_user is not None:
         answer["fhirUser"] = f"{addresses.fhir}/{found.fhir_user}"
     return answer

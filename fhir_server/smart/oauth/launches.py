@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from fhir_server.smart.oauth.fhir_context import check_fhir_context
 from fhir_server.smart.oauth.redirect_uris import with_parameters
 from fhir_server.smart.oauth.secrets import hashed
 from fhir_server.smart.oauth.server import AuthorizationServer
@@ -30,12 +31,11 @@ async def create_launch(
 ) -> str:
     """Return a handle for the parameter `launch`, good once, for five minutes, and for this account only.
 
-    `patient` and `encounter` are ids; each of `fhir_context` has a `reference`, `canonical` or `identifier`.
+    `patient` and `encounter` are ids; `fhir_context` is what else the application is told of.
     With `client_id` only that application can use it. Raises ValueError for a context that is malformed.
     """
     for item in fhir_context:
-        if not {"reference", "canonical", "identifier"} & set(item) or item.get("role") == "":
-            raise ValueError("An item of fhirContext has a reference, canonical or identifier")
+        check_fhir_context(item)
     if not all(map(is_id, filter(None, (patient, encounter)))):
         raise ValueError("A launch is about resources by their ids")
     handle = server.new_secret()

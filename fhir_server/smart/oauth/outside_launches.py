@@ -86,7 +86,7 @@ async def _made(
             client_id=application.id,
         )
     except (ValueError, RecursionError):
-        raise invalid_request("fhirContext is an array of objects with reference or canonical") from None
+        raise invalid_request("fhirContext is an array of objects as SMART App Launch has them") from None
     answer = {"launch": handle, "iss": fhir_base, "expires_in": int(GOOD_FOR.total_seconds())}
     address = launch_address(application, handle, fhir_base)
     return answer if address is None else {**answer, "launch_url": address}

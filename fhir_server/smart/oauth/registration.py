@@ -6,7 +6,7 @@ https://www.rfc-editor.org/rfc/rfc7591#section-2
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
@@ -89,6 +89,17 @@ def register(metadata: Mapping[str, Any], rules: RegistrationRules, *, is_dynami
         may_launch=may_launch,
     )
     return Registration(client, secret)
+
+
+def with_keys(client: Client, jwks: Any) -> Client:
+    """Return an application with these keys in place of those that it had; raise OAuthError if it has none.
+
+    One whose keys are fetched from an address changes them there.
+    """
+    if client.method != "private_key_jwt" or client.jwks is None:
+        raise _invalid("This application is not registered with keys by value")
+    keys, _ = _keys({"jwks": jwks}, client.method, allow_local=False)
+    return replace(client, jwks=keys)
 
 
 def metadata_of(registration: Registration) -> dict[str, Any]:

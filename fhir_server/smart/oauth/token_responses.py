@@ -25,14 +25,13 @@ async def token_response(
     if issued.refresh is not None:
         answer["refresh_token"] = issued.refresh
     if issued.grant.account_id is not None:
-        answer |= launch_parameters(issued.grant)
-        answer["smart_style_url"] = addresses.of("smart-style.json")
+        answer |= launch_parameters(issued.grant, addresses)
     if "openid" in issued.scopes and issued.grant.account_id is not None:
         answer["id_token"] = await _id_token(server, client, issued, addresses)
     return answer
 
 
-def launch_parameters(grant: Grant) -> dict[str, Any]:
+def launch_parameters(grant: Grant, addresses: Addresses) -> dict[str, Any]:
     """Return what the application is opened for, without what is not known.
 
     https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html#launch-context-arrives-with-your-access_token
@@ -44,6 +43,7 @@ def launch_parameters(grant: Grant) -> dict[str, Any]:
         "fhirContext": context.fhir_context and json.loads(context.fhir_context),
         "need_patient_banner": context.need_patient_banner if context.patient else None,
         "intent": context.intent,
+        "smart_style_url": addresses.of("smart-style.json"),
     }
     return {name: value for name, value in known.items() if value is not None}
 

@@ -11,11 +11,10 @@ from fhir_server.smart.oauth.secrets import hashed
 from fhir_server.smart.openid.keys import ProviderKeys
 from fhir_server.smart.openid.provider import Provider
 from fhir_server.smart.openid.tokens import Claims, claim, good_claims, texts
-from fhir_server.smart.principal import Principal
+from fhir_server.smart.principal import PEOPLE, Principal
 from resources.references import is_id
 
 _PATIENT = "Patient"
-_PEOPLE = (_PATIENT, "Practitioner", "PractitionerRole", "RelatedPerson", "Person")
 _CLIENT = ("client_id", "azp", "appid")
 _LONGEST_NAME = 256
 
@@ -84,7 +83,7 @@ def _fhir_user(value: object, fhir_base: str | None) -> str | None:
         return None
     reference = value.removeprefix(f"{fhir_base.rstrip('/')}/") if fhir_base else value
     resource_type, _, resource_id = reference.partition("/")
-    return reference if resource_type in _PEOPLE and is_id(resource_id) else None
+    return reference if resource_type in PEOPLE and is_id(resource_id) else None
 
 
 def _launch_patient(claims: Claims, provider: Provider, fhir_user: str | None) -> str | None:

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from fhir_server.commands import recording
 from fhir_server.commands.clients import clients
+from fhir_server.commands.databases import with_store
 from fhir_server.secrets_at_rest import new_key
 from fhir_server.settings import Settings
 from fhir_server.smart.events import SecurityEvent
@@ -79,6 +80,33 @@ def test_a_service_has_a_key(settings: Settings, tmp_path: Path) -> None:
     assert refused.output == "Error: An application with private_key_jwt has either jwks or jwks_uri\n"
     path.write_text("x")
     assert "is no JSON" in _run(settings, *service, "--jwks", str(path)).output
+
+
+@pytest.mark.requirement("smart-305", "smart-306")
+def test_the_keys_of_a_service_change(settings: Settings, tmp_path: Path) -> None:
+    """Who gives keys is reminded to send new ones, which take the place of the old; nothing else does."""
+    path = tmp_path / "jwks.json"
+    old, new = key(key_id="old").jwks, key(key_id="new").jwks
+    path.write_text(json.dumps(old))
+    service = ("add", "Laboratory", "--service", "--scope", "system/Observation.cruds")
+    added = _run(settings, *service, "--jwks", str(path))
+    assert "sends its keys again whenever they change" in added.stderr
+    client_id = added.stdout.removeprefix("client_id: ").strip()
+    path.write_text(json.dumps({"keys": []}))
+    assert "no key" in _run(settings, "set-keys", client_id, "--jwks", str(path)).stderr
+    assert _kept(settings, client_id) == old
+    path.write_text(json.dumps(new))
+    assert _run(settings, "set-keys", client_id, "--jwks", str(path)).exit_code == 0
+    assert _kept(settings, client_id) == new
+    assert "no such application" in _run(settings, "set-keys", "nobody", "--jwks", str(path)).stderr
+    public = _run(settings, *_APP).stdout.removeprefix("client_id: ").strip()
+    assert "keys by value" in _run(settings, "set-keys", public, "--jwks", str(path)).stderr
+
+
+def _kept(settings: Settings, client_id: str) -> object:
+    client = with_store(settings, lambda store: store.oauth.clients.get(client_id))
+    assert client is not None
+    return json.loads(client.jwks or "")
 
 
 def test_a_key_pair_is_made_for_a_service(settings: Settings, tmp_path: Path) -> None:

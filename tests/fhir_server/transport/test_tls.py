@@ -90,6 +90,7 @@ def test_versions_and_ciphers(server: Encrypted) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+@pytest.mark.requirement("smart-231")
 @pytest.mark.parametrize(
     ("version", "ciphers"),
     [

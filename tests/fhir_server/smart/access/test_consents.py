@@ -129,6 +129,7 @@ def url(settings: Settings) -> Iterator[str]:
         yield address
 
 
+@pytest.mark.requirement("smart-119", "smart-245")
 @pytest.mark.parametrize("number", range(len(CASES)), ids=[name for name, *_ in CASES])
 def test_what_is_denied_is_not_there(url: str, number: int) -> None:
     """Of the patient's resources those are read and found that no consent denies to the caller."""

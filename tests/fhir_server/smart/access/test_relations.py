@@ -4,6 +4,7 @@ https://hl7.org/fhir/R4/security-labels.html, https://hl7.org/fhir/smart-app-lau
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ from tests.fhir_server.conftest import FHIR_JSON, running_server
 
 Resource = dict[str, Any]
 
+_ACCESS = Path(__file__).parents[4] / "docs/access.md"
 _TREATED_BY: dict[str, Resource] = {
     "encounter": {
         "resourceType": "Encounter",
@@ -65,6 +67,8 @@ _SCOPED = {
 async def _authenticate(token: str) -> Principal | None:
     if token == "backend":
         return Principal("backend", ("system/*.cruds",))
+    if token == "updater":
+        return Principal("updater", ("system/Basic.u",))
     if token in _SCOPED:
         return Principal(
             "app", _SCOPED[token], "pt", "Patient/labelled", frozenset({"PT"}), patient="labelled"
@@ -121,6 +125,7 @@ def _ids(answer: httpx.Response) -> set[str]:
     return {entry["resource"]["id"] for entry in answer.json().get("entry", [])}
 
 
+@pytest.mark.requirement("smart-119", "smart-140", "smart-368")
 @pytest.mark.parametrize(
     ("doctor", "patients"),
     [
@@ -190,6 +195,7 @@ def test_labels(url: str, caller: str, seen: set[str]) -> None:
     assert _ids(_ask(url, caller, "GET", "Observation")) == seen
 
 
+@pytest.mark.requirement("smart-95", "smart-128", "smart-367", "smart-369", "smart-370")
 @pytest.mark.parametrize(
     ("scopes", "found", "read"),
     [
@@ -211,6 +217,59 @@ def test_scopes(url: str, scopes: str, found: set[str] | None, read: set[str]) -
     for one in ("label-N", "vital"):
         status = _ask(url, scopes, "GET", f"Observation/{one}").status_code
         assert (status == 200) == (one in read), one
+
+
+@pytest.mark.requirement("smart-130")
+def test_entries_are_looked_at_by_themselves(url: str) -> None:
+    """An entry of a batch is refused if its own request would be, and a transaction is as a whole."""
+    entries = [
+        {"request": {"method": "GET", "url": address}}
+        for address in ("Observation/vital", "Patient/labelled")
+    ]
+    bundle = {"resourceType": "Bundle", "type": "batch", "entry": entries}
+    answer = _ask(url, "read-only", "POST", "", bundle).json()
+    assert [one["response"]["status"][:3] for one in answer["entry"]] == ["200", "403"]
+    whole = _ask(url, "read-only", "POST", "", {**bundle, "type": "transaction"})
+    assert (whole.status_code, whole.json()["issue"][0]["code"]) == (400, "forbidden")
+
+
+@pytest.mark.requirement("smart-123")
+def test_an_update_may_create_by_its_own_scope(url: str) -> None:
+    """The scope to update is enough for a PUT that creates, and for nothing else that does."""
+    basic = {"resourceType": "Basic", "id": "made", "code": {"text": "x"}}
+    assert _ask(url, "updater", "PUT", "Basic/made", basic).status_code == 201
+    assert _ask(url, "updater", "PUT", "Basic/made", {**basic, "language": "de"}).status_code == 200
+    assert (
+        _ask(url, "updater", "POST", "Basic", {"resourceType": "Basic", "code": {"text": "x"}}).status_code
+        == 403
+    )
+    assert _ask(url, "updater", "DELETE", "Basic/made").status_code == 403
+    assert (
+        _ask(url, "updater", "PUT", "Location/made", {"resourceType": "Location", "id": "made"}).status_code
+        == 403
+    )
+
+
+def test_who_may_not_create_does_not_by_an_update(url: str) -> None:
+    """The role says whether something may be made, whatever the application was granted."""
+    patient = {
+        "resourceType": "Patient",
+        "id": "invented",
+        "generalPractitioner": [{"reference": "Practitioner/dr-x"}],
+    }
+    assert _ask(url, "dr-x", "PUT", "Patient/invented", patient).status_code == 403
+
+
+@pytest.mark.requirement("smart-139")
+def test_a_link_to_another_patient_gives_nothing(url: str) -> None:
+    """Neither that record nor its resources, whichever of both has the link; the documentation says so."""
+    link = [{"type": "seealso", "other": {"reference": "Patient/labelled"}}]
+    linked = {"resourceType": "Patient", "id": "linked", "link": link}
+    assert _ask(url, "backend", "PUT", "Patient/linked", linked).status_code == 201
+    assert _ids(_ask(url, "own-linked", "GET", "Patient")) == {"linked"}
+    assert _ids(_ask(url, "own-linked", "GET", "Observation")) == set()
+    assert _ids(_ask(url, "own-labelled", "GET", "Patient")) == {"labelled"}
+    assert "Patient.link" in _ACCESS.read_text()
 
 
 def test_a_scope_that_earlier_versions_cannot_be_held_against(url: str) -> None:

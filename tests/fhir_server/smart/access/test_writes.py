@@ -94,6 +94,7 @@ def test_nothing_moves_between_patients(clients: dict[str, httpx.Client], caller
     assert stored["participant"][0]["actor"]["reference"] == "Patient/anna"
 
 
+@pytest.mark.requirement("smart-119")
 @pytest.mark.parametrize(
     ("caller", "resource_type", "change", "status"),
     [

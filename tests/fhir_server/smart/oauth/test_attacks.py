@@ -23,7 +23,7 @@ from tests.fhir_server.smart.oauth.world import (
 _SCOPE = "offline_access launch/patient patient/*.rs"
 
 
-@pytest.mark.requirement("smart-14", "smart-15", "smart-58", "smart-96")
+@pytest.mark.requirement("smart-15", "smart-96")
 @pytest.mark.parametrize(
     ("parameters", "error"),
     [
@@ -171,6 +171,7 @@ def test_a_code_of_another_application_is_refused(world: World) -> None:
     assert world.exchange(other, code).json()["error"] == "invalid_grant"
 
 
+@pytest.mark.requirement("smart-73", "smart-251", "smart-252", "smart-340")
 @pytest.mark.parametrize(
     ("form", "status", "error"),
     [
@@ -194,6 +195,7 @@ def test_the_token_endpoint_refuses(world: World, form: dict[str, Any], status: 
     """What is no honest request of a public application is answered by a code of the specification."""
     answer = world.exchange(world.app().client.id, "c", **form)
     assert (answer.status_code, answer.json()["error"]) == (status, error)
+    assert answer.json()["error_description"]
     assert answer.headers["cache-control"] == "no-store"
     assert ("www-authenticate" in answer.headers) == (status == 401)
 

@@ -14,6 +14,7 @@ import pytest
 
 from fhir_server.smart.oauth.assertions import ASSERTION_TYPE
 from fhir_server.smart.principal import Principal
+from tests.fhir_server.smart.oauth.publisher import Publisher, publisher
 from tests.fhir_server.smart.oauth.world import (
     FHIR,
     PATIENT,
@@ -25,6 +26,14 @@ from tests.fhir_server.smart.oauth.world import (
     key,
     returned,
 )
+
+__all__ = ["publisher"]
+
+
+@pytest.fixture(scope="module")
+def more_settings() -> dict[str, object]:
+    """Let keys be fetched from this machine."""
+    return {"local_key_sets": "on"}
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +59,7 @@ def _service(world: World, own_key: Key, **metadata: Any) -> str:
     return world.app(**given | metadata).client.id
 
 
-@pytest.mark.requirement("smart-240", "smart-248", "smart-249", "smart-250", "smart-253", "smart-254")
+@pytest.mark.requirement("smart-248", "smart-249", "smart-253", "smart-254")
 @pytest.mark.requirement("smart-255", "smart-256", "smart-257", "smart-258", "smart-261", "smart-262")
 @pytest.mark.requirement("smart-297", "smart-310", "smart-326", "smart-357", "smart-142")
 @pytest.mark.parametrize("algorithm", ["ES384", "RS384"])
@@ -73,7 +82,7 @@ def test_a_service_gets_a_short_lived_token(world: World, algorithm: str) -> Non
     assert world.principal(tokens["access_token"]) is None
 
 
-@pytest.mark.requirement("smart-241", "smart-250", "smart-259", "smart-260")
+@pytest.mark.requirement("smart-240", "smart-241", "smart-250", "smart-259", "smart-260")
 @pytest.mark.parametrize(
     ("asked", "granted"),
     [
@@ -103,7 +112,7 @@ def test_a_service_gets_what_it_is_registered_for(
 _NOW: Callable[[World], int] = lambda world: int(world.clock().timestamp())  # noqa: E731
 
 
-@pytest.mark.requirement("smart-335", "smart-337", "smart-340", "smart-251", "smart-252")
+@pytest.mark.requirement("smart-249", "smart-335", "smart-337", "smart-340", "smart-251", "smart-252")
 @pytest.mark.parametrize(
     "claims",
     [
@@ -193,6 +202,28 @@ def test_signatures_that_are_wrong_are_refused(world: World, service: str, own_k
     assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
 
 
+@pytest.mark.requirement("smart-296", "smart-326", "smart-338", "smart-339", "smart-341")
+@pytest.mark.parametrize("header", [{}, {"jku": "registered"}], ids=["no jku", "jku"])
+def test_keys_are_fetched_from_where_they_were_registered(
+    world: World, own_key: Key, publisher: Publisher, header: dict[str, str]
+) -> None:
+    """By GET, whether the assertion names the address or not; those that are there now are good."""
+    client_id = _service(world, own_key, jwks=None, jwks_uri=publisher.url)
+    header = dict.fromkeys(header, publisher.url)
+    publisher.publish(key(key_id="other"), own_key)
+    answer = world.service(own_key.assertion(client_id, world.clock(), header, jti="1"))
+    assert answer.status_code == 200, answer.text
+    asked = publisher.asked
+    elsewhere = {"jku": publisher.url.replace("/jwks", "/elsewhere")}
+    refused = world.service(own_key.assertion(client_id, world.clock(), elsewhere, jti="2"))
+    assert refused.json()["error"] == "invalid_client"
+    assert publisher.asked == asked
+    publisher.publish(key(key_id="other"))
+    refused = world.service(own_key.assertion(client_id, world.clock(), header, jti="3"))
+    assert refused.json()["error"] == "invalid_client"
+    assert publisher.asked > asked
+
+
 def _with_public_key_as_secret(own_key: Key, claims: dict[str, Any]) -> str:
     signed = f"{_part({'alg': 'HS384', 'kid': own_key.id})}.{_part(claims)}"
     digest = hmac.digest(own_key.private.as_pem(private=False), signed.encode(), "sha384")
@@ -212,6 +243,7 @@ def test_what_is_no_assertion_is_refused(world: World, assertion: str) -> None:
     assert answer.json()["error"] in ("invalid_client", "invalid_request")
 
 
+@pytest.mark.requirement("smart-337")
 def test_the_form_says_the_same_as_the_assertion(world: World, service: str, own_key: Key) -> None:
     """Another client_id, another kind of assertion, or a secret beside it, are refused."""
     for form in (

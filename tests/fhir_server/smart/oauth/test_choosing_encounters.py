@@ -54,6 +54,7 @@ def test_the_latest_visits_are_listed_first(world: World) -> None:
     ]
 
 
+@pytest.mark.requirement("smart-149", "smart-167", "smart-171", "smart-364")
 @pytest.mark.parametrize(("encounter", "told"), [("old", "old"), ("", None)], ids=["one", "none of them"])
 def test_the_application_learns_which_was_chosen(world: World, encounter: str, told: str | None) -> None:
     """Or that it was none, and is then not granted the scope either."""

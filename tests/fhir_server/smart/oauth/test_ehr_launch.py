@@ -23,8 +23,8 @@ _SCOPE = "launch openid fhirUser patient/*.rs"
 
 
 @pytest.mark.requirement("smart-83", "smart-149", "smart-168", "smart-169", "smart-170", "smart-171")
-@pytest.mark.requirement("smart-172", "smart-173", "smart-174", "smart-175", "smart-177", "smart-178")
-@pytest.mark.requirement("smart-352", "smart-359", "smart-360", "smart-361", "smart-362")
+@pytest.mark.requirement("smart-172", "smart-173", "smart-174", "smart-175", "smart-180")
+@pytest.mark.requirement("smart-352", "smart-359", "smart-360", "smart-361")
 def test_the_application_learns_what_is_on_the_screen(world: World) -> None:
     """Patient, encounter, further context, banner and intent stand beside the access token."""
     client_id = world.app().client.id
@@ -123,15 +123,56 @@ def test_what_the_person_refuses_is_not_told(world: World) -> None:
     assert not {"encounter", "intent", "fhirContext", "id_token"} & set(tokens)
 
 
-@pytest.mark.requirement("smart-178", "smart-190")
+_ROLE = "https://example.org/role"
+
+
+@pytest.mark.requirement("smart-179", "smart-180", "smart-181", "smart-182", "smart-183", "smart-184")
+@pytest.mark.requirement("smart-186", "smart-187", "smart-189", "smart-192")
+@pytest.mark.parametrize(
+    "items",
+    [
+        pytest.param([{"reference": "Task/1"}], id="reference without a role"),
+        pytest.param([{"reference": "Task/1"}, {"reference": "Task/2"}], id="two of a type"),
+        pytest.param([{"canonical": "http://example.org/Questionnaire/x"}], id="canonical"),
+        pytest.param([{"canonical": "http://example.org/x|2.0", "type": "Questionnaire"}], id="version"),
+        pytest.param([{"identifier": {"system": "urn:x", "value": "1"}, "type": "Task"}], id="identifier"),
+        pytest.param([{"reference": "Task/1", "type": "Task", "role": "launch"}], id="role of SMART"),
+        pytest.param([{"reference": "Task/1", "role": _ROLE}], id="role of others"),
+        pytest.param([{"reference": f"Task/{one}", "role": _ROLE} for one in "12"], id="two of a role"),
+        pytest.param([{"reference": "Patient/mother", "role": _ROLE}], id="patient in another role"),
+    ],
+)
+def test_further_context_is_told_as_it_is(world: World, items: list[dict[str, Any]]) -> None:
+    """What the EHR says of further resources reaches the application."""
+    launch = world.launch(patient="anna", fhir_context=items)
+    tokens = world.tokens(world.app().client.id, DOCTOR, scope=_SCOPE, launch=launch)
+    assert tokens["fhirContext"] == items
+
+
+@pytest.mark.requirement("smart-172", "smart-177", "smart-178", "smart-188", "smart-190")
 @pytest.mark.parametrize(
     "context",
     [
         {"fhir_context": [{"type": "Task"}]},
         {"fhir_context": [{"reference": "Task/1", "role": ""}]},
+        {"fhir_context": [{"reference": "Task/1", "role": "performer"}]},
+        {"fhir_context": [{"reference": "Task/1", "role": "https://example.org/a role"}]},
+        {"fhir_context": [{"reference": "Patient/anna"}]},
+        {"fhir_context": [{"reference": "Patient/anna", "role": "launch"}]},
+        {"fhir_context": [{"reference": "Encounter/1"}]},
+        {"fhir_context": [{"identifier": {"value": "1"}, "type": "Patient"}]},
+        {"fhir_context": [{"reference": "https://example.org/fhir/Task/1"}]},
+        {"fhir_context": [{"reference": "Nothing/1"}]},
+        {"fhir_context": [{"reference": "Task/1", "type": "Patient", "role": _ROLE}]},
+        {"fhir_context": [{"reference": 1}]},
+        {"fhir_context": [{"reference": ""}]},
+        {"fhir_context": [{"canonical": ["urn:x"]}]},
+        {"fhir_context": [{"identifier": "1"}]},
+        {"fhir_context": [{"canonical": "urn:x", "type": "Nothing"}]},
         {"patient": "../etc"},
         {"encounter": "a b"},
     ],
+    ids=str,
 )
 def test_a_malformed_context_is_refused(world: World, context: dict[str, Any]) -> None:
     """What the EHR side hands over is checked as well."""

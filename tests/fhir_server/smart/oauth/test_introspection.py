@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.fhir_server.smart.oauth.world import ADMINISTRATOR, DOCTOR, FHIR, ORIGIN, PATIENT, World
+from tests.fhir_server.smart.oauth.world import ADMINISTRATOR, DOCTOR, FHIR, ORIGIN, PATIENT, World, key
 
 _SCOPE = "launch openid fhirUser offline_access patient/*.rs"
 
@@ -26,7 +26,7 @@ def _introspect(world: World, token: str, **form: Any) -> httpx.Response:
 
 @pytest.mark.requirement("smart-99", "smart-269", "smart-271", "smart-272", "smart-273", "smart-274")
 @pytest.mark.requirement("smart-275", "smart-276", "smart-277", "smart-278", "smart-279", "smart-280")
-@pytest.mark.requirement("smart-281", "smart-282", "smart-283", "smart-391")
+@pytest.mark.requirement("smart-283", "smart-391")
 def test_a_resource_server_learns_what_a_token_means(world: World) -> None:
     """Whichever application it was issued to: scope, expiry, person and launch context."""
     client_id = world.app().client.id
@@ -49,9 +49,11 @@ def test_a_resource_server_learns_what_a_token_means(world: World) -> None:
         "fhirContext": [{"canonical": "urn:x"}],
         "need_patient_banner": True,
         "intent": "x",
+        "smart_style_url": f"{ORIGIN}/oauth/smart-style.json",
     }
 
 
+@pytest.mark.requirement("smart-272")
 def test_what_is_no_good_token_is_not_active(world: World) -> None:
     """And nothing else is said of it: unknown, expired, taken back, or a refresh token."""
     proof = _checker(world)
@@ -79,6 +81,27 @@ def test_others_may_not_ask(world: World) -> None:
     doctor = world.tokens(world.app().client.id, DOCTOR, scope="user/*.rs")["access_token"]
     header = {"authorization": f"Bearer {doctor}"}
     assert world.http.post("/oauth/introspect", data={"token": token}, headers=header).status_code == 401
+
+
+@pytest.mark.requirement("smart-282", "smart-283")
+@pytest.mark.parametrize("kind", ["service", "application"])
+def test_who_may_ask_may_do_so_by_a_token(world: World, kind: str) -> None:
+    """The token of a backend service, or of an application that could prove itself instead."""
+    asked = world.tokens(world.app().client.id, PATIENT, scope="patient/*.rs")["access_token"]
+    if kind == "service":
+        own_key = key()
+        metadata = {"token_endpoint_auth_method": "private_key_jwt", "jwks": own_key.jwks}
+        grants = {"grant_types": ["client_credentials"], "scope": "system/*.rs"}
+        service = world.app(**metadata, **grants).client.id
+        own = world.service(own_key.assertion(service, world.clock())).json()["access_token"]
+    else:
+        registered = world.app(token_endpoint_auth_method="client_secret_post")
+        code = world.code(registered.client.id, DOCTOR, scope="user/*.rs")
+        answer = world.exchange(registered.client.id, code, client_secret=registered.secret)
+        own = answer.json()["access_token"]
+    header = {"authorization": f"Bearer {own}"}
+    answer = world.http.post("/oauth/introspect", data={"token": asked}, headers=header)
+    assert answer.json()["sub"] == PATIENT.account_id
 
 
 def test_an_administrator_may_ask(world: World) -> None:

@@ -73,7 +73,7 @@ def test_who_is_not_signed_in_does_that_first(world: World) -> None:
     assert dict(parse_qsl(urlsplit(way).query)) == {"next": "/oauth/launch?patient=anna"}
 
 
-@pytest.mark.requirement("smart-83", "smart-171")
+@pytest.mark.requirement("smart-83", "smart-171", "smart-362")
 def test_the_application_is_told_what_was_chosen(world: World, chart: Client) -> None:
     """From the search for the patient to the tokens."""
     assert [one["id"] for one in _send(world, search="Muster").json()["values"]["found"]] == ["anna"]

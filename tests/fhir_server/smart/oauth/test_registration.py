@@ -1,5 +1,6 @@
 """Applications registered, by administrators and by themselves (https://www.rfc-editor.org/rfc/rfc7591)."""
 
+import json
 from typing import Any
 
 import pytest
@@ -51,7 +52,7 @@ def test_a_secret_is_told_once(world: World) -> None:
 _KEYS = key().jwks
 
 
-@pytest.mark.requirement("smart-305", "smart-306", "smart-18")
+@pytest.mark.requirement("smart-18")
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
@@ -173,6 +174,23 @@ def test_administrators_keep_the_list(world: World) -> None:
     assert world.run(clients.get(client.id)) is None
 
 
+@pytest.mark.requirement("smart-297", "smart-305")
+def test_keys_stay_as_they_were_registered(world: World) -> None:
+    """They are answered and kept as they were sent, and there is no address at which to change them."""
+    metadata = _METADATA | {"token_endpoint_auth_method": "private_key_jwt", "jwks": _KEYS}
+    registered = world.http.post("/oauth/register", json=metadata).json()
+    assert registered["jwks"] == _KEYS
+    client_id, other = registered["client_id"], metadata | {"jwks": key().jwks}
+    for method in ("POST", "PUT", "PATCH", "DELETE"):
+        for path in (f"/oauth/register/{client_id}", "/oauth/register"):
+            answer = world.http.send(method, path, json=other | {"client_id": client_id})
+            assert answer.status_code in (201, 404, 405)
+            assert answer.status_code != 201 or answer.json()["client_id"] != client_id
+    client = world.run(world.server.oauth.clients.get(client_id))
+    assert json.loads(client.jwks) == _KEYS
+
+
+@pytest.mark.requirement("smart-296", "smart-297")
 def test_services_are_registered_by_administrators(world: World) -> None:
     """With a key, or with an address where it is."""
     given = {
@@ -182,5 +200,6 @@ def test_services_are_registered_by_administrators(world: World) -> None:
         "scope": "system/*.rs",
     }
     assert world.app(**given, jwks_uri="https://lab.example.org/jwks").client.jwks_uri
+    assert world.app(**given, jwks=_KEYS).client.jwks
     with pytest.raises(OAuthError):
         world.app(**given)

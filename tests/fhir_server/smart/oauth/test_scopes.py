@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fhir_server.smart.oauth.scopes import NAMED_SCOPES, Scope, covers, is_scope, narrow, parse_scope
+from resources.definitions import resource_types
 
 _CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category|laboratory"
 
@@ -16,7 +17,7 @@ def _scope(context: str, resource_type: str, actions: str, *query: tuple[str, st
     return Scope(context, resource_type, frozenset(actions), query)  # type: ignore[arg-type]
 
 
-@pytest.mark.requirement("smart-367", "smart-368", "smart-369", "smart-370")
+@pytest.mark.requirement("smart-128", "smart-369")
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -51,6 +52,7 @@ def test_scopes_about_resources_are_read(text: str, expected: Scope) -> None:
     assert is_scope(text)
 
 
+@pytest.mark.requirement("smart-129")
 @pytest.mark.parametrize(
     "text",
     [
@@ -135,6 +137,13 @@ def test_named_scopes_are_compared_as_they_are(name: str) -> None:
 def test_a_granted_set_covers(granted: str, requested: str, *, expected: bool) -> None:
     """More is never covered by less."""
     assert covers(granted.split(), requested) is expected
+
+
+@pytest.mark.requirement("smart-144")
+@pytest.mark.parametrize("context", ["patient", "user", "system"])
+def test_a_wildcard_is_for_all_types(context: str) -> None:
+    """Those that the server knows."""
+    assert all(covers([f"{context}/*.rs"], f"{context}/{name}.rs") for name in resource_types())
 
 
 @pytest.mark.parametrize(

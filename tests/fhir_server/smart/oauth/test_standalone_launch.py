@@ -3,6 +3,8 @@
 https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html
 """
 
+import re
+
 import httpx
 import pytest
 from joserfc import jwt
@@ -29,6 +31,7 @@ from tests.fhir_server.smart.oauth.world import (
     "smart-14", "smart-31", "smart-48", "smart-53", "smart-56", "smart-57", "smart-59", "smart-73", "smart-74"
 )
 @pytest.mark.requirement("smart-75", "smart-76", "smart-78", "smart-84", "smart-86", "smart-87", "smart-353")
+@pytest.mark.requirement("smart-27", "smart-85", "smart-134", "smart-149", "smart-363")
 def test_a_patient_lets_an_application_see_the_own_record(world: World) -> None:
     """From the redirect to tokens that stand for the patient, whose own record is the context."""
     client_id = world.app().client.id
@@ -44,7 +47,11 @@ def test_a_patient_lets_an_application_see_the_own_record(world: World) -> None:
     response = world.exchange(client_id, answer["code"])
     assert response.headers["cache-control"] == "no-store"
     assert response.headers["pragma"] == "no-cache"
+    assert response.headers["content-type"] == "application/json"
     tokens = response.json()
+    # https://www.rfc-editor.org/rfc/rfc6750#section-2.1, and short, as each request has one in its head
+    assert re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", tokens["access_token"])
+    assert len(tokens["access_token"]) <= 64
     assert tokens["token_type"] == "Bearer"
     assert tokens["expires_in"] == 600
     assert tokens["patient"] == "anna"
@@ -70,7 +77,7 @@ def test_the_request_may_be_posted(world: World) -> None:
     handle_in(world.ask(client_id, method="POST"))
 
 
-@pytest.mark.requirement("smart-54")
+@pytest.mark.requirement("smart-27", "smart-54")
 def test_the_person_may_say_no(world: World) -> None:
     """The application is told so, and the request cannot be answered again."""
     handle = handle_in(world.ask(world.app().client.id))
@@ -183,6 +190,7 @@ def test_a_patient_cannot_choose_another(world: World) -> None:
 
 
 @pytest.mark.requirement("smart-200", "smart-205", "smart-207", "smart-209", "smart-210", "smart-358")
+@pytest.mark.requirement("smart-80", "smart-203")
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256"])
 def test_the_id_token_says_who_it_is(world: World, algorithm: str) -> None:
     """It is signed by a published key, for this application, with the nonce of the request."""
@@ -207,6 +215,36 @@ def test_who_is_no_resource_has_no_fhir_user(world: World) -> None:
     """The scope is not granted to somebody whom no resource stands for."""
     tokens = world.tokens(world.app().client.id, ADMINISTRATOR, scope="openid fhirUser user/*.rs")
     assert tokens["scope"] == "openid user/*.rs"
+
+
+@pytest.mark.requirement("smart-80")
+def test_there_is_no_id_token_unless_it_was_granted(world: World) -> None:
+    """Neither for who does not ask, nor if the person does not tick it."""
+    client_id = world.app().client.id
+    assert "id_token" not in world.tokens(client_id, DOCTOR, scope="user/*.rs")
+    handle = handle_in(world.ask(client_id, scope="openid user/*.rs"))
+    world.page(handle)
+    code = returned(world.answer(handle, scopes="user/*.rs"))["code"]
+    assert "id_token" not in world.exchange(client_id, code).json()
+
+
+@pytest.mark.requirement("smart-206")
+def test_what_openid_connect_has_beside_is_passed_over(world: World) -> None:
+    """Optional parameters of its requests neither help nor hinder."""
+    more = {"id_token_hint": "x", "acr_values": "1", "display": "page", "ui_locales": "de", "login_hint": "x"}
+    handle_in(world.ask(world.app().client.id, scope="openid user/*.rs", **more))
+
+
+@pytest.mark.requirement("smart-159")
+@pytest.mark.parametrize("role", ["launch", "https://example.org/role"])
+def test_a_role_that_is_not_known_gives_what_is_known(world: World, role: str) -> None:
+    """Who asks for a patient in another role is told the patient of the launch."""
+    client_id = world.app().client.id
+    handle = handle_in(world.ask(client_id, scope=f"launch/patient?role={role} user/*.rs"))
+    world.page(handle, PATIENT)
+    tokens = world.exchange(client_id, returned(world.answer(handle, PATIENT))["code"]).json()
+    assert tokens["patient"] == "anna"
+    assert tokens["scope"] == "launch/patient user/*.rs"
 
 
 @pytest.mark.requirement("smart-127")

@@ -60,6 +60,10 @@ class Http:
         """Send a POST."""
         return self.runner.run(self._client.post(path, **options))
 
+    def send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Send a request of any method."""
+        return self.runner.run(self._client.request(method, path, **options))
+
 
 class Clock:
     """A clock that goes only when it is told to."""
