@@ -123,25 +123,24 @@ class FhirEndpoint:
     def _context(self, scope: Scope, headers: Mapping[bytes, str], request_id: str) -> Context:
         base_url = self._settings.base_url or f"{_origin(scope, headers)}{self._prefix}"
         client = (scope.get("client") or ("",))[0]
-        context = Context(
+        trail: Trail | None = None
+        store = self._store
+        find_route: Callable[[Request], Route] = match
+        if self._recorder is not None or _PROVENANCE in headers:
+            trail = Trail(self._recorder, request_id, base_url, client, _now, new_id)
+            store, find_route = self._store.witnessed(trail), trail.recording(match)
+        return Context(
             base_url=base_url,
-            store=self._store,
+            store=store,
             settings=self._settings,
-            now=lambda: datetime.now(UTC),
+            now=_now,
             new_id=new_id,
-            match=match,
+            match=find_route,
             jobs=self._jobs,
             client=client,
             preferences=parse_prefer(headers.get(b"prefer")),
+            trail=trail,
         )
-        if self._recorder is None and _PROVENANCE not in headers:
-            return context
-        trail = Trail(self._recorder, request_id, base_url, client, context.now, new_id)
-
-        def recorded(request: Request) -> Route:
-            return trail.recorded(match(request))
-
-        return replace(context, store=self._store.witnessed(trail), match=recorded, trail=trail)
 
 
 class _Exchange:
@@ -287,6 +286,10 @@ class _Exchange:
             chunks.append(chunk)
             if not message.get("more_body", False):
                 return b"".join(chunks)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _values(name: str, query: Pairs) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from fhir_server.audit.actor import actor_of
+from fhir_server.audit.actor import Actor, actor_of
 from fhir_server.audit.disclosure import Touched, add, asked_about, disclosed
 from fhir_server.audit.events import FAILED, REFUSED, SUCCESS, Access
 from fhir_server.audit.patients import patients_of, patients_of_change
@@ -54,7 +54,10 @@ class Trail:
         """Hand events to `recorder`; without one only a Provenance that was sent is stored."""
         self._recorder = recorder
         self._request_id = request_id
-        self._actor = actor_of(None, base_url, address)
+        self._base_url = base_url
+        self._address = address
+        self._principal: Principal | None = None
+        self._emergencies: frozenset[str] = frozenset()
         self._now = now
         self._new_id = new_id
         self._seen: dict[tuple[str, str], Resource] = {}
@@ -63,8 +66,15 @@ class Trail:
 
     def knows(self, principal: Principal, emergencies: Iterable[str] = ()) -> None:
         """Take note of who makes the request, and to whose records they have access in an emergency only."""
-        actor = self._actor
-        self._actor = actor_of(principal, actor.base_url, actor.address, frozenset(emergencies))
+        self._principal, self._emergencies = principal, frozenset(emergencies)
+
+    @property
+    def _actor(self) -> Actor:
+        return actor_of(self._principal, self._base_url, self._address, self._emergencies)
+
+    def recording(self, match: Callable[[Request], Route]) -> Callable[[Request], Route]:
+        """Return `match` so that whatever is found by it is on record."""
+        return lambda request: self.recorded(match(request))
 
     def recorded(self, route: Route) -> Route:
         """Return `route` so that what it answers, or refuses, is on record."""
@@ -104,7 +114,7 @@ class Trail:
         return found
 
     def _changed(self, changes: Sequence[Change]) -> dict[str, Touched]:
-        base_url = self._actor.base_url
+        base_url = self._base_url
         found: dict[str, Touched] = {}
         for change in changes:
             patients = patients_of_change(change, base_url)
@@ -116,7 +126,7 @@ class Trail:
         if route.code in _WRITES and not found_already:
             return
         code = "read" if found_already else route.code
-        touched = disclosed(request, response, self._actor.base_url, self._patients)
+        touched = disclosed(request, response, self._base_url, self._patients)
         if code == "operation" and len(request.path) > 2:
             self._add_called_on(request.path, touched)
         self._add(code, request, touched)
@@ -129,7 +139,7 @@ class Trail:
             add(touched, reference, self._patients(resource))
 
     def _patients(self, resource: Resource) -> tuple[str, ...]:
-        base_url = self._actor.base_url
+        base_url = self._base_url
         found = dict.fromkeys(patients_of(resource, base_url))
         whole = self._seen.get((resource["resourceType"], resource.get("id", "")))
         if whole is not None and whole is not resource:
@@ -147,7 +157,7 @@ class Trail:
         """Put on record that a request was answered with an error: HTTP status, and code of the issue."""
         if route.code in _UNRECORDED:
             return
-        touched = asked_about(request, self._actor.base_url)
+        touched = asked_about(request, self._base_url)
         if len(request.path) > 1 and not request.path[1].startswith(("_", "$")):
             reference = f"{request.path[0]}/{request.path[1]}"
             touched = {patient: [reference] for patient in touched} or {"": [reference]}
