@@ -40,7 +40,8 @@ def clients(base_url: str) -> Iterator[dict[str, httpx.Client]]:
         for one in resources()
     ]
     bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
-    opened["backend"].post("", json=bundle).raise_for_status()
+    # Which makes the collections of all types, with their indexes.
+    opened["backend"].post("", json=bundle, timeout=180).raise_for_status()
     yield opened
     for client in opened.values():
         client.close()

@@ -64,10 +64,6 @@ def documents(mongo_client: MongoClient[Document]) -> Iterator[dict[str, Documen
     mongo_client.drop_database(name)
 
 
-# The one has two fields, the other may hold ranges, which have no single number to be sorted by.
-_WITHOUT_INDEX = frozenset({"combo-code", "component-value-quantity"})
-
-
 @st.composite
 def _cases(draw: st.DrawFn) -> tuple[list[dict[str, Any]], list[str], int]:
     resource_type = draw(st.sampled_from(sorted(KEYS)))
@@ -81,11 +77,11 @@ def _cases(draw: st.DrawFn) -> tuple[list[dict[str, Any]], list[str], int]:
 def _sorted(resources: list[dict[str, Any]], keys: list[str]) -> list[str]:
     """Return the ids in the order of `keys`, what has no value last, ties in the order of creation.
 
-    With one key that is descending, and has an index in its order, ties are descending too.
+    With one key that is descending, ties are descending too.
     """
     resource_type = resources[0]["resourceType"]
     found = list(resources)
-    if len(keys) == 1 and keys[0].startswith("-") and keys[0][1:] not in _WITHOUT_INDEX:
+    if len(keys) == 1 and keys[0].startswith("-"):
         found.reverse()
     for key in reversed(keys):
         down = key.startswith("-")

@@ -39,7 +39,8 @@ def url(settings: Settings) -> Iterator[str]:
             {"resource": one, "request": {"method": "PUT", "url": f"{one['resourceType']}/{one['id']}"}}
             for one in resources()
         ]
-        with httpx.Client(base_url=address, headers=_headers("backend"), timeout=30) as backend:
+        # Which makes the collections of all types, with their indexes.
+        with httpx.Client(base_url=address, headers=_headers("backend"), timeout=180) as backend:
             answer = backend.post(
                 "/", json={"resourceType": "Bundle", "type": "transaction", "entry": entries}
             )
