@@ -41,6 +41,7 @@ from fhir_server.smart.principal import Principal
 from fhir_server.store import Store, open_store
 from fhir_server.transport.gate import Gate
 from fhir_server.transport.loopback import LoopbackOnly
+from fhir_server.transport.throttling import Throttle
 from resources.operation_outcome import Issue, StoreUnavailable, operation_outcome
 
 _FHIR_PATH = "/fhir"
@@ -171,7 +172,8 @@ def _authorization_routes(
 
 def _admission(store: Store, settings: Settings, authenticate: Authenticate) -> Admission:
     matrix = load_matrix(settings.roles)
-    return Admission(authenticate, Treatment(store, matrix), DenyingConsents(store), matrix)
+    throttle = Throttle(settings.token_requests_per_second, settings.token_request_burst)
+    return Admission(authenticate, Treatment(store, matrix), DenyingConsents(store), matrix, throttle)
 
 
 def _collect_garbage_less_often() -> None:

@@ -38,6 +38,7 @@ from resources.operation_outcome import (
     FhirError,
     Issue,
     StoreUnavailable,
+    Throttled,
     UnsupportedMediaType,
     error,
     operation_outcome,
@@ -226,6 +227,8 @@ class _Exchange:
 
     def refused(self, failure: FhirError) -> None:
         """Put on record that the request was refused, if it is known what it was about."""
+        if isinstance(failure, Throttled):
+            return  # each record would cost more than what was refused
         if self._context.trail is not None and self._asked is not None:
             self._context.trail.refused(*self._asked, failure)
 

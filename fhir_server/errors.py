@@ -22,6 +22,7 @@ from resources.operation_outcome import (
     ResourceDeleted,
     ResourceNotFound,
     StoreUnavailable,
+    Throttled,
     TooBusy,
     TooCostly,
     Unauthenticated,
@@ -59,9 +60,18 @@ def error_response(failure: FhirError) -> Response:
     version = failure.version if isinstance(failure, ResourceDeleted) else None
     allow = failure.allow if isinstance(failure, NotSupported) else ()
     accept_patch = failure.accept_patch if isinstance(failure, UnsupportedMediaType) else ()
-    headers = (("www-authenticate", failure.challenge),) if isinstance(failure, Unauthenticated) else ()
     outcome = operation_outcome(failure.issues)
-    return Response(status_of(failure), outcome, version, None, None, allow, accept_patch, headers=headers)
+    return Response(
+        status_of(failure), outcome, version, None, None, allow, accept_patch, headers=_headers(failure)
+    )
+
+
+def _headers(failure: FhirError) -> tuple[tuple[str, str], ...]:
+    if isinstance(failure, Unauthenticated):
+        return (("www-authenticate", failure.challenge),)
+    if isinstance(failure, Throttled):
+        return (("retry-after", str(failure.seconds)),)
+    return ()
 
 
 def status_of(failure: FhirError) -> int:

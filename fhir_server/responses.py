@@ -73,9 +73,11 @@ def _headers(response: Response, context: Context) -> Headers:
         headers.append((b"allow", ", ".join(response.allow).encode()))
     if response.accept_patch:
         headers.append((b"accept-patch", ", ".join(response.accept_patch).encode()))
-    if response.status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
+    more = [(name.encode(), value.encode()) for name, value in response.headers]
+    is_for_later = response.status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
+    if is_for_later and all(name != _RETRY_AFTER[0] for name, _ in more):
         headers.append(_RETRY_AFTER)
-    return headers + [(name.encode(), value.encode()) for name, value in response.headers]
+    return headers + more
 
 
 def add_request_ids(headers: Headers, request_id: str, sent: str | None) -> None:

@@ -103,6 +103,16 @@ class Settings(BaseSettings):
     request_burst: int = Field(
         default=4000, ge=1, le=1_000_000, description="Requests that such a client may send at once"
     )
+    token_requests_per_second: float = Field(
+        default=2000.0,
+        ge=0,
+        le=1_000_000,
+        description="Requests that one application may send to one process in the long run with the tokens "
+        "of one person, or with its own, from whatever address; more get a 429; 0 is no limit",
+    )
+    token_request_burst: int = Field(
+        default=4000, ge=1, le=1_000_000, description="Requests that it may send at once"
+    )
     client_seconds: float = Field(
         default=30.0,
         gt=0,

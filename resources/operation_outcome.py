@@ -182,6 +182,15 @@ class TooBusy(FhirError):
     """The server does as much of this kind of work as it will at a time; trying again later may help."""
 
 
+class Throttled(TooBusy):
+    """Whoever makes the request makes too many of them; the next may come in `seconds`."""
+
+    def __init__(self, seconds: int) -> None:
+        """Tell how long to wait."""
+        super().__init__(error("throttled", f"Too many requests; wait {seconds} s"))
+        self.seconds = seconds
+
+
 class StoreUnavailable(FhirError):
     """The database cannot be reached; nothing was stored, and trying again later may help."""
 

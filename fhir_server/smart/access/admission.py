@@ -3,6 +3,7 @@
 https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html, https://datatracker.ietf.org/doc/html/rfc6750
 """
 
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
@@ -19,7 +20,8 @@ from fhir_server.smart.access.roles import Matrix
 from fhir_server.smart.access.treatment import Treatment
 from fhir_server.smart.principal import Principal
 from fhir_server.store import Store
-from resources.operation_outcome import FhirError, Unauthenticated, error
+from fhir_server.transport.throttling import Throttle
+from resources.operation_outcome import FhirError, Throttled, Unauthenticated, error
 
 Authenticate = Callable[[str], Awaitable[Principal | None]]
 """From an access token to whom it stands for; None for one that is unknown, over or withdrawn.
@@ -37,9 +39,18 @@ class Admission:
     """Lets requests in by their tokens; lives as long as the process."""
 
     def __init__(
-        self, authenticate: Authenticate, treatment: Treatment, consents: DenyingConsents, matrix: Matrix
+        self,
+        authenticate: Authenticate,
+        treatment: Treatment,
+        consents: DenyingConsents,
+        matrix: Matrix,
+        throttle: Throttle,
     ) -> None:
-        """Know callers by `authenticate`, and what they may do by `matrix`, `treatment` and `consents`."""
+        """Know callers by `authenticate`, and what they may do by `matrix`, `treatment` and `consents`.
+
+        `throttle` counts what each of them asks.
+        """
+        self._throttle = throttle
         self._consents = consents
         self._authenticate = authenticate
         self._treatment = treatment
@@ -50,12 +61,13 @@ class Admission:
     ) -> Context:
         """Return `context` as it is for the caller: with a store that has nothing else than they may see.
 
-        Raises Unauthenticated without a token that is good, and Forbidden for what the caller may not do with
-        any resource.
+        Raises Unauthenticated without a token that is good, Throttled for a caller who asks too often, and
+        Forbidden for what the caller may not do with any resource.
         """
         if route.code in PUBLIC:
             return context
         principal = await self._principal(authorization)
+        self._count(principal)
         if context.trail is not None:
             context.trail.knows(principal)
         caller = await self._caller(principal, context.store, context.base_url, context.now())
@@ -96,6 +108,12 @@ class Admission:
         if principal is None:
             raise _invalid_token()
         return principal
+
+    def _count(self, principal: Principal) -> None:
+        """Count a request of an application for a person, whichever of its tokens it comes with."""
+        wait = self._throttle.wait(f"{principal.client_id} {principal.account_id or ''}")
+        if wait:
+            raise Throttled(math.ceil(wait))
 
     async def _denials(self, caller: Caller) -> Denials:
         """Return what consents deny to a person; in an emergency the patient is not asked.
