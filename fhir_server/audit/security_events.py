@@ -39,6 +39,7 @@ _KINDS: Mapping[EventKind, _Told] = {
     "password-reset": _Told(_ALERT, _CHANGES_OF_SECURITY, "U"),
     "lockout": _Told(_ALERT),
     "account-change": _Told(_ALERT, _CHANGES_OF_SECURITY, "U"),
+    "launch": _Told(_AUTHENTICATION),
     "authorization": _Told(_AUTHENTICATION),
     "token": _Told(_AUTHENTICATION),
     "refresh": _Told(_AUTHENTICATION),

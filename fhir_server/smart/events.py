@@ -20,7 +20,9 @@ EventKind = Literal[
     "password-reset",
     "lockout",
     "account-change",
-    # of applications: a person's answer, tokens from a code or for a service, tokens from a refresh token
+    # of applications: opened from the own page or by an EHR outside, a person's answer, tokens from a code or
+    # for a service, tokens from a refresh token
+    "launch",
     "authorization",
     "token",
     "refresh",

@@ -135,6 +135,9 @@ async def _open(
     handle = await create_launch(
         server, session.person.account_id, patient=patient, encounter=chart.encounter, client_id=client.id
     )
+    await server.tell(
+        request, "launch", account_id=session.person.account_id, client_id=client.id, patient=patient
+    )
     address = launch_address(client, handle, server.addresses(request).fhir)
     return server.accounts.page(
         request, "oauth/opening.html", values={"address": address, "name": client.name}

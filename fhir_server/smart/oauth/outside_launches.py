@@ -87,6 +87,14 @@ async def _made(
         )
     except (ValueError, RecursionError):
         raise invalid_request("fhirContext is an array of objects as SMART App Launch has them") from None
+    await server.tell(
+        request,
+        "launch",
+        account_id=person.account_id,
+        client_id=application.id,
+        patient=form.get("patient"),
+        detail="Asked for by an EHR outside",
+    )
     answer = {"launch": handle, "iss": fhir_base, "expires_in": int(GOOD_FOR.total_seconds())}
     address = launch_address(application, handle, fhir_base)
     return answer if address is None else {**answer, "launch_url": address}

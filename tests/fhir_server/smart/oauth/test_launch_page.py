@@ -115,7 +115,9 @@ def test_nobody_is_open_whom_the_person_may_not_see(world: World, chart: Client,
 
 def test_a_visit_of_another_patient_is_not_handed_over(world: World, chart: Client) -> None:
     """Though both may be seen."""
+    world.events.clear()
     launch = _opened(_send(world, patient="anna", encounter="only", client=chart.id))
+    assert [(one.kind, one.client_id, one.patient) for one in world.events] == [("launch", chart.id, "anna")]
     tokens = world.tokens(chart.id, DOCTOR, scope="launch patient/*.rs", launch=launch)
     assert tokens["patient"] == "anna"
     assert "encounter" not in tokens

@@ -52,10 +52,15 @@ def test_the_application_is_opened_for_what_the_ehr_shows(
     world: World, ehr: Client, application: Client
 ) -> None:
     """The EHR gets a handle and the address to open; the person signs in here and consents."""
+    world.events.clear()
     answer = _launch(
         world, ehr, application=application.id, intent="order", fhirContext='[{"reference": "Task/1"}]'
     )
     assert answer.status_code == 201
+    [event] = world.events
+    assert (event.kind, event.account_id, event.client_id, event.patient) == (
+        *("launch", DOCTOR.account_id, application.id, "anna"),
+    )
     assert answer.headers["cache-control"] == "no-store"
     given = answer.json()
     assert given["iss"] == FHIR
