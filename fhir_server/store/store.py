@@ -32,6 +32,7 @@ from fhir_server.store.meta import Change, change_meta
 from fhir_server.store.oauth import OAuthStore
 from fhir_server.store.registry import Registry
 from fhir_server.store.reindexings import Reindexings
+from fhir_server.store.sealed_texts import SealedTexts
 from fhir_server.store.searching import DEFAULT_LIMITS, Searching, SearchLimits
 from fhir_server.store.snapshots import is_in_transaction, moment_of, session_as_of
 from fhir_server.store.witnessing import Witness
@@ -82,6 +83,7 @@ class Store:
         self.emergency_access = EmergencyAccessStore(self._database)
         self.oauth = OAuthStore(self._database)
         self.accounts = AccountStore(self._database, self.oauth.grants)
+        self.sealed_texts = SealedTexts(self._database)
         numbers = SequenceNumbers()
         self.audit_log = (
             None

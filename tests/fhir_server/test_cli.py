@@ -133,6 +133,7 @@ def test_help_names_the_commands() -> None:
         "users",
         "clients",
         "audit",
+        "secrets",
         "version",
     ]
 

@@ -14,6 +14,7 @@ import segno
 from fhir_server.secrets_at_rest import Keyring
 from fhir_server.smart.oauth.secrets import hashed
 from fhir_server.store.accounts import Account, AccountStore
+from fhir_server.store.sealed_texts import totp_record
 
 _STEP_SECONDS = 30
 _ISSUER = "FHIR hospital server"
@@ -27,7 +28,7 @@ def new_secret() -> str:
 
 def sealed(secret: str, account_id: str, keys: Keyring) -> str:
     """Return the secret as it is kept."""
-    return keys.seal(secret, _record(account_id))
+    return keys.seal(secret, totp_record(account_id))
 
 
 def qr_code(secret: str, user_name: str) -> str:
@@ -61,9 +62,5 @@ async def passes(account: Account, code: str, now: datetime, store: AccountStore
         return False
     if len(plain) != 6:
         return await store.use_recovery_code(account.id, hashed(plain))
-    step = is_code_of(keys.open(account.totp, _record(account.id)), plain, now)
+    step = is_code_of(keys.open(account.totp, totp_record(account.id)), plain, now)
     return step is not None and await store.use_totp_step(account.id, step)
-
-
-def _record(account_id: str) -> str:
-    return f"accounts/{account_id}/totp"

@@ -16,6 +16,7 @@ from joserfc.jwk import ECKey, RSAKey
 
 from fhir_server.secrets_at_rest import CannotOpen, Keyring
 from fhir_server.store.oauth import SigningKeyStore, StoredKey
+from fhir_server.store.sealed_texts import signing_key_record
 
 Algorithm = Literal["RS256", "ES256"]
 ALGORITHMS: tuple[Algorithm, ...] = ("RS256", "ES256")
@@ -69,7 +70,7 @@ class SigningKeys:
     def _open(self, stored: StoredKey) -> RSAKey | ECKey | None:
         if stored.id not in self._opened:
             try:
-                private = json.loads(self._keyring.open(stored.sealed, _record(stored.id)))
+                private = json.loads(self._keyring.open(stored.sealed, signing_key_record(stored.id)))
             except CannotOpen:
                 return None  # the encryption key was replaced: a new signing key is made
             self._opened = {stored.id: _imported(private)} | self._opened
@@ -79,7 +80,7 @@ class SigningKeys:
         key = await asyncio.to_thread(_generated, algorithm)
         key_id, now = key.thumbprint(), self._now()
         public = key.as_dict(private=False) | {"kid": key_id, "use": "sig", "alg": algorithm}
-        sealed = self._keyring.seal(json.dumps(key.as_dict(private=True)), _record(key_id))
+        sealed = self._keyring.seal(json.dumps(key.as_dict(private=True)), signing_key_record(key_id))
         signs_until = now + self._signs_for
         expires = signs_until + self._good_for
         stored = StoredKey(key_id, algorithm, json.dumps(public), sealed, now, signs_until, expires)
@@ -94,7 +95,3 @@ def _generated(algorithm: Algorithm) -> RSAKey | ECKey:
 
 def _imported(private: dict[str, Any]) -> RSAKey | ECKey:
     return RSAKey.import_key(private) if private["kty"] == "RSA" else ECKey.import_key(private)
-
-
-def _record(key_id: str) -> str:
-    return f"oauth_signing_keys/{key_id}/private"

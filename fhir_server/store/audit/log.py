@@ -35,7 +35,9 @@ STAMP = "stamp"
 KEY_NAME = "audit"
 KEY_RECORD = "keys/audit"
 _BLOCKS = "audit_chain"
-_PLAIN = "plain."
+PLAIN = "plain."
+"""What the key of the chain begins with if there was no key to encrypt it with."""
+
 _KEY_BYTES = 32
 _LARGEST_BLOCK = 500
 _MOST_ATTEMPTS = 200
@@ -102,10 +104,10 @@ class AuditLog:
         try:
             return self._keyring.seal(text, KEY_RECORD)
         except NoEncryptionKey:
-            return _PLAIN + text  # whoever can write the database can then make seals as well
+            return PLAIN + text  # whoever can write the database can then make seals as well
 
     def _opened(self, kept: str) -> bytes:
-        text = kept.removeprefix(_PLAIN) if kept.startswith(_PLAIN) else self._keyring.open(kept, KEY_RECORD)
+        text = kept.removeprefix(PLAIN) if kept.startswith(PLAIN) else self._keyring.open(kept, KEY_RECORD)
         return b64decode(text)
 
     def stamp(self, documents: Sequence[Document]) -> list[Entry]:
