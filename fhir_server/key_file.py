@@ -62,14 +62,16 @@ def with_encryption_key(settings: Settings) -> tuple[Settings, KeyFile | None]:
             "where one is made and kept"
         )
     path = folder / KEY_FILE
-    is_new = not path.exists() and _make(path)
+    is_new = _make(path)
     return settings.model_copy(update={"encryption_key": SecretStr(_read(path))}), KeyFile(path, is_new)
 
 
 def _make(path: Path) -> bool:
-    """Write a new key; False if another process was faster."""
+    """Write a new key; False if there is one, also if another process was faster."""
     passing = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
     try:
+        if path.exists():
+            return False
         path.parent.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
         descriptor = os.open(passing, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE_FILE)
         try:

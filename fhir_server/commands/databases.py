@@ -22,9 +22,11 @@ def with_store(settings: Settings, work: Callable[[Store], Awaitable[Result]]) -
     """
     try:
         settings, _ = with_encryption_key(settings)
-        url = settings.mongo_url or url_of_running(settings)
-        if url is not None:
-            return asyncio.run(_done(settings, url, work))
+        if settings.mongo_url is not None:
+            return asyncio.run(_done(settings, settings.mongo_url, work))
+        with url_of_running(settings) as url:
+            if url is not None:
+                return asyncio.run(_done(settings, url, work))
         with running_mongo(settings) as mongo:
             return asyncio.run(_done(settings, mongo.url, work))
     except (CannotStart, UnusableKeyFile) as failure:

@@ -11,13 +11,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 from pymongo.write_concern import WriteConcern
 
+from fhir_server.commands.databases import with_store
 from fhir_server.settings import Settings
-from fhir_server.store.embedded import CannotStart, RunningMongo, running_mongo
+from fhir_server.store.embedded import CannotStart, RunningMongo, running_mongo, url_of_running
 from fhir_server.store.embedded.data_directory import DataDirectory, held
 from fhir_server.store.embedded.executable import find_mongod
 from fhir_server.store.embedded.leftover import end_leftover
@@ -168,6 +170,35 @@ def test_the_path_may_be_longer_than_a_socket_address(tmp_path: Path) -> None:
     with _running(deep) as running:
         _write(running.url, 1)
         assert _written(running.url) == [1]
+
+
+@pytest.mark.parametrize("is_deep", [False, True], ids=["short", "long"])
+def test_a_command_finds_the_mongodb_of_a_server_that_runs(tmp_path: Path, *, is_deep: bool) -> None:
+    """However long the path is; without a server there is none to be found, and no descriptor is left."""
+    data_dir = tmp_path / ("d" * 120 if is_deep else "d")
+    settings = Settings(mongo_url=None, data_dir=data_dir)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with _holder(data_dir), url_of_running(settings) as url:
+        assert url is not None
+        _write(url, 1)
+        assert _written(url) == [1]
+    with url_of_running(settings) as url:
+        assert url is None
+    _eventually(lambda: len(list(Path("/proc/self/fd").iterdir())) <= before)
+
+
+def test_a_path_that_is_no_path_is_told_in_one_line(tmp_path: Path) -> None:
+    """A name of more than 255 bytes is none; a command says so as a server does."""
+    settings = Settings(mongo_url=None, data_dir=tmp_path / ("d" * 300), auth="off")
+    with pytest.raises(
+        click.ClickException, match=r"^The data directory .* cannot be used: File name too long$"
+    ):
+        with_store(settings, lambda store: store.ping())
+    secure = Settings(mongo_url=None, data_dir=tmp_path / ("d" * 300), auth="on")
+    with pytest.raises(
+        click.ClickException, match=r"^No encryption key can be made at .* \(File name too long\)$"
+    ):
+        with_store(secure, lambda store: store.ping())
 
 
 # --- Kills --------------------------------------------------------------------------------------------------

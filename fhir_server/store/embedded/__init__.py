@@ -4,10 +4,11 @@ The server's own is a `mongod` from PATH or from the wheel of the `embedded` ext
 replica set of one, so that there is one code path for all; docs/operations.md tells how it is kept.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from fhir_server.settings import Settings
 from fhir_server.store.embedded.data_directory import DataDirectory, held, is_held
@@ -16,6 +17,7 @@ from fhir_server.store.embedded.failure import CannotStart
 from fhir_server.store.embedded.leftover import end_leftover
 from fhir_server.store.embedded.mongod import Mongod
 from fhir_server.store.embedded.replica_set import check_is_replica_set
+from fhir_server.store.embedded.socket_paths import reachable, url_at
 
 __all__ = ["CannotStart", "RunningMongo", "running_mongo", "url_of_running"]
 
@@ -51,9 +53,22 @@ def running_mongo(settings: Settings) -> Iterator[RunningMongo]:
             mongod.stop()
 
 
-def url_of_running(settings: Settings) -> str | None:
-    """Return the address of the MongoDB of the server that uses the data directory now; None if none does."""
+@contextmanager
+def url_of_running(settings: Settings) -> Iterator[str | None]:
+    """Give the address of the MongoDB of the server that uses the data directory now; None if none does.
+
+    It is good until the block ends, and for this process.
+    """
     directory = DataDirectory(settings.data_dir.absolute())
-    if not directory.socket.exists() or not is_held(directory):
-        return None
-    return f"mongodb://{quote(str(directory.socket), safe='')}/?directConnection=true"
+    try:
+        is_used = directory.socket.exists() and is_held(directory)
+    except OSError:
+        is_used = False  # who starts one there will hear why it cannot be
+    if not is_used:
+        yield None
+        return
+    folder = os.open(directory.socket.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield url_at(reachable(directory.socket, folder))
+    finally:
+        os.close(folder)

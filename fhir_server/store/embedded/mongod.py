@@ -10,7 +10,6 @@ import threading
 import time
 from pathlib import Path
 from typing import IO
-from urllib.parse import quote
 
 import structlog
 
@@ -22,11 +21,11 @@ from fhir_server.store.embedded.executable import LIBCURL, environment_with_libc
 from fhir_server.store.embedded.failure import CannotStart
 from fhir_server.store.embedded.mongod_log import last_failure, rotate
 from fhir_server.store.embedded.replica_set import REPLICA_SET, make_primary
+from fhir_server.store.embedded.socket_paths import reachable, url_at
 
 # Relative to the folder that mongod works in: the member keeps its name when that folder is moved, and the
 # limit for the length of a socket's path is not met.
 _MEMBER = "./mongod.sock"
-_LONGEST_SOCKET_PATH = 107  # bytes; https://man7.org/linux/man-pages/man7/unix.7.html
 _START_SECONDS = 120.0  # a usual start takes 0.3 s; recovery after a kill reads the whole journal
 _STOP_SECONDS = 30.0  # a usual stop takes 1.0 s
 _STABLE_SECONDS = 60.0
@@ -46,7 +45,7 @@ class Mongod:
         self._cache_megabytes = cache_megabytes
         self._environment: dict[str, str] | None = None
         self._folder = os.open(directory.socket.parent, os.O_RDONLY | os.O_DIRECTORY)
-        self._socket_path = _reachable(directory.socket, self._folder)
+        self._socket_path = reachable(directory.socket, self._folder)
         self._process: subprocess.Popen[bytes] | None = None
         self._failure: CannotStart | None = None
         self._settled = threading.Event()
@@ -58,7 +57,7 @@ class Mongod:
     @property
     def url(self) -> str:
         """The address for MongoDB's drivers, good for this process and its children."""
-        return f"mongodb://{quote(self._socket_path, safe='')}/?directConnection=true"
+        return url_at(self._socket_path)
 
     @property
     def pid(self) -> int | None:
@@ -166,14 +165,6 @@ def _arguments(directory: DataDirectory, cache_megabytes: int) -> tuple[str, ...
         # Saves 8 MB of memory (measured), and files that only MongoDB's makers read.
         *("--setParameter", "diagnosticDataCollectionEnabled=false"),
     )
-
-
-def _reachable(socket: Path, folder: int) -> str:
-    """Return a path of `socket` short enough to connect to; `folder` is a descriptor of its folder."""
-    path = str(socket)
-    if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
-        return path
-    return f"/proc/{os.getpid()}/fd/{folder}/{socket.name}"
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
