@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TypeVar
 
 import click
@@ -13,6 +14,13 @@ from fhir_server.store.embedded import CannotStart, running_mongo, url_of_runnin
 from resources.operation_outcome import FhirError
 
 Result = TypeVar("Result")
+
+data_directory = click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the server's own MongoDB.  [default: .fhir-data]",
+)
+"""The option by which a command finds the database, for `read_settings`."""
 
 
 def with_store(settings: Settings, work: Callable[[Store], Awaitable[Result]]) -> Result:

@@ -1,11 +1,10 @@
 """`fhir-server secrets`: the key that secrets are stored with, and its change (docs/security.md)."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from fhir_server.commands.databases import with_store
+from fhir_server.commands.databases import data_directory, with_store
 from fhir_server.commands.serve import read_settings
 from fhir_server.key_file import UnusableKeyFile, with_encryption_key
 from fhir_server.resealing import Resealed, resealed
@@ -14,11 +13,7 @@ from fhir_server.settings import Settings
 
 
 @click.group()
-@click.option(
-    "--data-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of the server's own MongoDB.  [default: .fhir-data]",
-)
+@data_directory
 @click.pass_context
 def secrets(context: click.Context, /, **options: Any) -> None:
     """Look after the secrets that are stored encrypted.

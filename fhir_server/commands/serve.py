@@ -13,6 +13,7 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
+from fhir_server.commands.databases import data_directory
 from fhir_server.key_file import KeyFile, UnusableKeyFile, own_folder, with_encryption_key
 from fhir_server.logs import configure_logs
 from fhir_server.processes.announcement import (
@@ -36,11 +37,7 @@ from resources.operation_outcome import StoreUnavailable
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=int, help="TCP port to listen on; 0 picks a free one.  [default: 8000]")
 @click.option("--workers", type=int, help="Number of server processes.  [default: 1]")
-@click.option(
-    "--data-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of the server's own MongoDB.  [default: .fhir-data]",
-)
+@data_directory
 @click.option(
     "--tls-certificate",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -1,12 +1,11 @@
 """`fhir-server token`: an access token for the first requests, and to look at the demo as somebody else."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import click
 
-from fhir_server.commands.databases import with_store
+from fhir_server.commands.databases import data_directory, with_store
 from fhir_server.commands.recording import record_command
 from fhir_server.commands.serve import read_settings
 from fhir_server.smart.oauth.operator_tokens import EVERYTHING, OPERATOR, issue_token
@@ -19,11 +18,7 @@ from fhir_server.store.accounts import Account
 @click.argument("demo_user", required=False)
 @click.option("--scope", default=EVERYTHING, show_default=True, help="What it is good for, as system scopes.")
 @click.option("--minutes", default=60, show_default=True, type=click.IntRange(1, 60), help="How long.")
-@click.option(
-    "--data-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of the server's own MongoDB.  [default: .fhir-data]",
-)
+@data_directory
 def token(demo_user: str | None, scope: str, minutes: int, **options: Any) -> None:
     """Print an access token: for everything, or for what DEMO_USER (such as doctor) may see and do.
 

@@ -2,14 +2,13 @@
 
 import sys
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from fhir_server.commands.databases import with_store
+from fhir_server.commands.databases import data_directory, with_store
 from fhir_server.commands.recording import record_command
 from fhir_server.commands.serve import read_settings
 from fhir_server.identifiers import new_id
@@ -24,11 +23,7 @@ _Roles = click.Choice(tuple(ROLES), case_sensitive=False)
 
 
 @click.group()
-@click.option(
-    "--data-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of the server's own MongoDB.  [default: .fhir-data]",
-)
+@data_directory
 @click.pass_context
 def users(context: click.Context, /, **options: Any) -> None:
     """Add, list and change the people who may sign in.

@@ -13,8 +13,8 @@ from tests.fhir_server.smart.access.world import CALLERS, authenticate, resource
 
 @pytest.fixture(scope="module")
 def audited(settings: Settings) -> Settings:
-    """Settings by which what is done goes on record."""
-    return settings.model_copy(update={"audit": "on"})
+    """Settings by which what is done goes on record, and records may be removed for good."""
+    return settings.model_copy(update={"audit": "on", "expunge": "on"})
 
 
 @pytest.fixture(scope="module")
