@@ -127,6 +127,10 @@ class Trail:
             return
         code = "read" if found_already else route.code
         touched = disclosed(request, response, self._base_url, self._patients)
+        if response.document is not None and request.path[-1:] != ("$graphql",):
+            # Selected by `_graphql` of what was read, which the document does not tell any more.
+            for (resource_type, resource_id), resource in self._seen.items():
+                add(touched, f"{resource_type}/{resource_id}", self._patients(resource))
         if code == "operation" and len(request.path) > 2:
             self._add_called_on(request.path, touched)
         self._add(code, request, touched)

@@ -9,6 +9,7 @@ from fhir_server.context import Context, Request, Response
 from fhir_server.operations.inputs import inputs
 from fhir_server.operations.labels import LABELS, Meta, identity, read_addressed, returned
 from fhir_server.operations.operation import ANY_TYPE, Operation
+from fhir_server.search.indexes import index_specifications
 from resources.operation_outcome import TooCostly, error
 
 # Of one kind in one type. Each takes a look into an index, so that these take a second or so.
@@ -43,16 +44,18 @@ async def _in_use(types: list[str], context: Context) -> Meta:
 async def _labels(resource_type: str, name: str, context: Context) -> list[Any]:
     """Return the labels of one kind in a type, by steps from each value in the index to the next."""
     path = f"search._{name}"
+    # AuditEvents have no such index; their values are sorted instead.
+    index = next((one.name for one in index_specifications(resource_type) if one.name == f"_{name}"), None)
     found: dict[Any, Any] = {}
     last = ""
     while True:
         documents = await context.store.find(
             resource_type,
             {path: {"$gt": last}},
-            sort=(),
-            projection={path: 1, f"resource.meta.{name}": 1},
+            sort=() if index else ((path, 1),),
+            projection={path: 1, "resource.resourceType": 1, "resource.id": 1, f"resource.meta.{name}": 1},
             limit=1,
-            index=f"_{name}",
+            index=index,
         )
         if not documents:
             return list(found.values())

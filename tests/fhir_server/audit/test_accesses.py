@@ -38,6 +38,11 @@ READS = [
     ("GET", "Observation?code=none", ("search-type", (), ())),
     ("GET", "Observation?patient=anna&_summary=count", ("search-type", ANNA, ())),
     ("GET", "Observation/$lastn?patient=anna&category=laboratory&max=1", ("lastn", ANNA, (OBSERVATION,))),
+    (
+        "GET",
+        "Observation/$lastn?patient=anna&category=laboratory&_graphql={type}",
+        ("lastn", ANNA, (OBSERVATION,)),
+    ),
 ]
 
 
@@ -110,6 +115,18 @@ def test_what_is_answered_later(clients: Clients, log: Log) -> None:
     while clients["auditor"].get(address).status_code == 202:
         pass
     assert _told(log) == [("search-type", "0", ANNA, ("Patient/anna",))]
+
+
+@pytest.mark.parametrize("caller", ["auditor", "backend", "laboratory", "doctor", "patient"])
+def test_the_labels_in_use(clients: Clients, caller: str) -> None:
+    """Asked of a type, where a part of each resource is read: whoever may see some gets an answer."""
+    meta = {"tag": [{"system": "urn:t", "code": "x"}]}
+    body = {"resourceType": "Parameters", "parameter": [{"name": "meta", "valueMeta": meta}]}
+    for address in ("/Observation/observation-anna", "/Patient/anna"):
+        clients["backend"].post(f"{address}/$meta-add", json=body).raise_for_status()
+    for address in ("/Observation/$meta", "/Patient/$meta", "/$meta"):
+        answer = clients[caller].get(address)
+        assert answer.status_code == 200, answer.text
 
 
 def test_who_it_was(clients: Clients, log: Log) -> None:
