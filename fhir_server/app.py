@@ -20,12 +20,17 @@ from fhir_server import __version__
 from fhir_server.asynchronous.jobs import Jobs
 from fhir_server.audit.actor import actor_of
 from fhir_server.audit.recorder import Recorder
+from fhir_server.audit.trail import Trail
 from fhir_server.audit.wiring import recorder_of, security_record, watched
+from fhir_server.context import Context
 from fhir_server.endpoint import FhirEndpoint
 from fhir_server.formats import JSON
+from fhir_server.identifiers import new_id
 from fhir_server.logs import configure_logs
+from fhir_server.processes.announcement import local_base_url
 from fhir_server.reindexing.walk import Pace
 from fhir_server.reindexing.worker import ReindexWorker
+from fhir_server.routes import match
 from fhir_server.settings import Settings
 from fhir_server.smart.access.admission import Admission, Authenticate
 from fhir_server.smart.access.consent_list import DenyingConsents
@@ -34,6 +39,7 @@ from fhir_server.smart.access.treatment import Treatment
 from fhir_server.smart.accounts.people import People
 from fhir_server.smart.accounts.routes import account_desk, account_routes
 from fhir_server.smart.oauth.accounts import Accounts
+from fhir_server.smart.oauth.operator_tokens import OPERATOR
 from fhir_server.smart.oauth.principals import principal_of
 from fhir_server.smart.oauth.routes import authorization_server, oauth_routes
 from fhir_server.smart.openid.trust import trusted_provider
@@ -42,6 +48,11 @@ from fhir_server.store import Store, open_store
 from fhir_server.transport.gate import Gate
 from fhir_server.transport.loopback import LoopbackOnly
 from fhir_server.transport.throttling import Throttle
+from fhir_server.workflows.clock import Clock, NewContext
+from fhir_server.workflows.modes import parse_modes
+from fhir_server.workflows.registry import PATTERNS
+from fhir_server.workflows.rulebook import RuleBook
+from fhir_server.workflows.services import Services
 from resources.operation_outcome import Issue, StoreUnavailable, operation_outcome
 
 _FHIR_PATH = "/fhir"
@@ -72,11 +83,13 @@ def create_app(
     jobs, recorder = Jobs(store.async_jobs), recorder_of(store)
     pace = Pace(settings.reindex_batch_size, settings.reindex_load_percent)
     worker = ReindexWorker(store, pace, now=lambda: datetime.now(UTC))
+    rules = RuleBook(PATTERNS, parse_modes(settings.workflows_off, settings.workflows_warn), store)
+    clock = Clock(store, rules, Services(), _own_contexts(store, settings, jobs, recorder))
 
     app = FastAPI(
         title="FHIR R4 hospital server",
         version=__version__,
-        lifespan=_lifespan(store, worker, jobs, recorder),
+        lifespan=_lifespan(store, worker, jobs, clock, recorder),
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
@@ -84,7 +97,7 @@ def create_app(
     app.add_exception_handler(HTTPException, _outcome_of_framework)
     _add_health(app, store, worker)
     admission, accounts = _entrance(app, store, settings, recorder, authenticate, accounts)
-    endpoint = FhirEndpoint(store, settings, jobs, admission, recorder, prefix=_FHIR_PATH)
+    endpoint = FhirEndpoint(store, settings, jobs, admission, recorder, rules, prefix=_FHIR_PATH)
     app.router.routes += [Route(_FHIR_PATH, endpoint), Mount(_FHIR_PATH, endpoint)]
     is_registered = None if accounts is None else store.oauth.clients.has_origin
     guarded = app if admission is not None else _without_tokens(app, settings)
@@ -92,7 +105,7 @@ def create_app(
 
 
 def _lifespan(
-    store: Store, worker: ReindexWorker, jobs: Jobs, recorder: Recorder | None
+    store: Store, worker: ReindexWorker, jobs: Jobs, clock: Clock, recorder: Recorder | None
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     """Return what begins and ends with the application."""
 
@@ -100,10 +113,12 @@ def _lifespan(
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         _collect_garbage_less_often()
         worker.start()
+        clock.start()
         if recorder is not None:
             recorder.start()
         yield
         await jobs.stop()
+        await clock.stop()
         await worker.stop()
         if recorder is not None:
             await recorder.stop()
@@ -113,6 +128,26 @@ def _lifespan(
                 await store.close()
 
     return lifespan
+
+
+def _own_contexts(store: Store, settings: Settings, jobs: Jobs, recorder: Recorder | None) -> NewContext:
+    """Return what makes the contexts in which the server acts by itself; what it changes goes on record."""
+    base_url = settings.base_url or local_base_url(settings, settings.port)
+    itself = Principal(client_id=OPERATOR, scopes=())
+
+    def own_context(request_id: str) -> Context:
+        seen, trail = store, None
+        if recorder is not None:
+            trail = Trail(recorder, request_id, base_url, "", _now, new_id)
+            trail.knows(itself)
+            seen = store.witnessed(trail)
+        return Context(base_url, seen, settings, _now, new_id, match, jobs, trail=trail)
+
+    return own_context
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _entrance(

@@ -33,7 +33,8 @@ class Context:
     `match` asks the route table, through which the entries of a batch go like any other request.
     `jobs` are the requests that nobody waits for, and `client` is the network address that this one is from.
     `principal` is the caller, None where nobody is asked who they are; for a caller `store` and `match` are
-    what the access rules leave of them. `trail` puts what is done on record, None where nothing is.
+    what the access rules leave of them. `trail` puts what is done on record, None where nothing is. An import
+    brings in records as they are, and nothing follows from them.
     """
 
     base_url: str
@@ -47,6 +48,7 @@ class Context:
     preferences: Preferences = field(default=Preferences())
     principal: "Principal | None" = None
     trail: "Trail | None" = None
+    is_import: bool = False
 
     @property
     def asker(self) -> str:

@@ -32,6 +32,7 @@ from fhir_server.settings import Settings
 from fhir_server.smart.access.admission import Admission
 from fhir_server.store import Store
 from fhir_server.store.audit.log import AUDIT_EVENT
+from fhir_server.workflows.rulebook import RuleBook, ruled
 from resources.custom_parameters import using
 from resources.operation_outcome import (
     ContentTooLarge,
@@ -50,6 +51,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _FORM = "application/x-www-form-urlencoded"
 _PROVENANCE = b"x-provenance"
+_IMPORT = b"x-import"
 
 
 class ClientDisconnectedError(Exception):
@@ -66,14 +68,17 @@ class FhirEndpoint:
         jobs: Jobs,
         admission: Admission | None = None,
         recorder: Recorder | None = None,
+        rules: RuleBook | None = None,
         *,
         prefix: str,
     ) -> None:
         """Answer from `store`, within the bounds of `settings`; `prefix` is the path of the base.
 
         `jobs` takes the requests that the client does not wait for. `admission` lets requests in; without one
-        everybody may do everything. `recorder` puts what is done on record.
+        everybody may do everything. `recorder` puts what is done on record. `rules` are those of the
+        hospital's work.
         """
+        self._rules = rules
         self._recorder = recorder
         self._admission = admission
         self._prefix = prefix
@@ -89,7 +94,7 @@ class FhirEndpoint:
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         path = scope["path"].removeprefix(self._prefix)
         context = self._context(scope, headers, request_id)
-        exchange = _Exchange(scope, path, headers, context, self._admission, self._recorder)
+        exchange = _Exchange(scope, path, headers, context, self._admission, self._recorder, self._rules)
         try:
             answer = await self._answer(exchange, receive, request_id)
         except ClientDisconnectedError:
@@ -141,6 +146,7 @@ class FhirEndpoint:
             client=client,
             preferences=parse_prefer(headers.get(b"prefer")),
             trail=trail,
+            is_import=headers.get(_IMPORT, "").strip().lower() == "records",
         )
 
 
@@ -155,7 +161,9 @@ class _Exchange:
         context: Context,
         admission: Admission | None,
         recorder: Recorder | None,
+        rules: RuleBook | None,
     ) -> None:
+        self._rules = rules
         self._admission = admission
         self._recorder = recorder
         self._scope = scope
@@ -188,6 +196,8 @@ class _Exchange:
         if self._admission is not None:
             authorization = self._headers.get(b"authorization")
             self._context = await self._admission.admitted(request, route, authorization, self._context)
+        if self._rules is not None:
+            self._context = ruled(self._context, self._rules)
         if self._recorder is not None and self.resource_type == AUDIT_EVENT:
             await self._recorder.flush()  # lest whoever asks misses what happened just now
         if self._context.trail and _PROVENANCE in self._headers and not is_reading(request, route):

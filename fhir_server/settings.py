@@ -278,6 +278,14 @@ class Settings(BaseSettings):
         default=None,
         description="File of the probabilities by which `Patient/$match` compares; without one our own",
     )
+    workflows_off: str | None = Field(
+        default=None,
+        description="Rules of the hospital's work that do not hold, with commas: of a pattern (`W3`), single "
+        "ones (`W3.past-start`) or `all`",
+    )
+    workflows_warn: str | None = Field(
+        default=None, description="Those that are only told of in the log if they are broken"
+    )
     reindex_batch_size: int = Field(
         default=100, ge=1, le=10_000, description="Resources that `$reindex` looks at in one go"
     )

@@ -10,6 +10,7 @@ from typing import Any
 from fhir_server.context import Context
 from fhir_server.integrity import addresses, targets
 from fhir_server.search.extraction import search_values
+from fhir_server.settings import Settings
 from fhir_server.store import Absence, Reads, Write, Written
 from resources.bundle import refusal
 from resources.custom_parameters import custom_parameters
@@ -79,21 +80,19 @@ async def commit(
     context: Context, writes: Sequence[Write], absences: Sequence[Absence] = (), reads: Reads | None = None
 ) -> list[Written]:
     """Store all of `writes` or nothing, as strictly as the settings say (see `Committer.commit`)."""
-    return await context.store.commit([_as_set(write, context) for write in writes], absences, reads)
+    settings, base_url = context.settings, context.base_url
+    return await context.store.commit([as_set(one, settings, base_url) for one in writes], absences, reads)
 
 
-def _as_set(write: Write, context: Context) -> Write:
+def as_set(write: Write, settings: Settings, base_url: str) -> Write:
     """Return `write` with what the settings want to be checked when it is stored."""
-    settings = context.settings
     if settings.require_if_match == "on":
         write = replace(write, needs_if_match=True)
     if settings.referential_integrity == "off":
         return write
     if write.resource is None:
-        return replace(write, referred_as=addresses(write.resource_type, write.id, context.base_url))
-    return replace(
-        write, refers_to=targets(write.resource, write.at or write.resource_type, context.base_url)
-    )
+        return replace(write, referred_as=addresses(write.resource_type, write.id, base_url))
+    return replace(write, refers_to=targets(write.resource, write.at or write.resource_type, base_url))
 
 
 def _of_type(resource_type: str, body: Any, at: str | None) -> dict[str, Any]:

@@ -32,6 +32,9 @@ from typing import Any, Literal
 MOST_ISSUES = 1000
 """An outcome lists no more, lest a body of a million mistakes gets a million issues back."""
 
+RULES = "urn:fhir-hospital-server:rules"
+"""The code system of the rules of the hospital's work; docs/workflows.md lists them."""
+
 Severity = Literal["fatal", "error", "warning", "information"]
 
 
@@ -40,13 +43,15 @@ class Issue:
     """One finding: what is wrong (or notable) and where.
 
     `code` is from https://hl7.org/fhir/R4/valueset-issue-type.html; `diagnostics` is for people and never
-    holds patient data; `expression` holds FHIRPaths such as `Patient.name[0].given[1]`.
+    holds patient data; `expression` holds FHIRPaths such as `Patient.name[0].given[1]`. `rule` is the id of
+    the rule of the hospital's work that is broken, such as `W3.double-booking`.
     """
 
     severity: Severity
     code: str
     diagnostics: str
     expression: tuple[str, ...] = ()
+    rule: str | None = None
 
     def as_fhir(self) -> dict[str, Any]:
         """Return this issue as an element of `OperationOutcome.issue`."""
@@ -55,6 +60,8 @@ class Issue:
             "code": self.code,
             "diagnostics": self.diagnostics,
         }
+        if self.rule is not None:
+            issue["details"] = {"coding": [{"system": RULES, "code": self.rule}]}
         if self.expression:
             issue["expression"] = list(self.expression)
         return issue

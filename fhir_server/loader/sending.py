@@ -26,6 +26,8 @@ _HEADERS = {
     "Content-Type": "application/fhir+json",
     "Accept": "application/fhir+json",
     "Prefer": "return=minimal",
+    # What is loaded has happened: nobody is to be told of it or charged for it again.
+    "X-Import": "records",
 }
 
 

@@ -43,7 +43,7 @@ def _definition(operation: Operation, base_url: str) -> dict[str, Any]:
         }
         for parameter in operation.parameters
     ]
-    output = {"name": "return", "use": "out", "min": 1, "max": "1", "type": "Parameters"}
+    output = {"name": "return", "use": "out", "min": 1, "max": "1", "type": operation.returns}
     types = sorted(operation.types)
     return {
         "resourceType": "OperationDefinition",

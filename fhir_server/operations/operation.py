@@ -23,7 +23,8 @@ class Operation:
     `takes_search` has the search parameters of the type as well. One that `affects_state`, or that
     `takes_resource` and so cannot be asked by an address alone, is called by POST only; one that
     `may_affect_state`, by what its inputs say, does so when it is called by POST.
-    `is_enabled` says whether the settings allow it; where they do not, it is refused and not promised.
+    `returns` is the type of what it answers, for a definition of our own. `is_enabled` says whether the
+    settings allow it; where they do not, it is refused and not promised.
     """
 
     code: str
@@ -40,6 +41,7 @@ class Operation:
     may_affect_state: bool = False
     takes_resource: bool = False
     takes_search: bool = False
+    returns: str = "Parameters"
     is_enabled: Callable[[Settings], bool] = lambda _settings: True
 
     def is_offered(self, path: tuple[str, ...]) -> bool:

@@ -20,6 +20,7 @@ from fhir_server.operations.meta_delete import META_DELETE
 from fhir_server.operations.operation import Operation
 from fhir_server.operations.reindex import REINDEX, REINDEX_CANCEL, REINDEX_STATUS
 from fhir_server.operations.verify import VERIFY
+from fhir_server.workflows.registry import WORKFLOW_OPERATIONS
 from resources.operation_outcome import NotSupported, ResourceNotFound, error
 
 _OFFERED: tuple[Operation, ...] = (
@@ -39,6 +40,7 @@ _OFFERED: tuple[Operation, ...] = (
     REINDEX_CANCEL,
     REINDEX_STATUS,
     VERIFY,
+    *WORKFLOW_OPERATIONS,
 )
 
 OPERATIONS: Mapping[str, Operation] = {operation.definition: operation for operation in _OFFERED}

@@ -20,9 +20,11 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
 from fhir_server.store import integrity
+from fhir_server.store.agenda import Agenda
 from fhir_server.store.audit.chain import Entry
 from fhir_server.store.audit.log import AUDIT_EVENT, AuditLog
 from fhir_server.store.changes import Changes, Previous, VersionReplaced
+from fhir_server.store.claims import settle
 from fhir_server.store.collections import LOCKS
 from fhir_server.store.connection import Database
 from fhir_server.store.documents import (
@@ -48,13 +50,16 @@ from fhir_server.store.registering import (
     register,
 )
 from fhir_server.store.registry import FRESH_SECONDS, Registry
+from fhir_server.store.ruling import Rules
 from fhir_server.store.snapshots import reading_in_transaction
-from fhir_server.store.witnessing import Witness
+from fhir_server.store.witnessing import Change, Witness
 from resources.operation_outcome import Conflict, error
 
 # How long one request goes on trying against other writers of the same resources.
 _PATIENCE_SECONDS = 20.0
 _DUPLICATE_KEY = 11000
+# Consequences of consequences: what the hospital's rules know of ends after a few.
+_MOST_ROUNDS = 12
 
 
 Reads = Callable[[], Awaitable[None]]
@@ -83,7 +88,8 @@ class Work:
 
     `reads` see what is stored as the transaction leaves it; if they raise an error, nothing is stored.
     `stored_types` are those that may refer to what is deleted, if that matters. `guard` has the rules for
-    whoever makes the changes, if there are any, and what `witness` says of them is stored with them.
+    whoever makes the changes, if there are any, and what `witness` says of them is stored with them. What
+    `rules` say follows from the changes is stored with them too.
     """
 
     writes: Sequence[Write]
@@ -92,11 +98,14 @@ class Work:
     stored_types: Sequence[str] = ()
     guard: Guard | None = None
     witness: Witness | None = None
+    rules: Rules | None = None
 
     @property
     def is_single_insert(self) -> bool:
         """Whether it only adds a document, about which there is nothing to check."""
         if len(self.writes) > 1 or self.absences or self.reads or self.witness:
+            return False
+        if self.rules is not None and self.rules.concern(self.writes[0].resource_type):
             return False
         if is_definition(self.writes[0]) or self.writes[0].resource_type == AUDIT_EVENT:
             return False
@@ -118,13 +127,16 @@ class Committer:
         max_open: int,
         now: Callable[[], datetime],
         numbers: SequenceNumbers,
+        agenda: Agenda,
         audit: AuditLog | None = None,
     ) -> None:
         """Write to `database` of `client` with at most `max_open` transactions open; `now` is the clock.
 
         `registry` has the custom search parameters, which SearchParameters change; `numbers` puts new
-        resources in order. AuditEvents are sealed by `audit`, if they are to be.
+        resources in order. What is to be done later goes into `agenda`. AuditEvents are sealed by `audit`, if
+        they are to be.
         """
+        self._agenda = agenda
         self._registry = registry
         self._client = client
         self._database = database
@@ -147,6 +159,8 @@ class Committer:
             if work.reads is not None:
                 await work.reads()
             return []
+        if work.rules is not None:
+            await work.rules.prepare(work.writes)
         give_up = time.monotonic() + _PATIENCE_SECONDS
         attempt = 0
         while True:
@@ -215,10 +229,18 @@ class Committer:
     async def _write_all(self, work: Work, session: AsyncClientSession) -> tuple[list[Written], list[Entry]]:
         """Send all changes; return what became of the writes, and the AuditEvents that were added."""
         previous = await self._previous(work.writes, session)
-        changes = Changes(self._now(), self._numbers, work.guard)
+        changes = Changes(self._now(), self._numbers, work.guard, work.rules)
         written = [changes.add(write, previous.get((write.resource_type, write.id))) for write in work.writes]
+        events: list[Entry] = []
+        if work.rules is not None:
+            events += await self._follow(work.rules, changes, changes.of(work.writes), session)
         if work.witness is not None:
             changes.add_testimony(work.witness)
+        events += await self._send(changes, session)
+        return [changes.latest(one) for one in written], events
+
+    async def _send(self, changes: Changes, session: AsyncClientSession) -> list[Entry]:
+        """Send what was collected; return the AuditEvents among it, which are stamped for the log."""
         events = [] if self._audit is None else self._audit.stamp(changes.inserts.get(AUDIT_EVENT, []))
         # A version is replaced by removing it and inserting the new one: with some 45 indexes on a collection
         # MongoDB spends 5.3 ms of processor time on a replacement of most kinds, 0.8 ms on these two.
@@ -226,7 +248,38 @@ class Committer:
             await self._database[resource_type].delete_many({"_id": {"$in": ids}}, session=session)
         for resource_type, documents in changes.inserts.items():
             await self._database[resource_type].insert_many(documents, ordered=False, session=session)
-        return written, events
+        changes.sent()
+        return events
+
+    async def _follow(
+        self, rules: Rules, changes: Changes, made: Sequence[Change], session: AsyncClientSession
+    ) -> list[Entry]:
+        """Send `changes`, and then, round by round, what the rules say follows from them; see `_send`."""
+        events: list[Entry] = []
+        for _ in range(_MOST_ROUNDS):
+            given_up, wanted = rules.claims(made)
+            if given_up or wanted:
+                await settle(self._database, given_up, wanted, session)
+            events += await self._send(changes, session)
+            # Whatever the rules read from the database they read within the transaction.
+            async with session.bind(end_session=False):
+                with reading_in_transaction():
+                    outcome = await rules.consequences(made)
+            await self._agenda.change(outcome, self._now(), session)
+            if not outcome.writes:
+                return events
+            unknown = [write for write in outcome.writes if not changes.known(write)]
+            previous = await self._previous(unknown, session)
+            made = []
+            for write in outcome.writes:
+                before = previous.get((write.resource_type, write.id))
+                # What is created once is left alone from then on, also after its deletion.
+                if not write.must_be_new or (before is None and not changes.known(write)):
+                    made.append(changes.add_consequence(replace(write, must_be_new=False), before))
+            if not made:
+                return events
+        message = "What follows from this change does not come to an end"
+        raise Conflict(error("processing", message))
 
     async def _previous(
         self, writes: Sequence[Write], session: AsyncClientSession

@@ -4,20 +4,23 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from pymongo.errors import OperationFailure
+from pymongo.write_concern import WriteConcern
 
 from fhir_server.secrets_at_rest import Keyring
 from fhir_server.store import reading
 from fhir_server.store.accounts import AccountStore
+from fhir_server.store.agenda import Agenda
 from fhir_server.store.async_jobs import AsyncJobStore
 from fhir_server.store.audit.log import AUDIT_EVENT, AuditLog
 from fhir_server.store.audit.unalterable import refuse_alteration, unalterable
-from fhir_server.store.collections import Collections
+from fhir_server.store.collections import LOCKS, Collections
 from fhir_server.store.commit import Absence, Committer, Reads, Work
 from fhir_server.store.connection import as_of_one_moment, connect, database
+from fhir_server.store.counters import next_number
 from fhir_server.store.documents import Document, SequenceNumbers, Version, Write, Written
 from fhir_server.store.emergency_access import EmergencyAccessStore
 from fhir_server.store.explanations import Explanation
@@ -32,6 +35,7 @@ from fhir_server.store.meta import Change, change_meta
 from fhir_server.store.oauth import OAuthStore
 from fhir_server.store.registry import Registry
 from fhir_server.store.reindexings import Reindexings
+from fhir_server.store.ruling import Rules
 from fhir_server.store.sealed_texts import SealedTexts
 from fhir_server.store.searching import DEFAULT_LIMITS, Searching, SearchLimits
 from fhir_server.store.snapshots import is_in_transaction, moment_of, session_as_of
@@ -67,6 +71,7 @@ class Store:
         self._keys: dict[str, str] = {}
         self._guard: Guard | None = None
         self._witness: Witness | None = None
+        self._rules: Rules | None = None
         self._client = connect(url)
         self._database = database(self._client, name)
         self._scans = asyncio.Semaphore(limits.max_scans)
@@ -84,6 +89,7 @@ class Store:
         self.oauth = OAuthStore(self._database)
         self.accounts = AccountStore(self._database, self.oauth.grants)
         self.sealed_texts = SealedTexts(self._database)
+        self.agenda = Agenda(self._database)
         numbers = SequenceNumbers()
         self.audit_log = (
             None
@@ -91,7 +97,14 @@ class Store:
             else AuditLog(self._database, self._collections, self._registry, numbers, audit_keys, now)
         )
         self._committer = Committer(
-            self._client, self._database, self._registry, max_open_transactions, now, numbers, self.audit_log
+            self._client,
+            self._database,
+            self._registry,
+            max_open_transactions,
+            now,
+            numbers,
+            self.agenda,
+            self.audit_log,
         )
 
     async def close(self) -> None:
@@ -164,6 +177,22 @@ class Store:
         """Return the store in which each transaction stores what `witness` says of it as well."""
         return self._with(_witness=witness)
 
+    def ruled(self, rules: Rules) -> "Store":
+        """Return the store in which each transaction keeps `rules`, and stores what follows from them."""
+        return self._with(_rules=rules)
+
+    async def lock(self, key: str) -> None:
+        """Let no other transaction that locks `key` be open beside this one: one of them is tried again."""
+        change = {"$set": {"at": datetime.now(UTC)}, "$inc": {"uses": 1}}
+        # Without a write concern of its own, as that of the transaction counts.
+        locks = self._database[LOCKS].with_options(write_concern=WriteConcern())
+        await locks.update_one({"_id": key}, change, upsert=True)
+
+    async def next_number(self, name: str, first: int = 1, count: int = 1) -> int:
+        """Return the first of the next `count` numbers called `name` (see `store.counters`)."""
+        with translated_failures():
+            return await next_number(self._database, name, first, count)
+
     @property
     def is_guarded(self) -> bool:
         """Whether access rules stand between the store and whoever asks."""
@@ -209,13 +238,16 @@ class Store:
                 refuse_alteration(writes)
                 await self.audit_log.prepare()
                 types |= _TESTIMONIES
+            if self._rules is not None:
+                await self.agenda.prepare()
+                types |= self._rules.types_of_consequences
             await self._collections.prepare(types)
             stored_types: list[str] = []
             if any(write.referred_as for write in writes):
                 stored_types = await self._collections.stored_types()
                 await self._collections.prepare(set(stored_types))
             promised = [replace(one, filter=self._visible(one.resource_type, one.filter)) for one in absences]
-            work = Work(writes, promised, reads, stored_types, self._guard, self._witness)
+            work = Work(writes, promised, reads, stored_types, self._guard, self._witness, self._rules)
             return await self._committer.commit(work)
 
     def _visible(self, resource_type: str, condition: dict[str, Any]) -> dict[str, Any]:

@@ -11,12 +11,14 @@ from fhir_server.store.documents import Version, Write
 class Change:
     """One change that a transaction makes: the write, what was there before, and the version that it makes.
 
-    `before` is None where nothing was there. A write that changes nothing is no change.
+    `before` is None where nothing was there. A write that changes nothing is no change. `since` is how the
+    resource was before its last write: another one than `before` if the transaction wrote it several times.
     """
 
     write: Write
     before: dict[str, Any] | None
     after: Version
+    since: dict[str, Any] | None = None
 
 
 class Witness(Protocol):

@@ -47,9 +47,12 @@ def running_server(
 
 @pytest.fixture(scope="module")
 def settings(mongo_url: str) -> Iterator[Settings]:
-    """Settings for a database of the module's own, which is dropped afterwards; requests need no token."""
+    """Settings for a database of the module's own, which is dropped afterwards; requests need no token.
+
+    The rules of the hospital's work are off: these tests are about FHIR, with resources in any state.
+    """
     name = f"test-{uuid.uuid4().hex[:12]}"
-    yield Settings(mongo_url=mongo_url, database=name, log_level="error", auth="off")
+    yield Settings(mongo_url=mongo_url, database=name, log_level="error", auth="off", workflows_off="all")
     with MongoClient[dict[str, object]](mongo_url) as client:
         client.drop_database(name)
 

@@ -69,6 +69,7 @@ REFUSED: dict[str, Callable[[Store], Awaitable[Any]]] = {
 }
 # They give out nothing of any resource, or are for administrators, of whom the operations ask.
 _TELL_NOTHING = {"close", "ping", "prepare_new_database", "custom_parameters", "fix_moment", "shared_key"}
+_TELL_NOTHING |= {"lock", "next_number"}
 _FOR_ADMINISTRATORS = {"expunge"}
 _TYPES_ALONE = {"stored_types"}
 

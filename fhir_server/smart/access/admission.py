@@ -15,7 +15,7 @@ from fhir_server.smart.access.consents import Asker, Denials, consenting_patient
 from fhir_server.smart.access.grants import Caller
 from fhir_server.smart.access.guard import AccessGuard
 from fhir_server.smart.access.labels import unlabelled
-from fhir_server.smart.access.requirements import PUBLIC, check
+from fhir_server.smart.access.requirements import IMPORT, PUBLIC, check, check_role
 from fhir_server.smart.access.roles import Matrix
 from fhir_server.smart.access.treatment import Treatment
 from fhir_server.smart.principal import Principal
@@ -75,6 +75,8 @@ class Admission:
             context.trail.knows(principal, caller.emergencies)
         guard = await self._guard(caller)
         check(request, route, caller, guard)
+        if context.is_import:
+            check_role(IMPORT, caller)
 
         def match(entry: Request) -> Route:
             found = context.match(entry)

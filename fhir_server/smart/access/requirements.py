@@ -15,6 +15,9 @@ from resources.operation_outcome import Forbidden, error
 PUBLIC = frozenset({"capabilities"})
 """The interactions that need no token."""
 
+IMPORT = "import"
+"""The name under which the roles are listed that may bring in records as they are."""
+
 # The letters of scopes, of which one is enough.
 _NEEDED: Mapping[str, str] = {
     "read": "r",
@@ -55,7 +58,7 @@ def check(request: Request, route: Route, caller: Caller, guard: AccessGuard) ->
 
 def _check_operation(request: Request, route: Route, caller: Caller, guard: AccessGuard) -> None:
     code = request.path[-1].removeprefix("$")
-    _check_role(code, caller)
+    check_role(code, caller)
     resource_type = request.path[0]
     # What is for some roles is for them whatever else they may do: an emergency begins with no access.
     if resource_type not in resource_types() or code in caller.matrix.operations:
@@ -64,7 +67,7 @@ def _check_operation(request: Request, route: Route, caller: Caller, guard: Acce
         raise _forbidden(f"${code} on {resource_type}")
 
 
-def _check_role(code: str, caller: Caller) -> None:
+def check_role(code: str, caller: Caller) -> None:
     """Raise Forbidden if the operation is for some roles, and the caller has none of them.
 
     A backend service needs the scope for everything.
@@ -80,7 +83,7 @@ def _check_role(code: str, caller: Caller) -> None:
 
 def _check_explanation(request: Request, caller: Caller) -> None:
     if any(name == EXPLAIN for name, _ in request.query):
-        _check_role("explain", caller)
+        check_role("explain", caller)
 
 
 def _forbidden(what: str) -> Forbidden:

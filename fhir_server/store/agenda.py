@@ -1,0 +1,152 @@
+"""The agenda: what is to be done at a time, kept in the database and worked on by whichever process is free.
+
+An entry is made in the transaction that it follows from, and is done once: the changes that doing it makes
+are stored in one transaction with the note that it is done. A process works on an entry under a lease; if the
+process dies, another one takes the entry when the lease is over.
+https://www.mongodb.com/docs/manual/core/index-ttl/
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from pymongo import ASCENDING, IndexModel, ReturnDocument, UpdateOne
+from pymongo.asynchronous.client_session import AsyncClientSession
+
+from fhir_server.store.connection import Database
+from fhir_server.store.documents import Document
+from fhir_server.store.failures import translated_failures
+from fhir_server.store.ruling import Entry, Outcome
+
+AGENDA = "agenda"
+# That an entry was done has to be known for as long as something may ask for it again.
+_REMEMBERED = timedelta(days=400)
+
+
+class LeaseLost(Exception):
+    """Another process took the entry meanwhile, or it was struck out; nothing of this was stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """An entry that this process works on, under a lease; `attempts` counts the present one."""
+
+    entry: Entry
+    lease: str
+    attempts: int
+
+
+class Agenda:
+    """The agenda of one database, that of all processes."""
+
+    def __init__(self, database: Database) -> None:
+        """Keep entries in `database`."""
+        self._entries = database[AGENDA]
+        self._is_prepared = False
+
+    async def prepare(self) -> None:
+        """Make the indexes."""
+        if not self._is_prepared:
+            await self._entries.create_indexes(
+                [
+                    IndexModel(
+                        [("due", ASCENDING)], name="due", partialFilterExpression={"state": "waiting"}
+                    ),
+                    IndexModel([("expires", ASCENDING)], name="expires", expireAfterSeconds=0),
+                    IndexModel([("subject", ASCENDING)], name="subject"),
+                ]
+            )
+            self._is_prepared = True
+
+    async def change(self, outcome: Outcome, now: datetime, session: AsyncClientSession) -> None:
+        """Strike out, add and note as done what `outcome` says, within a transaction.
+
+        Raises LeaseLost if an entry that was to be done is not this process's any more.
+        """
+        for key, lease in outcome.done:
+            done = {"state": "done", "done": now, "expires": now + _REMEMBERED}
+            # Said once in each round of the transaction.
+            held = {"_id": key, "lease": lease, "state": {"$in": ["waiting", "done"]}}
+            found = await self._entries.update_one(held, {"$set": done}, session=session)
+            if found.matched_count == 0:
+                raise LeaseLost(key)
+        for beginning in outcome.struck:
+            # What follows is a part of the key of its own, so that Task/1 does not meet Task/12.
+            pattern = {"$regex": f"^{re.escape(beginning)}(/|$)"}
+            struck = {"state": "struck", "expires": now + _REMEMBERED}
+            await self._entries.update_many(
+                {"_id": pattern, "state": "waiting"}, {"$set": struck}, session=session
+            )
+        if outcome.entries:
+            updates: list[Any] = [
+                UpdateOne({"_id": one.key}, {"$setOnInsert": _document(one)}, upsert=True)
+                for one in sorted(outcome.entries, key=lambda one: one.key)
+            ]
+            await self._entries.bulk_write(updates, ordered=True, session=session)
+
+    async def take(self, now: datetime, seconds: float, lease: str) -> Leased | None:
+        """Return the entry that is most overdue, under `lease` for some seconds; None if nothing is due."""
+        wanted = {
+            "state": "waiting",
+            "due": {"$lte": now},
+            "$or": [{"until": None}, {"until": {"$lte": now}}],
+        }
+        change = {
+            "$set": {"lease": lease, "until": now + timedelta(seconds=seconds)},
+            "$inc": {"attempts": 1},
+        }
+        with translated_failures():
+            await self.prepare()
+            found: Document | None = await self._entries.find_one_and_update(
+                wanted, change, sort=[("due", ASCENDING)], return_document=ReturnDocument.AFTER
+            )
+        return None if found is None else Leased(_entry(found), lease, found["attempts"])
+
+    async def finish(self, leased: Leased, now: datetime) -> None:
+        """Note that an entry is done, if its transaction did not do so itself."""
+        held = {"_id": leased.entry.key, "lease": leased.lease, "state": "waiting"}
+        done = {"state": "done", "done": now, "expires": now + _REMEMBERED}
+        with translated_failures():
+            await self._entries.update_one(held, {"$set": done})
+
+    async def postpone(self, leased: Leased, due: datetime, reason: str) -> None:
+        """Have an entry that failed tried again; `reason` says why, and nothing of any patient."""
+        held = {"_id": leased.entry.key, "lease": leased.lease, "state": "waiting"}
+        with translated_failures():
+            await self._entries.update_one(held, {"$set": {"due": due, "until": None, "failure": reason}})
+
+    async def park(self, leased: Leased, reason: str) -> None:
+        """Give up on an entry until a person looks at it."""
+        held = {"_id": leased.entry.key, "lease": leased.lease, "state": "waiting"}
+        with translated_failures():
+            await self._entries.update_one(held, {"$set": {"state": "parked", "failure": reason}})
+
+    async def states(self) -> Mapping[str, int]:
+        """Return how many entries there are in each state, for the metrics."""
+        with translated_failures():
+            grouped = await self._entries.aggregate([{"$group": {"_id": "$state", "count": {"$sum": 1}}}])
+            return {one["_id"]: one["count"] async for one in grouped}
+
+    async def about(self, subject: str) -> Sequence[Document]:
+        """Return the entries about a resource, as they are stored, by when they are due."""
+        with translated_failures():
+            found = self._entries.find({"subject": subject}).sort("due", ASCENDING)
+            return await found.to_list()
+
+
+def _document(entry: Entry) -> Document:
+    return {
+        "due": entry.due,
+        "action": entry.action,
+        "subject": entry.subject,
+        "data": dict(entry.data),
+        "state": "waiting",
+        "until": None,
+        "attempts": 0,
+    }
+
+
+def _entry(document: Document) -> Entry:
+    return Entry(document["_id"], document["due"], document["action"], document["subject"], document["data"])

@@ -1,0 +1,88 @@
+"""What a store that keeps the rules of the hospital's work asks of them, within each transaction.
+
+The rules themselves are in `fhir_server/workflows`; here stands only where they are asked: of every change,
+whichever way it came, before it is stored for good.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from fhir_server.store.documents import Write
+from fhir_server.store.witnessing import Change
+from resources.operation_outcome import FhirError
+
+Resource = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What only one resource may have at a time: a bed, a number, or somebody's time.
+
+    `key` names the thing. With `start` and `end` (aware, UTC; from, and until but without) it is claimed for
+    that time, and others may have it at others; without these for as long as `owner`, a reference such as
+    `Appointment/1`, is as it is. `refusal` is what whoever comes second is told.
+    """
+
+    key: str
+    owner: str
+    refusal: FhirError = field(compare=False)
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Something that is to be done at a time: an entry of the agenda that all processes share.
+
+    `key` says what it is done for: of several entries of one key the first counts, and it is done once.
+    `action` is the name under which a workflow knows what to do, `subject` the resource that it is about, and
+    `data` what else has to be known (JSON).
+    """
+
+    key: str
+    due: datetime
+    action: str
+    subject: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What follows from changes: further `writes`, `entries` of the agenda, and what is struck out of it.
+
+    `struck` are beginnings of keys; what is done already stays. `done` are the keys of those entries that the
+    transaction carries out, each with the lease under which it does.
+    """
+
+    writes: Sequence[Write] = ()
+    entries: Sequence[Entry] = ()
+    struck: Sequence[str] = ()
+    done: Sequence[tuple[str, str]] = ()
+
+
+class Rules(Protocol):
+    """The rules for one transaction; all but `prepare` are asked again if the transaction is tried again."""
+
+    @property
+    def types_of_consequences(self) -> frozenset[str]:
+        """The resource types that consequences may create: a collection cannot be made in a transaction."""
+
+    async def prepare(self, writes: Sequence[Write]) -> None:
+        """Get ready what is taken from outside of the transaction, such as numbers that are given once."""
+
+    def completed(self, write: Write, before: Resource | None) -> Write:
+        """Return `write` with what the server itself fills in; raise the FhirError of what may not be."""
+
+    def concern(self, resource_type: str) -> bool:
+        """Tell whether there is any rule about resources of a type."""
+
+    def claims(self, changes: Sequence[Change]) -> tuple[Sequence[Claim], Sequence[Claim]]:
+        """Return what `changes` give up, and what they need for themselves."""
+
+    async def consequences(self, changes: Sequence[Change]) -> Outcome:
+        """Check `changes`, which are stored for the transaction to see, and return what follows from them.
+
+        What follows is checked in turn, and may have consequences of its own.
+        """

@@ -1,0 +1,111 @@
+"""The part of each server process that does what the agenda says is due; of all processes one at a time each.
+
+An entry that fails is tried again, later each time; after some attempts it is parked for a person to look at,
+and the log and the metrics say so.
+"""
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+import structlog
+
+from fhir_server.context import Context
+from fhir_server.store import Store
+from fhir_server.store.agenda import Agenda, Leased, LeaseLost
+from fhir_server.workflows.agenda import Action
+from fhir_server.workflows.rulebook import RuleBook, ruled
+from fhir_server.workflows.services import Services
+from resources.custom_parameters import using
+from resources.operation_outcome import FhirError, StoreUnavailable
+
+_IDLE_SECONDS = 0.5
+_LEASE_SECONDS = 60.0
+# The pauses double: the last attempt is about a day after the first.
+_MOST_ATTEMPTS = 12
+_FIRST_PAUSE = timedelta(seconds=15)
+_LONGEST_PAUSE = timedelta(hours=6)
+_PARTING_SECONDS = 5.0
+
+NewContext = Callable[[str], Context]
+"""Makes the context in which the server itself acts, for a request id."""
+
+
+class Clock:
+    """Works on the agenda from `start` to `stop`."""
+
+    def __init__(self, store: Store, book: RuleBook, services: Services, new_context: NewContext) -> None:
+        """Do what is due in the agenda of `store` by the actions of `book`'s patterns."""
+        self._store = store
+        self._agenda: Agenda = store.agenda
+        self._book = book
+        self._services = services
+        self._new_context = new_context
+        self._actions: Mapping[str, Action] = {
+            name: action for pattern in book.patterns for name, action in pattern.actions.items()
+        }
+        self._task: asyncio.Task[None] | None = None
+        self._log = structlog.get_logger("fhir_server.workflows")
+
+    def start(self) -> None:
+        """Begin, on the event loop that runs now."""
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Let what is under way end, if it does soon."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, TimeoutError):
+                async with asyncio.timeout(_PARTING_SECONDS):
+                    await self._task
+
+    async def _run(self) -> None:
+        while True:
+            worked = False
+            try:
+                worked = await self.work_once()
+            except StoreUnavailable:
+                pass  # requests tell of it; the agenda waits
+            except Exception:
+                self._log.exception("the agenda failed")
+            if not worked:
+                await asyncio.sleep(_IDLE_SECONDS)
+
+    async def work_once(self) -> bool:
+        """Do the entry that is most overdue; return whether there was one."""
+        lease = uuid.uuid4().hex
+        context = self._new_context(lease)
+        leased = await self._agenda.take(context.now(), _LEASE_SECONDS, lease)
+        if leased is None:
+            return False
+        action = self._actions.get(leased.entry.action)
+        if action is None:  # of a pattern that is switched off: it may be switched on again
+            await self._agenda.postpone(leased, context.now() + _LONGEST_PAUSE, "no such action")
+            return True
+        using(await self._store.custom_parameters())
+        try:
+            acting = ruled(context, self._book, done=[(leased.entry.key, lease)])
+            # In a task of its own, so that an end of the server does not stop it half way.
+            await asyncio.shield(action(leased.entry, acting, self._services))
+            await self._agenda.finish(leased, context.now())
+        except LeaseLost:
+            pass
+        except Exception as failure:
+            await self._failed(leased, failure, context.now())
+        return True
+
+    async def _failed(self, leased: Leased, failure: Exception, now: datetime) -> None:
+        """Have an entry tried again, or parked; what is told of the failure names no patient."""
+        rules = [one.rule or one.code for one in failure.issues] if isinstance(failure, FhirError) else []
+        reason = " ".join([type(failure).__name__, *rules])
+        told = {"action": leased.entry.action, "reason": reason, "attempts": leased.attempts}
+        if not isinstance(failure, FhirError):
+            self._log.error("an entry of the agenda failed", exc_info=failure, **told)
+        if leased.attempts >= _MOST_ATTEMPTS:
+            self._log.error("an entry of the agenda is parked", **told)
+            await self._agenda.park(leased, reason)
+            return
+        pause = min(_FIRST_PAUSE * 2 ** (leased.attempts - 1), _LONGEST_PAUSE)
+        await self._agenda.postpone(leased, now + pause, reason)

@@ -1,0 +1,74 @@
+"""Reading records within the transaction of a change, as it leaves them: for rules, not for callers.
+
+Who may see what does not matter here: a rule has to know what the caller may not be shown, and says nothing
+of it.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fhir_server.search.parameters import parse_search
+from fhir_server.store import Store
+from fhir_server.workflows.situation import Situation
+
+Resource = dict[str, Any]
+_MOST = 1_000
+
+
+class Records:
+    """What is stored, for the rules to look at."""
+
+    def __init__(self, store: Store, situation: Situation) -> None:
+        """Read from `store`, which has no guard; `situation` is that of the change."""
+        self._store = store
+        self.situation = situation
+
+    async def read(self, reference: Any) -> Resource | None:
+        """Return the resource that a Reference, or its text, points to; None if it is not here or deleted."""
+        text = reference.get("reference") if isinstance(reference, dict) else reference
+        key = local(text, self.situation.base_url)
+        if key is None:
+            return None
+        version = await self._store.read(*key)
+        return None if version is None else version.resource
+
+    async def search(
+        self, resource_type: str, *pairs: tuple[str, str], sort: str = "", limit: int = _MOST
+    ) -> list[Resource]:
+        """Return up to `limit` resources that a FHIR search finds, such as `("status", "active")`.
+
+        The search may not be chained, as that asks several questions. `sort` is as `_sort` has it.
+        """
+        asked = [*pairs, *([("_sort", sort)] if sort else [])]
+        situation = self.situation
+        query = parse_search(
+            resource_type, asked, lenient=False, base_url=situation.base_url, now=situation.now
+        )
+        keys = [(path, key.direction) for key in query.results.sort for path in key.paths]
+        documents = await self._store.find(resource_type, query.filter, keys, {"resource": 1}, limit)
+        return [document["resource"] for document in documents]
+
+    async def count(self, resource_type: str, *pairs: tuple[str, str]) -> int:
+        """Return how many resources a FHIR search finds."""
+        situation = self.situation
+        query = parse_search(
+            resource_type, pairs, lenient=False, base_url=situation.base_url, now=situation.now
+        )
+        return await self._store.count(resource_type, query.filter)
+
+    async def aggregate(self, resource_type: str, pipeline: Sequence[Resource]) -> list[Resource]:
+        """Return what an aggregation over the documents of a type gives (`resource`, `search`)."""
+        return await self._store.aggregate(resource_type, list(pipeline))
+
+    async def lock(self, key: str) -> None:
+        """Let no other transaction that locks `key` be under way: what is read stays so until the end."""
+        await self._store.lock(f"workflow/{key}")
+
+
+def local(reference: Any, base_url: str) -> tuple[str, str] | None:
+    """Return type and id of a resource on this server that a reference's text names; None for others."""
+    if not isinstance(reference, str):
+        return None
+    path = reference.removeprefix(f"{base_url}/").partition("/_history/")[0]
+    parts = path.split("/")
+    return (parts[0], parts[1]) if len(parts) == 2 and parts[0] and parts[0][0].isupper() else None

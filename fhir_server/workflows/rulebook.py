@@ -1,0 +1,220 @@
+"""The rules of all patterns, asked of each change within its transaction (see `store.ruling.Rules`)."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import structlog
+
+from fhir_server.context import Context
+from fhir_server.store import Store, Write
+from fhir_server.store.ruling import Claim, Entry, Outcome
+from fhir_server.store.witnessing import Change as StoredChange
+from fhir_server.workflows.consequences import Consequence, Create, Later, Put, Strike
+from fhir_server.workflows.modes import Modes
+from fhir_server.workflows.pattern import Change, Pattern, StateTable, Violation, Watch, refusal
+from fhir_server.workflows.records import Records
+from fhir_server.workflows.situation import Situation
+from fhir_server.write_path import as_set, new_resource, replacement
+
+Resource = Mapping[str, Any]
+
+
+class RuleBook:
+    """All rules that are not switched off, by the resource types that they are about; one a process."""
+
+    def __init__(self, patterns: Iterable[Pattern], modes: Modes, store: Store) -> None:
+        """Take the rules of `patterns`, as `modes` says; `store`, without a guard, is where they look."""
+        self.modes = modes
+        self.store = store
+        self.patterns = [pattern for pattern in patterns if modes.of(pattern.id) != "off"]
+        self._watches: defaultdict[str, list[tuple[Pattern, Watch[Any]]]] = defaultdict(list)
+        self._states: defaultdict[str, list[StateTable]] = defaultdict(list)
+        for pattern in self.patterns:
+            for watch in pattern.watches:
+                for resource_type in watch.types:
+                    self._watches[resource_type].append((pattern, watch))
+            for table in pattern.states:
+                self._states[table.resource_type].append(table)
+        self.creates = frozenset().union(*(pattern.creates for pattern in self.patterns))
+
+    def watches(self, resource_type: str) -> Sequence[tuple[Pattern, Watch[Any]]]:
+        """Return what is to be asked about a type, in the order of the patterns."""
+        return self._watches.get(resource_type, ())
+
+    def states(self, resource_type: str) -> Sequence[StateTable]:
+        """Return the state tables of a type."""
+        return self._states.get(resource_type, ())
+
+    def concern(self, resource_type: str) -> bool:
+        """Tell whether there is any rule about a type."""
+        return resource_type in self._watches or resource_type in self._states
+
+    def ruling(
+        self, situation: Situation, *, done: Sequence[tuple[str, str]] = (), is_import: bool = False
+    ) -> "Ruling":
+        """Return the rules for one caller and moment.
+
+        `done` are the entries of the agenda that the changes carry out, each with its lease. An import brings
+        in records as they are: of all rules only the claims hold.
+        """
+        return Ruling(self, situation, done, is_import=is_import)
+
+
+def ruled(context: Context, book: RuleBook, *, done: Sequence[tuple[str, str]] = ()) -> Context:
+    """Return `context` with a store that keeps the rules of `book`, for its caller and this moment."""
+    situation = Situation(
+        now=context.now(),
+        base_url=context.base_url,
+        settings=context.settings,
+        new_id=context.new_id,
+        principal=context.principal,
+        is_system=bool(done),
+    )
+    ruling = book.ruling(situation, done=done, is_import=context.is_import)
+    return replace(context, store=context.store.ruled(ruling))
+
+
+class Ruling:
+    """The rules for one request (see `store.ruling.Rules`)."""
+
+    def __init__(
+        self, book: RuleBook, situation: Situation, done: Sequence[tuple[str, str]], *, is_import: bool
+    ) -> None:
+        """Ask `book`; see `RuleBook.ruling`."""
+        self._book = book
+        self._situation = situation
+        self._done = done
+        self._is_import = is_import
+        self._log = structlog.get_logger("fhir_server.workflows")
+
+    @property
+    def types_of_consequences(self) -> frozenset[str]:
+        """The resource types that consequences may create."""
+        return self._book.creates
+
+    def concern(self, resource_type: str) -> bool:
+        """Tell whether there is any rule about resources of a type."""
+        return bool(self._done) or self._book.concern(resource_type)
+
+    async def prepare(self, writes: Sequence[Write]) -> None:
+        """Draw the numbers that resources are to be given."""
+        wanted: defaultdict[str, list[str]] = defaultdict(list)
+        numbers = dict(self._situation.numbers)
+        for write in () if self._is_import else writes:
+            reference = f"{write.resource_type}/{write.id}"
+            for _, watch in self._book.watches(write.resource_type):
+                if watch.draws is not None and write.resource is not None:
+                    for counter in watch.draws(write.resource):
+                        if (counter, reference) not in numbers:
+                            wanted[counter].append(reference)
+        for counter, references in wanted.items():
+            first = await self._book.store.next_number(counter, count=len(references))
+            numbers |= {(counter, one): first + place for place, one in enumerate(references)}
+        self._situation = replace(self._situation, numbers=numbers)
+
+    def completed(self, write: Write, before: Resource | None) -> Write:
+        """Return `write` with what the server itself fills in."""
+        if write.resource is None or self._is_import:
+            return write
+        resource: Resource = write.resource
+        for _, watch in self._book.watches(write.resource_type):
+            if watch.completes is not None:
+                resource = watch.completes(resource, before, self._situation)
+        if resource is write.resource:
+            return write
+        # What is filled in is valid if the code is; nobody but a test would find it out otherwise.
+        made = replacement(write.resource_type, write.id, {**resource, "id": write.id}, at=write.at)
+        made = as_set(made, self._situation.settings, self._situation.base_url)
+        return replace(
+            write,
+            resource=made.resource,
+            search=made.search,
+            indexed=made.indexed,
+            refers_to=made.refers_to,
+        )
+
+    def claims(self, changes: Sequence[StoredChange]) -> tuple[Sequence[Claim], Sequence[Claim]]:
+        """Return what `changes` give up, and what they need for themselves."""
+        given_up: list[Claim] = []
+        wanted: list[Claim] = []
+        for change in changes:
+            for pattern, watch in self._book.watches(change.after.resource_type):
+                if watch.claims is None or self._book.modes.of(pattern.id) != "on":
+                    continue
+                if change.since is not None:
+                    given_up += watch.claims(change.since)
+                if change.after.resource is not None:
+                    wanted += watch.claims(change.after.resource)
+        return given_up, wanted
+
+    async def consequences(self, changes: Sequence[StoredChange]) -> Outcome:
+        """Check `changes` and return what follows from them."""
+        if self._is_import:
+            return Outcome(done=self._done)
+        records = Records(self._book.store, self._situation)
+        violations: list[Violation] = []
+        following: list[Consequence] = []
+        for stored in changes:
+            change, step = _whole(stored), _last_step(stored)
+            for table in self._book.states(change.resource_type):
+                violations += table.violations(change)
+            for _, watch in self._book.watches(change.resource_type):
+                facts = await watch.gather(change, records)
+                if watch.check is not None:
+                    violations += watch.check(change, facts, self._situation)
+                if watch.follows is not None:
+                    following += watch.follows(step, facts, self._situation)
+        self._judge(violations)
+        outcome = self._outcome(following)
+        await self.prepare(outcome.writes)
+        return replace(outcome, done=self._done)
+
+    def _judge(self, violations: Iterable[Violation]) -> None:
+        """Raise the refusal of what is broken; warn in the log of what the hospital wants warnings of."""
+        broken = []
+        for violation in violations:
+            mode = self._book.modes.of(violation.rule.id)
+            if mode == "on":
+                broken.append(violation)
+            elif mode == "warn":
+                self._log.warning("rule broken", rule=violation.rule.id)
+        failure = refusal(broken)
+        if failure is not None:
+            raise failure
+
+    def _outcome(self, following: Iterable[Consequence]) -> Outcome:
+        writes: dict[tuple[str, str], Write] = {}
+        entries: list[Entry] = []
+        struck: list[str] = []
+        for one in following:
+            if isinstance(one, Later):
+                entries.append(one.entry)
+            elif isinstance(one, Strike):
+                struck.append(one.beginning)
+            else:
+                write = self._write(one)
+                writes[write.resource_type, write.id] = write
+        return Outcome(tuple(writes.values()), entries, struck)
+
+    def _write(self, one: Create | Put) -> Write:
+        resource = dict(one.resource)
+        resource_type = resource["resourceType"]
+        if isinstance(one, Put) or "id" in resource:
+            once = isinstance(one, Create)
+            write = replacement(resource_type, resource["id"], resource, must_be_new=once)
+        else:
+            write = new_resource(resource_type, self._situation.new_id(), resource)
+        write = as_set(write, self._situation.settings, self._situation.base_url)
+        return replace(write, needs_if_match=False)
+
+
+def _whole(stored: StoredChange) -> Change:
+    after = stored.after
+    return Change(after.resource_type, after.id, stored.before, after.resource)
+
+
+def _last_step(stored: StoredChange) -> Change:
+    after = stored.after
+    return Change(after.resource_type, after.id, stored.since, after.resource)

@@ -1,0 +1,24 @@
+"""Servers on which the rules of the hospital's work hold."""
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from pymongo import MongoClient
+
+from fhir_server.settings import Settings
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """The event loop of tests that are coroutines."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def settings(mongo_url: str) -> Iterator[Settings]:
+    """Settings for a database of the module's own, which is dropped afterwards; requests need no token."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    yield Settings(mongo_url=mongo_url, database=name, log_level="error", auth="off", workflows_off=None)
+    with MongoClient[dict[str, object]](mongo_url) as client:
+        client.drop_database(name)

@@ -1,0 +1,356 @@
+"""What a pattern may count on, shown by one that is made up: beds in a hotel."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from fhir_server.app import create_app  # noqa: F401 - the whole server can be imported with the rules
+from fhir_server.asynchronous.jobs import Jobs
+from fhir_server.context import Context
+from fhir_server.identifiers import new_id
+from fhir_server.settings import Settings
+from fhir_server.store import Store, Write, open_store
+from fhir_server.store.agenda import AGENDA
+from fhir_server.store.claims import CLAIMS
+from fhir_server.store.ruling import Claim, Entry
+from fhir_server.workflows.clock import Clock
+from fhir_server.workflows.consequences import Consequence, Create, Later, Put, Strike
+from fhir_server.workflows.made import changed, key_id, made
+from fhir_server.workflows.modes import parse_modes
+from fhir_server.workflows.pattern import Change, Pattern, Rule, StateTable, Violation, Watch
+from fhir_server.workflows.records import Records
+from fhir_server.workflows.rulebook import RuleBook, ruled
+from fhir_server.workflows.services import Services
+from fhir_server.workflows.situation import Situation
+from fhir_server.write_path import commit, new_resource, replacement
+from resources.operation_outcome import Conflict, FhirError, UnprocessableContent
+
+pytestmark = pytest.mark.anyio
+
+Resource = dict[str, Any]
+
+STATE = Rule("W0.state", "A stay goes from planned to active to completed.")
+TAKEN = Rule("W0.taken", "A bed is for one stay.", 409, "conflict")
+FULL = Rule("W0.full", "A house has three stays at most.")
+_MOST = 3
+
+
+def claims(resource: Any) -> Iterable[Claim]:
+    """Claim the bed of an active stay, and the time of the guest."""
+    if resource["status"] != "active":
+        return
+    owner = f"CarePlan/{resource['id']}"
+    if "title" in resource:
+        yield Claim(f"W0/bed/{resource['title']}", owner, TAKEN.error("The bed is taken"))
+    if period := resource.get("period"):
+        start, end = (datetime.fromisoformat(period[name]) for name in ("start", "end"))
+        yield Claim(f"W0/guest/{resource['subject']['reference']}", owner, TAKEN.error("Away"), start, end)
+
+
+async def gather(change: Change, records: Records) -> int:
+    """Count the stays that are active now."""
+    await records.lock("W0/house")
+    return await records.count("CarePlan", ("status", "active"))
+
+
+def check(change: Change, facts: int, situation: Situation) -> Iterable[Violation]:
+    """Refuse the fourth."""
+    if change.after is not None and facts > _MOST:
+        yield FULL.broken("The house is full", "CarePlan.status")
+
+
+def follows(change: Change, facts: int, situation: Situation) -> Iterable[Consequence]:
+    """Charge a stay when it ends, once; note on it that it was charged; ask later how it was."""
+    assert change.after is not None
+    if change.became("completed"):
+        bill_id, guest = key_id("bill", change.reference), change.after["subject"]
+        bill = made("Basic", id=bill_id, code={"text": "bill"}, subject=guest)
+        yield Create(bill)
+        yield Put(changed(change.after, description="charged"))
+        yield Strike(f"remind/{change.reference}")
+        yield Later(Entry(f"ask/{change.reference}", situation.now, "W0.ask", change.reference))
+    if change.became("active"):
+        later = situation.now + timedelta(hours=1)
+        yield Later(Entry(f"remind/{change.reference}/x", later, "W0.ask", change.reference))
+
+
+def completes(resource: Any, before: Any, situation: Situation) -> Any:
+    """Number each stay."""
+    number = situation.drawn("stays", resource)
+    if before is not None:
+        return {**resource, "identifier": before["identifier"]}
+    return {**resource, "identifier": [{"system": "urn:stay", "value": str(number)}]}
+
+
+async def ask(entry: Entry, context: Context, services: Services) -> None:
+    """Write down that somebody was asked."""
+    basic = {"resourceType": "Basic", "code": {"text": "asked"}}
+    await commit(context, [new_resource("Basic", context.new_id(), basic)])
+
+
+async def fail(entry: Entry, context: Context, services: Services) -> None:
+    """Fail after having tried to store something."""
+    await ask(entry, context, services)
+    raise RuntimeError("a name that must not be told")
+
+
+PATTERN = Pattern(
+    "W0",
+    "Hotel",
+    rules=(STATE, TAKEN, FULL),
+    states=(StateTable("CarePlan", STATE, {"draft": ("active",), "active": ("completed",)}),),
+    watches=(
+        Watch(
+            frozenset({"CarePlan"}),
+            completes=completes,
+            draws=lambda _resource: ["stays"],
+            claims=claims,
+            gather=gather,
+            check=check,
+            follows=follows,
+        ),
+    ),
+    actions={"W0.ask": ask, "W0.fail": fail},
+    creates=frozenset({"Basic"}),
+)
+
+
+@pytest.fixture
+async def store(settings: Settings) -> AsyncIterator[Store]:
+    """A store that is empty again after each test."""
+    assert settings.mongo_url is not None
+    store = open_store(settings, settings.mongo_url)
+    yield store
+    for name in ("CarePlan", "Basic", AGENDA, CLAIMS, "history"):
+        await store._database[name].delete_many({})
+    await store.close()
+
+
+def _context(store: Store, settings: Settings, *, is_import: bool = False) -> Context:
+    def no_route(_request: object) -> Any:
+        raise AssertionError
+
+    return Context(
+        "http://server/fhir",
+        store,
+        settings,
+        lambda: datetime.now(UTC),
+        new_id,
+        no_route,
+        Jobs(store.async_jobs),
+        is_import=is_import,
+    )
+
+
+Hotel = Callable[..., Awaitable[Resource]]
+
+
+@pytest.fixture
+def book(store: Store) -> RuleBook:
+    """The rules of the hotel."""
+    return RuleBook([PATTERN], parse_modes(None, None), store)
+
+
+def _stay(resource_id: str, status: str = "active", guest: str = "1", **elements: Any) -> Resource:
+    return {
+        "resourceType": "CarePlan",
+        "id": resource_id,
+        "status": status,
+        "intent": "plan",
+        "subject": {"reference": f"Patient/{guest}"},
+        **elements,
+    }
+
+
+async def _put(context: Context, book: RuleBook, *stays: Resource) -> list[Resource]:
+    context = ruled(context, book)
+    written = await commit(context, [replacement("CarePlan", stay["id"], stay) for stay in stays])
+    return [one.version.resource for one in written if one.version and one.version.resource]
+
+
+async def _read(store: Store, resource_type: str, resource_id: str) -> Resource:
+    version = await store.read(resource_type, resource_id)
+    assert version is not None
+    assert version.resource is not None
+    return version.resource
+
+
+async def test_what_is_filled_in_is_answered_and_stored(
+    store: Store, settings: Settings, book: RuleBook
+) -> None:
+    """The number is in the answer, in the store, and in the index."""
+    (stay,) = await _put(_context(store, settings), book, _stay("a"))
+    assert stay["identifier"][0]["system"] == "urn:stay"
+    assert await _read(store, "CarePlan", "a") == stay
+    records = Records(store, Situation(datetime.now(UTC), "http://server/fhir", settings, new_id))
+    found = await records.search("CarePlan", ("identifier", stay["identifier"][0]["value"]))
+    assert [one["id"] for one in found] == ["a"]
+
+
+async def test_a_state_that_may_not_follow_is_refused_with_the_rule(
+    store: Store, settings: Settings, book: RuleBook
+) -> None:
+    """The issue names the rule, and nothing is stored."""
+    context = _context(store, settings)
+    await _put(context, book, _stay("a"))
+    with pytest.raises(UnprocessableContent) as refused:
+        await _put(context, book, _stay("a", "draft"))
+    assert refused.value.issues[0].rule == "W0.state"
+    assert (await _read(store, "CarePlan", "a"))["meta"]["versionId"] == "1"
+
+
+async def test_what_follows_is_stored_once_and_in_the_same_version(
+    store: Store, settings: Settings, book: RuleBook
+) -> None:
+    """The change of what was changed is no version of its own; what was agreed for later is off."""
+    context = _context(store, settings)
+    await _put(context, book, _stay("a"))
+    (stay,) = await _put(context, book, _stay("a", "completed"))
+    assert stay["description"] == "charged"
+    assert stay["meta"]["versionId"] == "2"
+    assert await _read(store, "CarePlan", "a") == stay
+    bill = await _read(store, "Basic", key_id("bill", "CarePlan/a"))
+    assert bill["meta"]["versionId"] == "1"
+    states = {one["_id"]: one["state"] for one in await store.agenda.about("CarePlan/a")}
+    assert states == {"remind/CarePlan/a/x": "struck", "ask/CarePlan/a": "waiting"}
+
+
+async def test_a_deleted_consequence_is_not_made_again(
+    store: Store, settings: Settings, book: RuleBook
+) -> None:
+    """Whoever deletes what was made for something has their will."""
+    context = _context(store, settings)
+    await _put(context, book, _stay("a"), _stay("b"))
+    await _put(context, book, _stay("a", "completed"))
+    bill = key_id("bill", "CarePlan/a")
+    await store.commit([Write("DELETE", "Basic", bill), Write("DELETE", "CarePlan", "a")])
+    await _put(context, book, _stay("a", "completed"))
+    version = await store.read("Basic", bill)
+    assert version is not None
+    assert version.resource is None
+
+
+async def test_a_claim_is_for_one(store: Store, settings: Settings, book: RuleBook) -> None:
+    """The second is refused until the first gives the bed up, which both may do in one transaction."""
+    context = _context(store, settings)
+    await _put(context, book, _stay("a", title="bed 1"))
+    with pytest.raises(Conflict) as refused:
+        await _put(context, book, _stay("b", title="bed 1"))
+    assert refused.value.issues[0].rule == "W0.taken"
+    await _put(context, book, _stay("b", title="bed 1"), _stay("a", "completed", title="bed 1"))
+    assert (await _read(store, "CarePlan", "b"))["status"] == "active"
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "is_free"),
+    [
+        ("2026-03-01T10:00:00Z", "2026-03-01T11:00:00Z", False),
+        ("2026-03-01T09:00:00Z", "2026-03-01T10:00:00Z", True),
+        ("2026-03-02T01:00:00Z", "2026-03-02T02:00:00Z", True),
+        ("2026-03-01T23:30:00Z", "2026-03-02T00:30:00Z", False),
+        ("2026-03-02T02:30:00+02:00", "2026-03-02T02:45:00+02:00", False),
+        ("2026-02-28T00:00:00Z", "2026-03-05T00:00:00Z", False),
+    ],
+)
+async def test_a_claim_of_time_is_for_that_time(
+    store: Store, settings: Settings, book: RuleBook, start: str, end: str, is_free: bool
+) -> None:
+    """From 10:00 on 1 March to 01:00 on the next day, in UTC: the ends touch nobody."""
+    context = _context(store, settings)
+    taken = {"start": "2026-03-01T10:00:00Z", "end": "2026-03-02T01:00:00Z"}
+    await _put(context, book, _stay("a", period=taken))
+    other = _stay("b", period={"start": start, "end": end})
+    if is_free:
+        await _put(context, book, other)
+    else:
+        with pytest.raises(Conflict):
+            await _put(context, book, other)
+    await _put(context, book, _stay("c", guest="2", period={"start": start, "end": end}))
+
+
+async def test_of_many_at_once_one_gets_what_is_claimed(
+    store: Store, settings: Settings, book: RuleBook
+) -> None:
+    """Of twenty who want one bed at the same moment one gets it, and none fails in another way."""
+    context = _context(store, settings)
+
+    async def attempt(number: int) -> FhirError | None:
+        try:
+            await _put(context, book, _stay(f"n{number}", title="bed 1", guest=str(number)))
+        except FhirError as failure:
+            return failure
+        return None
+
+    results = await asyncio.gather(*(attempt(number) for number in range(20)))
+    assert results.count(None) == 1
+    assert {one.issues[0].rule for one in results if one is not None} == {"W0.taken"}
+
+
+async def test_what_is_counted_under_a_lock_is_counted_right(
+    store: Store, settings: Settings, book: RuleBook
+) -> None:
+    """Of ten who come at once three get in, since a lock lets one count after the other."""
+    context = _context(store, settings)
+    attempts = (_put(context, book, _stay(f"n{number}", guest=str(number))) for number in range(10))
+    results = await asyncio.gather(*attempts, return_exceptions=True)
+    refused = [one for one in results if isinstance(one, BaseException)]
+    assert len(refused) == 7
+    assert {one.issues[0].rule for one in refused if isinstance(one, FhirError)} == {"W0.full"}
+
+
+@pytest.mark.parametrize(("off", "warn"), [("W0", None), (None, "W0"), (None, "all"), ("W0.taken", "W0")])
+async def test_a_hospital_switches_rules_off(
+    store: Store, settings: Settings, off: str | None, warn: str | None
+) -> None:
+    """What is off is not refused; what only warns is not either, and what follows from it follows."""
+    book = RuleBook([PATTERN], parse_modes(off, warn), store)
+    context = _context(store, settings)
+    await _put(context, book, _stay("a", title="bed 1"))
+    await _put(context, book, _stay("b", title="bed 1"))
+    await _put(context, book, _stay("a", "draft"))
+    if off is None:
+        await _put(context, book, _stay("b", "completed"))
+        assert await _read(store, "Basic", key_id("bill", "CarePlan/b"))
+
+
+async def test_an_import_only_keeps_what_is_unique(store: Store, settings: Settings, book: RuleBook) -> None:
+    """Records of the past come in as they are: nothing is filled in or follows, but a bed stays for one."""
+    context = _context(store, settings, is_import=True)
+    (stay,) = await _put(context, book, _stay("a", title="bed 1"))
+    assert "identifier" not in stay
+    await _put(context, book, _stay("z", "completed"))
+    assert await store.read("Basic", key_id("bill", "CarePlan/z")) is None
+    with pytest.raises(Conflict):
+        await _put(context, book, _stay("b", title="bed 1"))
+
+
+async def test_what_is_due_is_done_once(store: Store, settings: Settings, book: RuleBook) -> None:
+    """Of several processes one does it, and stores what it does together with the note that it is done."""
+    context = _context(store, settings)
+    await _put(context, book, _stay("a"))
+    await _put(context, book, _stay("a", "completed"))
+    clocks = [Clock(store, book, Services(), lambda _id: context) for _ in range(4)]
+    results = await asyncio.gather(*(clock.work_once() for clock in clocks))
+    assert results.count(True) == 1
+    assert await store.count("Basic", {"resource.code.text": "asked"}) == 1
+    states = {one["_id"]: one["state"] for one in await store.agenda.about("CarePlan/a")}
+    assert states["ask/CarePlan/a"] == "done"
+
+
+async def test_what_fails_is_tried_again_and_not_done_twice(
+    store: Store, settings: Settings, book: RuleBook
+) -> None:
+    """The action stored its work and then failed: it is done, and not repeated."""
+    context = _context(store, settings)
+    entry = Entry("fail/x", datetime.now(UTC), "W0.fail", "CarePlan/a")
+    await store._database[AGENDA].insert_one(
+        {"_id": entry.key, "due": entry.due, "action": entry.action, "subject": "CarePlan/a", "data": {}}
+        | {"state": "waiting", "until": None, "attempts": 0}
+    )
+    clock = Clock(store, book, Services(), lambda _id: context)
+    assert await clock.work_once()
+    assert not await clock.work_once()
+    assert await store.count("Basic", {"resource.code.text": "asked"}) == 1
