@@ -64,7 +64,7 @@ def _statement(
         "interaction": _interactions(_SYSTEM_CODES, codes),
     }
     if "search-system" in codes:
-        rest["searchParam"] = list(_search_parameters(resource_types()[0], _common_codes()))
+        rest["searchParam"] = list(_search_parameters(resource_types()[0], _common_codes(), base_url))
     rest["operation"] = _operations((one for one in _enabled(settings) if one.on_system), base_url)
     if settings.auth == "on":
         rest["security"] = security(base_url, settings)
@@ -137,16 +137,17 @@ def _resource(resource_type: str, base_url: str, settings: Settings, codes: froz
         "referencePolicy": ["literal", "logical", *_ENFORCED[settings.referential_integrity]],
         "searchInclude": list(include_values(resource_type)),
         "searchRevInclude": list(revinclude_values(resource_type)),
-        "searchParam": list(_search_parameters(resource_type, supported_codes(resource_type))),
+        "searchParam": list(_search_parameters(resource_type, supported_codes(resource_type), base_url)),
         "operation": _operations(operations, base_url),
     }
     return {name: value for name, value in resource.items() if value not in ([], None)}
 
 
-def _search_parameters(resource_type: str, codes: Iterable[str]) -> Iterator[dict[str, str]]:
+def _search_parameters(resource_type: str, codes: Iterable[str], base_url: str) -> Iterator[dict[str, str]]:
     parameters = search_parameters(resource_type)
     for code in codes:
-        yield {"name": code, "definition": parameters[code].url, "type": parameters[code].type}
+        definition = canonical(parameters[code].url, base_url)
+        yield {"name": code, "definition": definition, "type": parameters[code].type}
 
 
 def _common_codes() -> list[str]:
@@ -168,4 +169,4 @@ def _enabled(settings: Settings) -> Iterator[Operation]:
 
 
 def _operations(operations: Iterable[Operation], base_url: str) -> list[dict[str, str]]:
-    return [{"name": one.code, "definition": canonical(one, base_url)} for one in operations]
+    return [{"name": one.code, "definition": canonical(one.definition, base_url)} for one in operations]

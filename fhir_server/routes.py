@@ -24,7 +24,12 @@ from fhir_server.interactions.search_type import search_type
 from fhir_server.interactions.transaction import transaction
 from fhir_server.interactions.update import update
 from fhir_server.interactions.vread import vread
-from fhir_server.operations.definitions import OWN_DEFINITIONS, operation_definition
+from fhir_server.operations.definitions import (
+    OWN_DEFINITIONS,
+    OWN_PARAMETERS,
+    operation_definition,
+    search_parameter,
+)
 from fhir_server.operations.registry import operation_methods, operation_route
 from fhir_server.query_parameters import check_parameters
 from fhir_server.responses import as_preferred
@@ -82,6 +87,7 @@ _VREAD = Route("vread", vread)
 _HISTORY = Route("history", history)
 _CAPABILITIES = Route("capabilities", _capabilities)
 _OPERATION_DEFINITION = Route("operation-definition", operation_definition)
+_SEARCH_PARAMETER = Route("operation-definition", search_parameter)
 _SEARCH = Route("search-type", search_type, may_wait=True)
 _SEARCH_SYSTEM = Route("search-system", search_system, may_wait=True)
 _SEARCH_COMPARTMENT = Route("search-compartment", search_compartment, may_wait=True)
@@ -103,6 +109,7 @@ ROUTES: Mapping[tuple[str, ...], Methods] = {
     ("_search",): {"POST": _SEARCH_SYSTEM},
     ("metadata",): {"GET": _CAPABILITIES, "HEAD": _CAPABILITIES},
     (*OWN_DEFINITIONS, ID): {"GET": _OPERATION_DEFINITION, "HEAD": _OPERATION_DEFINITION},
+    (*OWN_PARAMETERS, ID): {"GET": _SEARCH_PARAMETER, "HEAD": _SEARCH_PARAMETER},
     ("_history",): {"GET": _HISTORY, "HEAD": _HISTORY},
     (STATUS_PATH, JOB): {"GET": _ASYNC_STATUS, "HEAD": _ASYNC_STATUS, "DELETE": _ASYNC_CANCEL},
     (TYPE,): {
@@ -160,8 +167,8 @@ def allowed_methods(path: tuple[str, ...]) -> tuple[str, ...]:
 def _pattern(path: tuple[str, ...]) -> tuple[str, ...]:
     if path in _FIXED or (len(path) == 1 and path[0].startswith("$")):
         return path
-    if path[:-1] == OWN_DEFINITIONS:
-        return (*OWN_DEFINITIONS, ID)
+    if path[:-1] in (OWN_DEFINITIONS, OWN_PARAMETERS):
+        return (*path[:-1], ID)
     if path[0] == STATUS_PATH and len(path) > 1:
         return (STATUS_PATH, JOB, *path[2:])
     if path[0] not in resource_types():

@@ -19,6 +19,7 @@ from typing import Any, Literal
 from resources.custom_parameters import custom_parameters, once_for_each_type
 from resources.definitions import resource_types, search_parameter_definitions, structure
 from resources.fhirpath.element_paths import ElementPath, component_paths, element_paths
+from resources.own_parameters import own_parameters
 
 ParameterType = Literal[
     "number", "date", "string", "token", "reference", "composite", "quantity", "uri", "special"
@@ -134,7 +135,7 @@ def _with(
 
 @cache
 def defined_parameters(resource_type: str) -> Mapping[str, SearchParameter]:
-    """Return the parameters that R4 defines for a resource type, by code, sorted.
+    """Return the parameters that R4, or this server itself, defines for a resource type, by code, sorted.
 
     Raises `KeyError` if there is no such resource type.
     """
@@ -165,7 +166,8 @@ def _by_base() -> Mapping[str, list[Mapping[str, Any]]]:
 
 @cache
 def _definitions() -> Mapping[str, Mapping[str, Any]]:
-    return {facts["url"]: facts for facts in search_parameter_definitions() if facts["url"] not in _EXAMPLES}
+    defined = {facts["url"]: facts for facts in search_parameter_definitions()}
+    return {url: facts for url, facts in defined.items() if url not in _EXAMPLES} | dict(own_parameters())
 
 
 def definition_of(url: str) -> Mapping[str, Any] | None:

@@ -1,6 +1,7 @@
-"""The OperationDefinitions of those operations that are our own, and no part of R4.
+"""The definitions of those operations and search parameters that are our own, and no part of R4.
 
-They are told at the address that the CapabilityStatement names: `metadata/OperationDefinition/<code>`.
+They are told at the addresses that the CapabilityStatement names: `metadata/OperationDefinition/<code>` and
+`metadata/SearchParameter/<id>`.
 https://hl7.org/fhir/R4/operationdefinition.html
 """
 
@@ -11,9 +12,13 @@ from fhir_server.operations.operation import Operation
 from fhir_server.operations.registry import OPERATIONS
 from fhir_server.query_parameters import check_parameters
 from resources.operation_outcome import ResourceNotFound, error
+from resources.own_parameters import ADDRESS, own_parameters
 
 OWN_DEFINITIONS = ("metadata", "OperationDefinition")
 """The address below the base where the definitions of our own operations are."""
+
+OWN_PARAMETERS = tuple(ADDRESS.split("/"))
+"""The address below the base where those of our own search parameters are."""
 
 
 async def operation_definition(request: Request, context: Context) -> Response:
@@ -25,9 +30,17 @@ async def operation_definition(request: Request, context: Context) -> Response:
     return Response(200, _definition(found, context.base_url))
 
 
-def canonical(operation: Operation, base_url: str) -> str:
-    """Return the URL of the definition of `operation`: the specification's, or where ours is told."""
-    definition = operation.definition
+async def search_parameter(request: Request, context: Context) -> Response:
+    """Answer 200 with the SearchParameter of one of our own search parameters, 404 for others."""
+    check_parameters(request, context)
+    found = own_parameters().get("/".join(request.path))
+    if found is None:
+        raise ResourceNotFound(error("not-found", "There is no search parameter of our own of this name"))
+    return Response(200, {**found, "url": canonical(found["url"], context.base_url)})
+
+
+def canonical(definition: str, base_url: str) -> str:
+    """Return the URL of a definition: the specification's, or where ours is told."""
     return definition if definition.startswith("http") else f"{base_url}/{definition}"
 
 
@@ -48,7 +61,7 @@ def _definition(operation: Operation, base_url: str) -> dict[str, Any]:
     return {
         "resourceType": "OperationDefinition",
         "id": operation.code,
-        "url": canonical(operation, base_url),
+        "url": canonical(operation.definition, base_url),
         "name": name,
         "status": "active",
         "kind": "operation",

@@ -20,7 +20,7 @@ from resources.custom_parameters import once_for_each_type
 from resources.fhirpath.element_paths import AtIndex, Condition, ElementIs, ElementPath, ReferenceTo, Step
 from resources.references import parse_reference
 
-EXTRACTION_REVISION = 1
+EXTRACTION_REVISION = 2
 """To be raised with each change to what is extracted: a server that finds older index values says so."""
 
 Extractor = Callable[[dict[str, Any]], dict[str, Any]]

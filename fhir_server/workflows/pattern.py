@@ -188,7 +188,6 @@ class Pattern:
 
     `actions` carry out what its entries of the agenda say, by their names (`W3.hold-expires`). `creates` are
     the resource types that its consequences may create. `notices` are the kinds of messages that it sends.
-    `search_parameters` are definitions of our own.
     """
 
     id: str
@@ -200,4 +199,3 @@ class Pattern:
     operations: tuple[Operation, ...] = ()
     creates: frozenset[str] = frozenset()
     notices: tuple[NoticeKind, ...] = ()
-    search_parameters: tuple[Mapping[str, Any], ...] = ()
