@@ -5,7 +5,6 @@ and the log and the metrics say so.
 """
 
 import asyncio
-import contextlib
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -47,6 +46,7 @@ class Clock:
             name: action for pattern in book.patterns for name, action in pattern.actions.items()
         }
         self._task: asyncio.Task[None] | None = None
+        self._is_stopping = False
         self._log = structlog.get_logger("fhir_server.workflows")
 
     def start(self) -> None:
@@ -55,14 +55,14 @@ class Clock:
 
     async def stop(self) -> None:
         """Let what is under way end, if it does soon."""
+        # The driver may lose a cancellation while it finds out that the database is gone.
+        self._is_stopping = True
         if self._task is not None:
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, TimeoutError):
-                async with asyncio.timeout(_PARTING_SECONDS):
-                    await self._task
+            await asyncio.wait({self._task}, timeout=_PARTING_SECONDS)
 
     async def _run(self) -> None:
-        while True:
+        while not self._is_stopping:
             worked = False
             try:
                 worked = await self.work_once()
