@@ -14,6 +14,7 @@ import structlog
 
 from fhir_server.audit.events import Access, event, parts
 from fhir_server.audit.index_values import index_values
+from fhir_server.processes.ending import end
 from fhir_server.search.extraction import search_values
 from fhir_server.secrets_at_rest import CannotOpen
 from fhir_server.store import Store, Write
@@ -118,9 +119,7 @@ class Recorder:
 
     async def stop(self) -> None:
         """Write what waits, if the database takes it soon, and end."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task, _PARTING_SECONDS)
         try:
             async with asyncio.timeout(_PARTING_SECONDS):
                 await self.flush()

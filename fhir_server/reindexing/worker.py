@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from fhir_server.processes.ending import end
 from fhir_server.reindexing.walk import Pace, carry_out
 from fhir_server.store import Store
 from resources.operation_outcome import StoreUnavailable
@@ -45,9 +46,7 @@ class ReindexWorker:
     async def stop(self) -> None:
         """End what is under way; another process goes on with it at once."""
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await end(self._task, _PARTING_SECONDS)
             # A lease that cannot be given back runs out by itself.
             with contextlib.suppress(StoreUnavailable, TimeoutError):
                 async with asyncio.timeout(_PARTING_SECONDS):

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from fhir_server.context import Context
+from fhir_server.processes.ending import end
 from fhir_server.store import Store
 from fhir_server.store.agenda import Agenda, Leased, LeaseLost
 from fhir_server.workflows.agenda import Action
@@ -46,7 +47,6 @@ class Clock:
             name: action for pattern in book.patterns for name, action in pattern.actions.items()
         }
         self._task: asyncio.Task[None] | None = None
-        self._is_stopping = False
         self._log = structlog.get_logger("fhir_server.workflows")
 
     def start(self) -> None:
@@ -55,14 +55,10 @@ class Clock:
 
     async def stop(self) -> None:
         """Let what is under way end, if it does soon."""
-        # The driver may lose a cancellation while it finds out that the database is gone.
-        self._is_stopping = True
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task}, timeout=_PARTING_SECONDS)
+        await end(self._task, _PARTING_SECONDS)
 
     async def _run(self) -> None:
-        while not self._is_stopping:
+        while True:
             worked = False
             try:
                 worked = await self.work_once()
