@@ -286,6 +286,9 @@ class Settings(BaseSettings):
     workflows_warn: str | None = Field(
         default=None, description="Those that are only told of in the log if they are broken"
     )
+    stock_expiry_days: int = Field(
+        default=30, ge=1, le=730, description="Days before a lot in stock expires at which there is a Flag"
+    )
     reindex_batch_size: int = Field(
         default=100, ge=1, le=10_000, description="Resources that `$reindex` looks at in one go"
     )

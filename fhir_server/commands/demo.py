@@ -9,7 +9,7 @@ from rich.console import Console
 from fhir_server.commands.load import DEFAULT_URL, check_server
 from fhir_server.commands.signing_in import SignIn, signing_in
 from fhir_server.demo.generation import PATIENTS, SEED, hospital_parts, today
-from fhir_server.demo.loading import is_empty, load_demo, write_demo
+from fhir_server.demo.loading import book_stock, is_empty, load_demo, write_demo
 from fhir_server.loader.loading import Report
 from fhir_server.loader.progress import summarise, watching
 
@@ -48,6 +48,10 @@ def demo(url: str, patients: int, seed: int, output: Path | None, if_empty: bool
     summarise(console, report)
     if report.failures:
         raise SystemExit(1)
+    try:
+        book_stock(url, auth)
+    except httpx.HTTPError as failure:
+        raise click.ClickException(f"The movements of stock are not booked ({failure})") from None
 
 
 def _is_empty(url: str, auth: httpx.Auth | None) -> bool:

@@ -64,5 +64,5 @@ def hospital_parts(day: date, *, patients: int = PATIENTS, seed: int = SEED) -> 
         Part("stock", 2, stock),
         *calendars,
         *charts,
-        Part("supplies", 4, supplies.movements(hospital)),
+        Part("supplies", 4, [*supplies.reorder_points(hospital), *supplies.movements(hospital)]),
     ]

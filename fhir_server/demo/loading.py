@@ -12,6 +12,8 @@ from fhir_server.loader.loading import Progress, Report, load_into
 from fhir_server.loader.submission import Failure, Submission
 from resources.json_format import dumps
 
+_BOOKING_SECONDS = 600.0
+_NO_STOCK = (404, 405)  # another server, or one on which these rules are off
 SIGNS_OF_USE = ("Patient", "Organization")
 """A server with any of these has records of its own."""
 
@@ -32,6 +34,17 @@ def load_demo(
     report.total = sum(len(part.resources) for part in parts)
     waves = [_submissions(wave) for wave in in_waves(parts)]
     asyncio.run(load_into(url, waves, report, progress, concurrency=concurrency, auth=auth))
+
+
+def book_stock(url: str, auth: httpx.Auth | None = None) -> None:
+    """Have the server at `url` book the movements that were loaded, if it keeps stock.
+
+    Raises httpx.HTTPError if it does not say that it has.
+    """
+    with httpx.Client(timeout=_BOOKING_SECONDS, auth=auth) as client:
+        answer = client.post(f"{url.rstrip('/')}/$rebuild-stock")
+        if answer.status_code not in _NO_STOCK:
+            answer.raise_for_status()
 
 
 def in_waves(parts: Sequence[Part]) -> list[list[Part]]:

@@ -48,6 +48,10 @@ class Pharmacy:
         """Return all lots, the empty ones too."""
         return [self._lot(row["key"], letter) for row in rows("medicines") for letter in _EXPIRY]
 
+    def lot_resource(self, key: str) -> Resource:
+        """Return the Medication from which `key` is given out."""
+        return self._lot(key, self.lot(key)[-1])
+
     def expiry(self, key: str, letter: str) -> int:
         """Return the number of days from today at which a lot expires."""
         early = {**_EXPIRING_SOON, **_EXPIRED}.get(key, _EXPIRY["a"])

@@ -24,6 +24,9 @@ from fhir_server.demo.hospital import Hospital
 from fhir_server.demo.places import room
 from fhir_server.demo.staff import ADMINISTRATOR, PHARMACIST
 from fhir_server.demo.tables import rows
+from fhir_server.workflows.supplies.items import item_of
+from fhir_server.workflows.supplies.reordering import low_stock_id
+from fhir_server.workflows.supplies.terms import MOVEMENT, SOURCE, STOCK
 
 # What is left on the shelf of medicines that are nearly used up, and of all others.
 _NEARLY_GONE = {"ceftriaxone": 14, "enoxaparin": 9, "salbutamol": 3}
@@ -140,13 +143,42 @@ def _use(hospital: Hospital, key: str, item: dict[str, str], number: int) -> Res
     elements = {
         "identifier": [identifier(None, "delivery", f"U-{key}")],
         "status": "completed",
-        "type": concept(_DEVICE),
+        "extension": [{"url": SOURCE, "valueReference": room("store")}],
+        "type": concept(_DEVICE, Code(MOVEMENT, "use", "Use")),
         "suppliedItem": {"quantity": count(number, "piece"), "itemReference": item},
         "occurrenceDateTime": stamp(hospital.timeline.at(-3, 7)),
         "supplier": find_department("supplies").organization,
         "destination": link("Location", "ward-2a", "Ward 2A Internal Medicine"),
     }
     return resource("SupplyDelivery", f"delivery-{key}-ward", elements)
+
+
+def reorder_points(hospital: Hospital) -> list[Resource]:
+    """Return how little of each item may be left: https://hl7.org/fhir/R4/observationdefinition.html"""
+    lots = {row["key"]: hospital.pharmacy.lot_resource(row["key"]) for row in rows("medicines")}
+    points = [
+        _reorder_point(key, lot["code"], _REORDER_POINT, find_medicine(key).unit) for key, lot in lots.items()
+    ]
+    return points + [
+        _reorder_point(row["key"], _kind(row), int(row["reorder"]), "piece") for row in rows("consumables")
+    ]
+
+
+def _reorder_point(key: str, item: dict[str, Any], number: int, unit: str) -> Resource:
+    elements = {
+        "category": [concept(Code(STOCK, "on-hand", "Stock on hand"))],
+        "code": item,
+        "qualifiedInterval": [{"category": "reference", "range": {"low": count(number, unit)}}],
+    }
+    return resource("ObservationDefinition", f"reorder-{key}", elements)
+
+
+def _low_stock_flag(hospital: Hospital, key: str, *, medicines: bool) -> str:
+    """Return the id of the flag, the one that the server itself would put up."""
+    if medicines:
+        return low_stock_id(item_of(hospital.pharmacy.lot_resource(key)).key)
+    row = next(row for row in rows("consumables") if row["key"] == key)
+    return low_stock_id(item_of(_consumable(hospital, row, 0)).key)
 
 
 def _reorder(
@@ -174,7 +206,7 @@ def _reorder(
     return [
         written,
         _task(written, key, f"Only {left} left: buy {item['display']}"),
-        _flag(key, subject, left, asked),
+        _flag(_low_stock_flag(hospital, key, medicines=medicines), subject, left, asked),
     ]
 
 
@@ -193,13 +225,13 @@ def _task(order: Resource, key: str, description: str) -> Resource:
     return resource("Task", f"task-buy-{key}", elements)
 
 
-def _flag(key: str, subject: dict[str, str], left: int, since: str) -> Resource:
+def _flag(identity: str, subject: dict[str, str], left: int, since: str) -> Resource:
     elements = {
         "status": "active",
         "category": [concept(hl7("flag-category", "admin", "Administrative"))],
-        "code": concept(text=f"Low stock: {left} left"),
+        "code": concept(Code(STOCK, "low-stock", "Low stock"), text=f"Low stock: {left} left"),
         "subject": subject,
         "period": {"start": since},
         "author": find_department("supplies").organization,
     }
-    return resource("Flag", f"flag-low-{key}", elements)
+    return resource("Flag", identity, elements)

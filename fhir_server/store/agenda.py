@@ -86,6 +86,14 @@ class Agenda:
             ]
             await self._entries.bulk_write(updates, ordered=True, session=session)
 
+    async def add(self, entry: Entry) -> None:
+        """Add an entry, unless there was one of its key before."""
+        with translated_failures():
+            await self.prepare()
+            await self._entries.update_one(
+                {"_id": entry.key}, {"$setOnInsert": _document(entry)}, upsert=True
+            )
+
     async def take(self, now: datetime, seconds: float, lease: str) -> Leased | None:
         """Return the entry that is most overdue, under `lease` for some seconds; None if nothing is due."""
         wanted = {

@@ -39,6 +39,7 @@ from fhir_server.store.ruling import Rules
 from fhir_server.store.sealed_texts import SealedTexts
 from fhir_server.store.searching import DEFAULT_LIMITS, Searching, SearchLimits
 from fhir_server.store.snapshots import is_in_transaction, moment_of, session_as_of
+from fhir_server.store.stock import StockStore
 from fhir_server.store.witnessing import Witness
 from resources.custom_parameters import CustomParameters, using
 from resources.operation_outcome import Forbidden, TooBusy, error
@@ -90,6 +91,7 @@ class Store:
         self.accounts = AccountStore(self._database, self.oauth.grants)
         self.sealed_texts = SealedTexts(self._database)
         self.agenda = Agenda(self._database)
+        self.stock = StockStore(self._database)
         numbers = SequenceNumbers()
         self.audit_log = (
             None
@@ -173,6 +175,13 @@ class Store:
         """Return the store as the caller sees it for whom `guard` has the rules: nothing else is in it."""
         return self._with(_guard=guard)
 
+    def unguarded(self) -> "Store":
+        """Return the store as the server itself sees it, for what it does in its own name.
+
+        Whoever asks for it has seen to it that the caller may have that done.
+        """
+        return self._with(_guard=None)
+
     def witnessed(self, witness: Witness) -> "Store":
         """Return the store in which each transaction stores what `witness` says of it as well."""
         return self._with(_witness=witness)
@@ -240,6 +249,7 @@ class Store:
                 types |= _TESTIMONIES
             if self._rules is not None:
                 await self.agenda.prepare()
+                await self.stock.prepare()
                 types |= self._rules.types_of_consequences
             await self._collections.prepare(types)
             stored_types: list[str] = []

@@ -7,7 +7,7 @@ and the log and the metrics say so.
 import asyncio
 import uuid
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import structlog
 
@@ -15,6 +15,7 @@ from fhir_server.context import Context
 from fhir_server.processes.ending import end
 from fhir_server.store import Store
 from fhir_server.store.agenda import Agenda, Leased, LeaseLost
+from fhir_server.store.ruling import Entry
 from fhir_server.workflows.agenda import Action
 from fhir_server.workflows.rulebook import RuleBook, ruled
 from fhir_server.workflows.services import Services
@@ -28,6 +29,8 @@ _MOST_ATTEMPTS = 12
 _FIRST_PAUSE = timedelta(seconds=15)
 _LONGEST_PAUSE = timedelta(hours=6)
 _PARTING_SECONDS = 5.0
+# When nightly work is due, in UTC.
+_NIGHT = time(2, 30)
 
 NewContext = Callable[[str], Context]
 """Makes the context in which the server itself acts, for a request id."""
@@ -46,6 +49,8 @@ class Clock:
         self._actions: Mapping[str, Action] = {
             name: action for pattern in book.patterns for name, action in pattern.actions.items()
         }
+        self._nightly = [name for pattern in book.patterns for name in pattern.nightly]
+        self._planned: date | None = None
         self._task: asyncio.Task[None] | None = None
         self._log = structlog.get_logger("fhir_server.workflows")
 
@@ -61,6 +66,7 @@ class Clock:
         while True:
             worked = False
             try:
+                await self.plan_night()
                 worked = await self.work_once()
             except StoreUnavailable:
                 pass  # requests tell of it; the agenda waits
@@ -68,6 +74,16 @@ class Clock:
                 self._log.exception("the agenda failed")
             if not worked:
                 await asyncio.sleep(_IDLE_SECONDS)
+
+    async def plan_night(self) -> None:
+        """Enter the work of the night that comes, of which each day has one entry whoever makes it."""
+        now = self._new_context("").now()
+        night = datetime.combine(now.date(), _NIGHT, UTC)
+        if self._planned == night.date():
+            return
+        for name in self._nightly:
+            await self._agenda.add(Entry(f"nightly/{name}/{night.date()}", night, name, ""))
+        self._planned = night.date()
 
     async def work_once(self) -> bool:
         """Do the entry that is most overdue; return whether there was one."""

@@ -196,6 +196,7 @@ class Pattern:
     states: tuple[StateTable, ...] = ()
     watches: tuple[Watch[Any], ...] = ()
     actions: Mapping[str, Action] = field(default_factory=dict)
+    nightly: tuple[str, ...] = ()
     operations: tuple[Operation, ...] = ()
     creates: frozenset[str] = frozenset()
     notices: tuple[NoticeKind, ...] = ()

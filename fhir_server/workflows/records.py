@@ -9,6 +9,7 @@ from typing import Any
 
 from fhir_server.search.parameters import parse_search
 from fhir_server.store import Store
+from fhir_server.store.stock import StockStore
 from fhir_server.workflows.situation import Situation
 
 Resource = dict[str, Any]
@@ -59,6 +60,11 @@ class Records:
     async def aggregate(self, resource_type: str, pipeline: Sequence[Resource]) -> list[Resource]:
         """Return what an aggregation over the documents of a type gives (`resource`, `search`)."""
         return await self._store.aggregate(resource_type, list(pipeline))
+
+    @property
+    def stock(self) -> StockStore:
+        """The ledger of what is in stock; what is booked in it is so if the transaction goes well."""
+        return self._store.stock
 
     async def lock(self, key: str) -> None:
         """Let no other transaction that locks `key` be under way: what is read stays so until the end."""

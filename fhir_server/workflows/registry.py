@@ -1,9 +1,10 @@
 """The one list of the patterns of the hospital's work: rules, operations and actions are taken from it."""
 
 from fhir_server.operations.operation import Operation
+from fhir_server.workflows import supplies
 from fhir_server.workflows.pattern import Pattern
 
-PATTERNS: tuple[Pattern, ...] = ()
+PATTERNS: tuple[Pattern, ...] = (supplies.PATTERN,)
 
 WORKFLOW_OPERATIONS: tuple[Operation, ...] = tuple(
     operation for pattern in PATTERNS for operation in pattern.operations

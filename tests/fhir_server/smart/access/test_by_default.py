@@ -19,7 +19,18 @@ _OPEN = {"/metadata"}
 # Health; what applications and people come in by, which is tested with the authorization server and accounts.
 _BESIDE = ("/health/", "/oauth/", "/auth/", "/.well-known/", "/fhir/.well-known/")
 _PLACES = {"{type}": "Patient", "{id}": "1", "{vid}": "1", "{job}": "1", "{member}": "Observation"}
-_LEVELS = ("", "/Patient", "/Patient/1", "/Encounter/1", "/Observation", "/Composition/1", "/AuditEvent")
+_LEVELS = (
+    "",
+    "/Patient",
+    "/Patient/1",
+    "/Encounter/1",
+    "/Observation",
+    "/Composition/1",
+    "/AuditEvent",
+    "/Location/1",
+    "/Practitioner/1",
+    "/PractitionerRole/1",
+)
 
 
 def _addresses() -> Iterator[tuple[str, str]]:
