@@ -1,1 +1,1 @@
-"""The outside systems: HL7 v2 listeners and senders; the only place where HL7 v2 meets FHIR."""
+"""The outside systems: mail servers, gateways for text messages, HL7 v2; none of it knows the server."""

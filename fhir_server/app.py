@@ -52,7 +52,7 @@ from fhir_server.workflows.clock import Clock, NewContext
 from fhir_server.workflows.modes import parse_modes
 from fhir_server.workflows.registry import PATTERNS
 from fhir_server.workflows.rulebook import RuleBook
-from fhir_server.workflows.services import Services
+from fhir_server.workflows.services import services_of
 from resources.operation_outcome import Issue, StoreUnavailable, operation_outcome
 
 _FHIR_PATH = "/fhir"
@@ -84,7 +84,8 @@ def create_app(
     pace = Pace(settings.reindex_batch_size, settings.reindex_load_percent)
     worker = ReindexWorker(store, pace, now=lambda: datetime.now(UTC))
     rules = RuleBook(PATTERNS, parse_modes(settings.workflows_off, settings.workflows_warn), store)
-    clock = Clock(store, rules, Services(), _own_contexts(store, settings, jobs, recorder))
+    own_contexts = _own_contexts(store, settings, jobs, recorder)
+    clock = Clock(store, rules, services_of(settings), own_contexts)
 
     app = FastAPI(
         title="FHIR R4 hospital server",

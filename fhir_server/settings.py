@@ -7,11 +7,13 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from adapters.sms.http import HttpTextGateway
 from fhir_server.matching.weights import load_weights
 from fhir_server.secret_files import read_secrets
 from fhir_server.secrets_at_rest import keyring
@@ -21,6 +23,7 @@ from fhir_server.smart.openid.provider import load_provider
 from fhir_server.transport.loopback import is_loopback
 from fhir_server.transport.origins import parse_origins
 from fhir_server.transport.proxies import TrustedProxies
+from fhir_server.workflows.messages.texts import load_texts
 
 ENVIRONMENT_PREFIX = "FHIR_"
 
@@ -174,6 +177,43 @@ class Settings(BaseSettings):
         default="fhir-server@localhost",
         pattern=r"^[^\s@<>]+@[^\s@<>]+$",
         description="Address that the server's mail comes from",
+    )
+    mail_dir: Path | None = Field(
+        default=None,
+        description="Folder into which e-mail and text messages are put as files instead of being sent; "
+        "for trials",
+    )
+    sms_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s?#]+$",
+        description="Address of the gateway for text messages, by https; without it none are sent",
+    )
+    sms_token: SecretStr | None = Field(default=None, description="Token that this gateway wants")
+    time_zone: str = Field(
+        default="UTC",
+        description="Time zone of the hospital, such as `Europe/Berlin`, in which messages tell times",
+    )
+    quiet_hours: str | None = Field(
+        default=None,
+        pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$",
+        description="Hours, such as `21:00-07:30`, in which patients get urgent messages only; the others "
+        "wait for the end",
+    )
+    messages_per_hour: int = Field(
+        default=30,
+        ge=1,
+        le=10_000,
+        description="Messages to one recipient within an hour; more of them wait, unless they are urgent",
+    )
+    message_texts: Path | None = Field(
+        default=None,
+        description="File of the hospital's own texts of messages, and those in other languages",
+    )
+    answer_hours: float = Field(
+        default=24.0,
+        gt=0,
+        le=720,
+        description="Hours after which a patient's message that nobody answered becomes a Task",
     )
     emergency_minutes: int = Field(
         default=240,
@@ -343,6 +383,28 @@ class Settings(BaseSettings):
     def _is_readable(cls, path: Path | None) -> Path | None:
         load_weights(path)
         return path
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("there is no such time zone") from None
+        return name
+
+    @field_validator("message_texts")
+    @classmethod
+    def _are_texts(cls, path: Path | None) -> Path | None:
+        load_texts(path)
+        return path
+
+    @field_validator("sms_url")
+    @classmethod
+    def _is_gateway(cls, url: str | None) -> str | None:
+        if url is not None:
+            HttpTextGateway(url)
+        return url
 
     @field_validator("trusted_proxies")
     @classmethod

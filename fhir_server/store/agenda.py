@@ -63,13 +63,19 @@ class Agenda:
     async def change(self, outcome: Outcome, now: datetime, session: AsyncClientSession) -> None:
         """Strike out, add and note as done what `outcome` says, within a transaction.
 
-        Raises LeaseLost if an entry that was to be done is not this process's any more.
+        Raises LeaseLost if an entry that was to be done, or worked on, is not this process's any more.
         """
         for key, lease in outcome.done:
             done = {"state": "done", "done": now, "expires": now + _REMEMBERED}
             # Said once in each round of the transaction.
             held = {"_id": key, "lease": lease, "state": {"$in": ["waiting", "done"]}}
             found = await self._entries.update_one(held, {"$set": done}, session=session)
+            if found.matched_count == 0:
+                raise LeaseLost(key)
+        for key, lease in outcome.held:
+            # Written, so that whoever strikes the entry out or takes it meanwhile meets this transaction.
+            held = {"_id": key, "lease": lease, "state": "waiting"}
+            found = await self._entries.update_one(held, {"$set": {"worked": now}}, session=session)
             if found.matched_count == 0:
                 raise LeaseLost(key)
         for beginning in outcome.struck:
@@ -80,10 +86,12 @@ class Agenda:
                 {"_id": pattern, "state": "waiting"}, {"$set": struck}, session=session
             )
         if outcome.entries:
-            updates: list[Any] = [
-                UpdateOne({"_id": one.key}, {"$setOnInsert": _document(one)}, upsert=True)
-                for one in sorted(outcome.entries, key=lambda one: one.key)
-            ]
+            updates: list[Any] = []
+            for one in sorted(outcome.entries, key=lambda one: one.key):
+                # What was struck out is wanted again: an appointment goes back to the time that it had.
+                struck = {"_id": one.key, "state": "struck"}
+                updates.append(UpdateOne(struck, {"$set": _document(one), "$unset": {"expires": ""}}))
+                updates.append(UpdateOne({"_id": one.key}, {"$setOnInsert": _document(one)}, upsert=True))
             await self._entries.bulk_write(updates, ordered=True, session=session)
 
     async def add(self, entry: Entry) -> None:
@@ -125,6 +133,13 @@ class Agenda:
         with translated_failures():
             await self._entries.update_one(held, {"$set": {"due": due, "until": None, "failure": reason}})
 
+    async def defer(self, leased: Leased, due: datetime) -> None:
+        """Have an entry for which it is too early done at another time; this was no attempt."""
+        held = {"_id": leased.entry.key, "lease": leased.lease, "state": "waiting"}
+        change = {"$set": {"due": due, "until": None}, "$inc": {"attempts": -1}}
+        with translated_failures():
+            await self._entries.update_one(held, change)
+
     async def park(self, leased: Leased, reason: str) -> None:
         """Give up on an entry until a person looks at it."""
         held = {"_id": leased.entry.key, "lease": leased.lease, "state": "waiting"}
@@ -136,6 +151,26 @@ class Agenda:
         with translated_failures():
             grouped = await self._entries.aggregate([{"$group": {"_id": "$state", "count": {"$sum": 1}}}])
             return {one["_id"]: one["count"] async for one in grouped}
+
+    async def most_overdue(self, now: datetime) -> datetime | None:
+        """Return since when the entry has been due that should have been done first; None if none is."""
+        with translated_failures():
+            found: Document | None = await self._entries.find_one(
+                {"state": "waiting", "due": {"$lte": now}}, {"due": 1}, sort=[("due", ASCENDING)]
+            )
+        return None if found is None else found["due"]
+
+    async def listed(self, state: str, limit: int) -> Sequence[Document]:
+        """Return up to `limit` entries in a state, as they are stored, by when they are due."""
+        with translated_failures():
+            return await self._entries.find({"state": state}).sort("due", ASCENDING).limit(limit).to_list()
+
+    async def retry(self, now: datetime, key: str | None = None) -> int:
+        """Have parked entries, that of `key` or all, tried again from the first attempt; return how many."""
+        parked = {"state": "parked"} | ({} if key is None else {"_id": key})
+        again = {"state": "waiting", "due": now, "until": None, "attempts": 0}
+        with translated_failures():
+            return (await self._entries.update_many(parked, {"$set": again})).modified_count
 
     async def about(self, subject: str) -> Sequence[Document]:
         """Return the entries about a resource, as they are stored, by when they are due."""

@@ -53,13 +53,14 @@ class Outcome:
     """What follows from changes: further `writes`, `entries` of the agenda, and what is struck out of it.
 
     `struck` are beginnings of keys; what is done already stays. `done` are the keys of those entries that the
-    transaction carries out, each with the lease under which it does.
+    transaction carries out, each with the lease under which it does; `held` are those on which it only works.
     """
 
     writes: Sequence[Write] = ()
     entries: Sequence[Entry] = ()
     struck: Sequence[str] = ()
     done: Sequence[tuple[str, str]] = ()
+    held: Sequence[tuple[str, str]] = ()
 
 
 class Rules(Protocol):

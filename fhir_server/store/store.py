@@ -190,6 +190,11 @@ class Store:
         """Return the store in which each transaction keeps `rules`, and stores what follows from them."""
         return self._with(_rules=rules)
 
+    @property
+    def rules(self) -> Rules | None:
+        """The rules that each transaction keeps, if there are any."""
+        return self._rules
+
     async def lock(self, key: str) -> None:
         """Let no other transaction that locks `key` be open beside this one: one of them is tried again."""
         change = {"$set": {"at": datetime.now(UTC)}, "$inc": {"uses": 1}}

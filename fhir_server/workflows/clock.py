@@ -16,7 +16,7 @@ from fhir_server.processes.ending import end
 from fhir_server.store import Store
 from fhir_server.store.agenda import Agenda, Leased, LeaseLost
 from fhir_server.store.ruling import Entry
-from fhir_server.workflows.agenda import Action
+from fhir_server.workflows.agenda import Action, NotYet
 from fhir_server.workflows.rulebook import RuleBook, ruled
 from fhir_server.workflows.services import Services
 from resources.custom_parameters import using
@@ -31,6 +31,8 @@ _LONGEST_PAUSE = timedelta(hours=6)
 _PARTING_SECONDS = 5.0
 # When nightly work is due, in UTC.
 _NIGHT = time(2, 30)
+# So that one that waits for a mail server does not hold up an alert.
+_AT_ONCE = 3
 
 NewContext = Callable[[str], Context]
 """Makes the context in which the server itself acts, for a request id."""
@@ -51,16 +53,16 @@ class Clock:
         }
         self._nightly = [name for pattern in book.patterns for name in pattern.nightly]
         self._planned: date | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._log = structlog.get_logger("fhir_server.workflows")
 
     def start(self) -> None:
         """Begin, on the event loop that runs now."""
-        self._task = asyncio.create_task(self._run())
+        self._tasks = [asyncio.create_task(self._run()) for _ in range(_AT_ONCE)]
 
     async def stop(self) -> None:
         """Let what is under way end, if it does soon."""
-        await end(self._task, _PARTING_SECONDS)
+        await asyncio.gather(*(end(task, _PARTING_SECONDS) for task in self._tasks))
 
     async def _run(self) -> None:
         while True:
@@ -104,6 +106,8 @@ class Clock:
             await self._agenda.finish(leased, context.now())
         except LeaseLost:
             pass
+        except NotYet as early:
+            await self._agenda.defer(leased, early.until)
         except Exception as failure:
             await self._failed(leased, failure, context.now())
         return True

@@ -29,7 +29,7 @@ class Put:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """An entry of the agenda, unless there was one of its key before."""
+    """An entry of the agenda, unless there was one of its key before that was not struck out."""
 
     entry: Entry
 

@@ -2,9 +2,13 @@
 
 from fhir_server.operations.operation import Operation
 from fhir_server.workflows import supplies
+from fhir_server.workflows.messages.pattern import PATTERN as MESSAGES
 from fhir_server.workflows.pattern import Pattern
 
-PATTERNS: tuple[Pattern, ...] = (supplies.PATTERN,)
+PATTERNS: tuple[Pattern, ...] = (
+    supplies.PATTERN,
+    MESSAGES,
+)
 
 WORKFLOW_OPERATIONS: tuple[Operation, ...] = tuple(
     operation for pattern in PATTERNS for operation in pattern.operations

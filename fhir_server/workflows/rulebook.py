@@ -76,6 +76,14 @@ def ruled(context: Context, book: RuleBook, *, done: Sequence[tuple[str, str]] =
     return replace(context, store=context.store.ruled(ruling))
 
 
+def unfinished(context: Context) -> Context:
+    """Return the context of an action for what it stores before it is done: its entry stays to be done."""
+    rules = context.store.rules
+    if not isinstance(rules, Ruling):
+        raise TypeError("This is for actions of the agenda")
+    return replace(context, store=context.store.ruled(rules.unfinished()))
+
+
 class Ruling:
     """The rules for one request (see `store.ruling.Rules`)."""
 
@@ -86,8 +94,15 @@ class Ruling:
         self._book = book
         self._situation = situation
         self._done = done
+        self._held: Sequence[tuple[str, str]] = ()
         self._is_import = is_import
         self._log = structlog.get_logger("fhir_server.workflows")
+
+    def unfinished(self) -> "Ruling":
+        """Return the rules for what an action stores before the entry that it carries out is done."""
+        other = Ruling(self._book, self._situation, (), is_import=self._is_import)
+        other._held = self._done
+        return other
 
     @property
     def types_of_consequences(self) -> frozenset[str]:
@@ -96,7 +111,7 @@ class Ruling:
 
     def concern(self, resource_type: str) -> bool:
         """Tell whether there is any rule about resources of a type."""
-        return bool(self._done) or self._book.concern(resource_type)
+        return bool(self._done or self._held) or self._book.concern(resource_type)
 
     async def prepare(self, writes: Sequence[Write]) -> None:
         """Draw the numbers that resources are to be given."""
@@ -169,7 +184,7 @@ class Ruling:
         self._judge(violations)
         outcome = self._outcome(following)
         await self.prepare(outcome.writes)
-        return replace(outcome, done=self._done)
+        return replace(outcome, done=self._done, held=self._held)
 
     def _judge(self, violations: Iterable[Violation]) -> None:
         """Raise the refusal of what is broken; warn in the log of what the hospital wants warnings of."""

@@ -28,7 +28,7 @@ _sending: set[asyncio.Task[None]] = set()
 
 async def ask(desk: Desk, request: Request) -> Response:
     """Show where one asks for a link, or send one."""
-    has_mail = desk.settings.smtp_url is not None
+    has_mail = desk.settings.smtp_url is not None or desk.settings.mail_dir is not None
     if request.method != "POST" or not has_mail:
         return desk.page_with_form(request, "auth/reset.html", {"has_mail": has_mail})
     form = await desk.form(request)

@@ -13,16 +13,17 @@ from fhir_server.context import Context
 from fhir_server.identifiers import new_id
 from fhir_server.settings import Settings
 from fhir_server.store import Store, Write, open_store
-from fhir_server.store.agenda import AGENDA
+from fhir_server.store.agenda import AGENDA, LeaseLost
 from fhir_server.store.claims import CLAIMS
 from fhir_server.store.ruling import Claim, Entry
+from fhir_server.workflows.agenda import NotYet
 from fhir_server.workflows.clock import Clock
 from fhir_server.workflows.consequences import Consequence, Create, Later, Put, Strike
 from fhir_server.workflows.made import changed, key_id, made
 from fhir_server.workflows.modes import parse_modes
 from fhir_server.workflows.pattern import Change, Pattern, Rule, StateTable, Violation, Watch
 from fhir_server.workflows.records import Records
-from fhir_server.workflows.rulebook import RuleBook, ruled
+from fhir_server.workflows.rulebook import RuleBook, ruled, unfinished
 from fhir_server.workflows.services import Services
 from fhir_server.workflows.situation import Situation
 from fhir_server.write_path import commit, new_resource, replacement
@@ -97,6 +98,15 @@ async def fail(entry: Entry, context: Context, services: Services) -> None:
     raise RuntimeError("a name that must not be told")
 
 
+async def begin(entry: Entry, context: Context, services: Services) -> None:
+    """Store that it has begun, and then go down, or find that it is too early."""
+    basic = {"resourceType": "Basic", "id": entry.data["id"], "code": {"text": "begun"}}
+    await commit(unfinished(context), [replacement("Basic", basic["id"], basic)])
+    if "until" in entry.data:
+        raise NotYet(entry.data["until"])
+    raise RuntimeError
+
+
 PATTERN = Pattern(
     "W0",
     "Hotel",
@@ -113,7 +123,7 @@ PATTERN = Pattern(
             follows=follows,
         ),
     ),
-    actions={"W0.ask": ask, "W0.fail": fail},
+    actions={"W0.ask": ask, "W0.fail": fail, "W0.begin": begin},
     creates=frozenset({"Basic"}),
 )
 
@@ -354,3 +364,54 @@ async def test_what_fails_is_tried_again_and_not_done_twice(
     assert await clock.work_once()
     assert not await clock.work_once()
     assert await store.count("Basic", {"resource.code.text": "asked"}) == 1
+
+
+async def _due(store: Store, key: str, data: Resource) -> None:
+    document = {"_id": key, "due": datetime.now(UTC), "action": "W0.begin", "subject": "CarePlan/a"}
+    state = {"data": data, "state": "waiting", "until": None, "attempts": 0}
+    await store._database[AGENDA].insert_one(document | state)
+
+
+async def test_what_an_action_stores_before_its_end_leaves_it_to_be_done(
+    store: Store, settings: Settings, book: RuleBook
+) -> None:
+    """It failed after it had stored its beginning: that stays, and it is tried again until it is parked."""
+    context = _context(store, settings)
+    await _due(store, "begin/x", {"id": "begun"})
+    clock = Clock(store, book, Services(), lambda _id: context)
+    for attempt in range(12):
+        assert await clock.work_once(), attempt
+        await store._database[AGENDA].update_one({"_id": "begin/x"}, {"$set": {"due": datetime.now(UTC)}})
+    assert not await clock.work_once()
+    assert (await _read(store, "Basic", "begun"))["code"]["text"] == "begun"
+    [parked] = await store.agenda.listed("parked", 10)
+    assert (parked["_id"], parked["failure"], parked["attempts"]) == ("begin/x", "RuntimeError", 12)
+    assert await store.agenda.retry(datetime.now(UTC), "another") == 0
+    assert await store.agenda.retry(datetime.now(UTC), "begin/x") == 1
+    assert await clock.work_once()
+
+
+async def test_nothing_is_begun_under_a_lease_that_is_lost(
+    store: Store, settings: Settings, book: RuleBook
+) -> None:
+    """The entry was struck out: what the action would store before its end is not stored."""
+    context = ruled(_context(store, settings), book, done=[("begin/y", "a lease")])
+    with pytest.raises(LeaseLost):
+        await begin(
+            Entry("begin/y", datetime.now(UTC), "W0.begin", "CarePlan/a", {"id": "y"}), context, Services()
+        )
+    assert await store.read("Basic", "y") is None
+
+
+async def test_what_is_too_early_is_no_attempt(store: Store, settings: Settings, book: RuleBook) -> None:
+    """An action that says when it is due is asked again then."""
+    later = datetime.now(UTC) + timedelta(hours=8)
+    await _due(store, "begin/z", {"id": "z", "until": later})
+    clock = Clock(store, book, Services(), lambda _id: _context(store, settings))
+    assert await clock.work_once()
+    assert not await clock.work_once()
+    [entry] = await store.agenda.about("CarePlan/a")
+    assert (entry["attempts"], entry["state"]) == (0, "waiting")
+    assert abs(entry["due"] - later) < timedelta(milliseconds=2)
+    assert await store.agenda.most_overdue(later - timedelta(seconds=1)) is None
+    assert await store.agenda.most_overdue(later + timedelta(seconds=1)) == entry["due"]
