@@ -47,7 +47,7 @@ async def test_a_notice_is_sent_and_kept(hospital: Hospital, mailbox: MailBox) -
     assert sorted(address for address, _ in mailbox.mails) == ["doctor1@example.org", "patient1@example.org"]
     _, mail = next(one for one in mailbox.mails if one[0].startswith("patient"))
     assert mail["Subject"] == "Booked: 2027-03-02 08:30"
-    assert mail.get_payload().strip() == "See Ward 3 at 2027-03-02 08:30."
+    assert str(mail.get_payload()).strip() == "See Ward 3 at 2027-03-02 08:30."
     assert mail["From"] == "hospital@example.org"
     found = {one["recipient"][0]["reference"]: one for one in await hospital.communications()}
     kept = found["Patient/1"]
