@@ -61,10 +61,15 @@ def disagreements(found: Proofs, reasons: Mapping[str, str]) -> Iterator[str]:
             yield f"{known} has a reason why there is no test, but {found[known][0]} proves it"
 
 
-def links(tests: Sequence[str]) -> str:
-    """Return tests as links from a page of the documentation."""
-    named = [f"[{test.rpartition('::')[2]}](../{test.partition('::')[0]})" for test in tests[:_MOST_TESTS]]
+def links(tests: Sequence[str], *, up: str = "../") -> str:
+    """Return tests as links from a page of the documentation; `up` leads from it to the top."""
+    named = [f"[{_name(test)}]({up}{test.partition('::')[0]})" for test in tests[:_MOST_TESTS]]
     return ", ".join(named) + (f" and {len(tests) - _MOST_TESTS} more" if len(tests) > _MOST_TESTS else "")
+
+
+def _name(test: str) -> str:
+    path, _, name = test.rpartition("::")
+    return name if path else name.rpartition("/")[2]
 
 
 @dataclass(frozen=True)

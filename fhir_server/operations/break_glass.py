@@ -56,6 +56,7 @@ BREAK_GLASS = Operation(
     handler=break_glass,
     types=frozenset({"Patient"}),
     parameters=("reason",),
+    parameter_docs={"reason": "What the emergency is, in 10 to 1,000 characters."},
     on_instance=True,
     affects_state=True,
 )

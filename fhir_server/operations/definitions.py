@@ -53,6 +53,7 @@ def _definition(operation: Operation, base_url: str) -> dict[str, Any]:
             "min": 0,
             "max": "*",
             "type": operation.parameter_types.get(parameter, "string"),
+            **_documentation(operation, parameter),
         }
         for parameter in operation.parameters
     ]
@@ -74,3 +75,8 @@ def _definition(operation: Operation, base_url: str) -> dict[str, Any]:
         "instance": operation.on_instance or operation.on_version,
         "parameter": [*inputs, output],
     }
+
+
+def _documentation(operation: Operation, parameter: str) -> dict[str, str]:
+    told = operation.parameter_docs.get(parameter)
+    return {"documentation": told} if told else {}

@@ -18,11 +18,11 @@ class Operation:
 
     `definition` is the canonical URL of its OperationDefinition. `types` are the resource types on which it
     is offered (ANY_TYPE: all of them); `on_type`, `on_instance` and `on_version` say on which addresses
-    below these, `on_system` whether on the base. `parameters` are the names of its inputs, and
-    `parameter_types` their types where they are not `string`, for a definition of our own; one that
-    `takes_search` has the search parameters of the type as well. One that `affects_state`, or that
-    `takes_resource` and so cannot be asked by an address alone, is called by POST only; one that
-    `may_affect_state`, by what its inputs say, does so when it is called by POST.
+    below these, `on_system` whether on the base. `parameters` are the names of its inputs; for a definition
+    of our own `parameter_types` are their types where they are not `string`, and `parameter_docs` what is to
+    be said of them. One that `takes_search` has the search parameters of the type as well. One that
+    `affects_state`, or that `takes_resource` and so cannot be asked by an address alone, is called by POST
+    only; one that `may_affect_state`, by what its inputs say, does so when it is called by POST.
     `returns` is the type of what it answers, for a definition of our own. `is_enabled` says whether the
     settings allow it; where they do not, it is refused and not promised.
     """
@@ -33,6 +33,7 @@ class Operation:
     types: frozenset[str] = frozenset()
     parameters: tuple[str, ...] = ()
     parameter_types: Mapping[str, str] = field(default_factory=dict, hash=False)
+    parameter_docs: Mapping[str, str] = field(default_factory=dict, hash=False)
     on_system: bool = False
     on_type: bool = False
     on_instance: bool = False
