@@ -318,6 +318,22 @@ class Settings(BaseSettings):
         default=None,
         description="File of the probabilities by which `Patient/$match` compares; without one our own",
     )
+    record_number_system: str = Field(
+        default="urn:fhir-hospital-server:medical-record-number",
+        description="System (URI) of the medical record numbers that the server gives",
+    )
+    record_number_format: str = Field(
+        default="{number:07d}{check}",
+        description="How they are written: `{number:07d}` is the running number, `{check}` its check digit",
+    )
+    record_number_clients: str | None = Field(
+        default=None,
+        description="Applications, with commas, that bring medical record numbers with new patients",
+    )
+    duplicate_patients: Literal["refuse", "allow"] = Field(
+        default="refuse",
+        description="Whether a new patient who is certainly one that is registered is refused (409)",
+    )
     workflows_off: str | None = Field(
         default=None,
         description="Rules of the hospital's work that do not hold, with commas: of a pattern (`W3`), single "
@@ -377,6 +393,17 @@ class Settings(BaseSettings):
     def _is_provider(cls, path: Path | None, info: ValidationInfo) -> Path | None:
         load_provider(path, allow_local=info.data.get("local_key_sets") == "on")
         return path
+
+    @field_validator("record_number_format")
+    @classmethod
+    def _tells_numbers_apart(cls, form: str) -> str:
+        try:
+            written = {form.format(number=number, check=0) for number in (1, 2, 10**9, 10**9 + 1)}
+        except (ValueError, KeyError, IndexError, AttributeError):
+            raise ValueError("it is text with {number} and, if wanted, {check}") from None
+        if len(written) < 4:
+            raise ValueError("it has to have {number} in it")
+        return form
 
     @field_validator("match_weights")
     @classmethod

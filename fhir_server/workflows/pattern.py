@@ -167,7 +167,8 @@ class Watch(Generic[Facts]):
     `completes` returns a resource with what the server fills in: from the resource as it was sent, what it
     was before, and the situation; one that has nothing to add returns the very resource. `draws` names the
     counters of which a resource that is written may need a number (`Situation.drawn`), be it new or not.
-    `claims` are what a resource needs for itself alone in the state that it is in.
+    `claims` are what a resource needs for itself alone in the state that it is in. `needs_version` is a rule,
+    and for whose changes of what exists it holds: they name the version that they change (`If-Match`).
     `gather` looks up what the others have to know; it may `lock` what must not change meanwhile, after which
     nobody else who locks the same changes anything until the transaction ends: needed for whatever is summed
     or counted. `check` yields what is broken, and `follows` what follows.
@@ -177,6 +178,7 @@ class Watch(Generic[Facts]):
     completes: Callable[[Resource, Resource | None, Situation], Resource] | None = None
     draws: Callable[[Resource], Iterable[str]] | None = None
     claims: Callable[[Resource], Iterable[Claim]] | None = None
+    needs_version: tuple[Rule, Callable[[Situation], bool]] | None = None
     gather: Callable[[Change, Records], Awaitable[Facts]] = _nothing
     check: Callable[[Change, Facts, Situation], Iterable[Violation]] | None = None
     follows: Callable[[Change, Facts, Situation], Iterable[Consequence]] | None = None

@@ -4,10 +4,14 @@ from fhir_server.operations.operation import Operation
 from fhir_server.workflows import supplies
 from fhir_server.workflows.messages.pattern import PATTERN as MESSAGES
 from fhir_server.workflows.pattern import Pattern
+from fhir_server.workflows.profile import pattern as profile
+from fhir_server.workflows.registration import pattern as registration
 
 PATTERNS: tuple[Pattern, ...] = (
     supplies.PATTERN,
     MESSAGES,
+    registration.PATTERN,
+    profile.PATTERN,
 )
 
 WORKFLOW_OPERATIONS: tuple[Operation, ...] = tuple(

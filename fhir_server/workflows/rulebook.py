@@ -17,6 +17,7 @@ from fhir_server.workflows.pattern import Change, Pattern, StateTable, Violation
 from fhir_server.workflows.records import Records
 from fhir_server.workflows.situation import Situation
 from fhir_server.write_path import as_set, new_resource, replacement
+from resources.operation_outcome import Issue, PreconditionRequired
 
 Resource = Mapping[str, Any]
 
@@ -135,6 +136,8 @@ class Ruling:
             return write
         resource: Resource = write.resource
         for _, watch in self._book.watches(write.resource_type):
+            if before is not None and write.if_match is None and not write.follows:
+                self._check_version(watch, write)
             if watch.completes is not None:
                 resource = watch.completes(resource, before, self._situation)
         if resource is write.resource:
@@ -149,6 +152,15 @@ class Ruling:
             indexed=made.indexed,
             refers_to=made.refers_to,
         )
+
+    def _check_version(self, watch: Watch[Any], write: Write) -> None:
+        """Raise PreconditionRequired if the version that is changed has to be named."""
+        if watch.needs_version is None:
+            return
+        rule, concerns = watch.needs_version
+        if concerns(self._situation) and self._book.modes.of(rule.id) == "on":
+            message = f"{write.resource_type}/{write.id} is changed with If-Match only: quote its ETag"
+            raise PreconditionRequired(Issue("error", "required", message, (), rule.id))
 
     def claims(self, changes: Sequence[StoredChange]) -> tuple[Sequence[Claim], Sequence[Claim]]:
         """Return what `changes` give up, and what they need for themselves."""
@@ -222,7 +234,7 @@ class Ruling:
         else:
             write = new_resource(resource_type, self._situation.new_id(), resource)
         write = as_set(write, self._situation.settings, self._situation.base_url)
-        return replace(write, needs_if_match=False)
+        return replace(write, needs_if_match=False, follows=True)
 
 
 def _whole(stored: StoredChange) -> Change:
