@@ -72,7 +72,7 @@ def launch(
     with (folder / "server.log").open("ab") as log:
         return subprocess.Popen(
             [*command, "--data-dir", str(folder / "data")],
-            env={**inherited, "FHIR_AUTH": "off", **(environment or {})},
+            env={**inherited, "FHIR_AUTH": "off", "FHIR_WORKFLOWS_OFF": "all", **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,

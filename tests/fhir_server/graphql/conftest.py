@@ -90,7 +90,7 @@ OTHERS: tuple[dict[str, Any], ...] = (
 def settings(mongo_url: str) -> Iterator[Settings]:
     """Settings for one database for all these tests, which is dropped afterwards."""
     name = f"test-{uuid.uuid4().hex[:12]}"
-    yield Settings(mongo_url=mongo_url, database=name, log_level="error", auth="off")
+    yield Settings(mongo_url=mongo_url, database=name, log_level="error", auth="off", workflows_off="all")
     with MongoClient[dict[str, object]](mongo_url) as client:
         client.drop_database(name)
 

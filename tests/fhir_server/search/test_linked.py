@@ -67,7 +67,7 @@ def about_synthea(mongo_url: str) -> Iterator[Checking]:
     name = "test-agreement-synthea"
     with (
         running_server(
-            Settings(mongo_url=mongo_url, database=name, log_level="error", auth="off")
+            Settings(mongo_url=mongo_url, database=name, log_level="error", auth="off", workflows_off="all")
         ) as base_url,
         httpx.Client(base_url=base_url, headers={"content-type": FHIR_JSON}, timeout=60) as client,
     ):

@@ -31,7 +31,9 @@ _BEFORE_NEW_RESOURCES = 1_000
 
 @contextmanager
 def _served(mongo_url: str, name: str) -> Iterator[httpx.Client]:
-    settings = Settings(mongo_url=mongo_url, database=name, log_level="error", auth="off")
+    settings = Settings(
+        mongo_url=mongo_url, database=name, log_level="error", auth="off", workflows_off="all"
+    )
     with (
         running_server(settings) as base_url,
         httpx.Client(base_url=base_url, headers={"content-type": FHIR_JSON}, timeout=60) as client,
