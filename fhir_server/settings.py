@@ -345,6 +345,26 @@ class Settings(BaseSettings):
     stock_expiry_days: int = Field(
         default=30, ge=1, le=730, description="Days before a lot in stock expires at which there is a Flag"
     )
+    results_need_order: Literal["off", "on"] = Field(
+        default="off", description="Whether results and reports must answer an order"
+    )
+    result_release_hours: float | None = Field(
+        default=None,
+        ge=0,
+        le=8760,
+        description="Hours after which a final result is released to the patient by itself; without it only "
+        "by `$release`",
+    )
+    critical_minutes: float = Field(
+        default=30, gt=0, le=1440, description="Minutes in which a critical result is to be acknowledged"
+    )
+    critical_escalation: str | None = Field(
+        default=None,
+        description="Who is told as well if it is not, such as `Practitioner/1` or `PractitionerRole/1`",
+    )
+    self_bookable_tests: Path | None = Field(
+        default=None, description="File of the tests that patients may order themselves; without one our own"
+    )
     reindex_batch_size: int = Field(
         default=100, ge=1, le=10_000, description="Resources that `$reindex` looks at in one go"
     )

@@ -4,14 +4,14 @@ The rules themselves are in `fhir_server/workflows`; here stands only where they
 whichever way it came, before it is stored for good.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
 from fhir_server.store.documents import Write
 from fhir_server.store.witnessing import Change
-from resources.operation_outcome import FhirError
+from resources.operation_outcome import FhirError, Forbidden, error
 
 Resource = Mapping[str, Any]
 
@@ -63,6 +63,27 @@ class Outcome:
     held: Sequence[tuple[str, str]] = ()
 
 
+def reserving(
+    labels: frozenset[tuple[str, str]],
+    change: Callable[[dict[str, Any]], tuple[dict[str, Any], dict[str, Any]]],
+) -> Callable[[dict[str, Any]], tuple[dict[str, Any], dict[str, Any]]]:
+    """Return `change` of a resource's `meta`, which must leave `labels` as they are."""
+
+    def checked(resource: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        meta, search = change(resource)
+        if _labels(meta) & labels != _labels(resource["meta"]) & labels:
+            message = "This label is given and taken by the rules of the hospital's work only"
+            raise Forbidden(error("forbidden", message, "Resource.meta"))
+        return meta, search
+
+    return checked
+
+
+def _labels(meta: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
+    listed = [*meta.get("security", ()), *meta.get("tag", ())]
+    return frozenset((one.get("system", ""), one.get("code", "")) for one in listed if one)
+
+
 class Rules(Protocol):
     """The rules for one transaction; all but `prepare` are asked again if the transaction is tried again."""
 
@@ -78,6 +99,9 @@ class Rules(Protocol):
 
     def concern(self, resource_type: str) -> bool:
         """Tell whether there is any rule about resources of a type."""
+
+    def reserved(self, resource_type: str) -> frozenset[tuple[str, str]]:
+        """Return the labels, by system and code, that only the rules give to resources of a type."""
 
     def claims(self, changes: Sequence[Change]) -> tuple[Sequence[Claim], Sequence[Claim]]:
         """Return what `changes` give up, and what they need for themselves."""

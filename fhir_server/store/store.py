@@ -35,7 +35,7 @@ from fhir_server.store.meta import Change, change_meta
 from fhir_server.store.oauth import OAuthStore
 from fhir_server.store.registry import Registry
 from fhir_server.store.reindexings import Reindexings
-from fhir_server.store.ruling import Rules
+from fhir_server.store.ruling import Rules, reserving
 from fhir_server.store.sealed_texts import SealedTexts
 from fhir_server.store.searching import DEFAULT_LIMITS, Searching, SearchLimits
 from fhir_server.store.snapshots import is_in_transaction, moment_of, session_as_of
@@ -318,6 +318,8 @@ class Store:
             raise unalterable()
         if self._guard is not None:
             change = relabelling(self._guard, resource_type, resource_id, change)
+        if self._rules is not None:
+            change = reserving(self._rules.reserved(resource_type), change)
         with translated_failures():
             try:
                 version = await change_meta(self._database, resource_type, resource_id, number, change)

@@ -190,6 +190,7 @@ class Pattern:
 
     `actions` carry out what its entries of the agenda say, by their names (`W3.hold-expires`). `creates` are
     the resource types that its consequences may create. `notices` are the kinds of messages that it sends.
+    `reserved` are labels (system and code), by resource type, that `$meta-add` and the like leave alone.
     """
 
     id: str
@@ -202,3 +203,4 @@ class Pattern:
     operations: tuple[Operation, ...] = ()
     creates: frozenset[str] = frozenset()
     notices: tuple[NoticeKind, ...] = ()
+    reserved: Mapping[str, frozenset[tuple[str, str]]] = field(default_factory=dict)

@@ -3,6 +3,7 @@
 from fhir_server.operations.operation import Operation
 from fhir_server.workflows import supplies
 from fhir_server.workflows.messages.pattern import PATTERN as MESSAGES
+from fhir_server.workflows.orders.pattern import PATTERN as ORDERS
 from fhir_server.workflows.pattern import Pattern
 from fhir_server.workflows.profile import pattern as profile
 from fhir_server.workflows.registration import pattern as registration
@@ -12,6 +13,7 @@ PATTERNS: tuple[Pattern, ...] = (
     MESSAGES,
     registration.PATTERN,
     profile.PATTERN,
+    ORDERS,
 )
 
 WORKFLOW_OPERATIONS: tuple[Operation, ...] = tuple(

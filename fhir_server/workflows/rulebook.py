@@ -52,6 +52,13 @@ class RuleBook:
         """Tell whether there is any rule about a type."""
         return resource_type in self._watches or resource_type in self._states
 
+    def reserved(self, resource_type: str) -> frozenset[tuple[str, str]]:
+        """Return the labels that only the rules give to resources of a type."""
+        listed = (
+            one.reserved.get(resource_type, ()) for one in self.patterns if self.modes.of(one.id) == "on"
+        )
+        return frozenset().union(*listed)
+
     def ruling(
         self, situation: Situation, *, done: Sequence[tuple[str, str]] = (), is_import: bool = False
     ) -> "Ruling":
@@ -161,6 +168,10 @@ class Ruling:
         if concerns(self._situation) and self._book.modes.of(rule.id) == "on":
             message = f"{write.resource_type}/{write.id} is changed with If-Match only: quote its ETag"
             raise PreconditionRequired(Issue("error", "required", message, (), rule.id))
+
+    def reserved(self, resource_type: str) -> frozenset[tuple[str, str]]:
+        """Return the labels that only the rules give to resources of a type."""
+        return frozenset() if self._is_import else self._book.reserved(resource_type)
 
     def claims(self, changes: Sequence[StoredChange]) -> tuple[Sequence[Claim], Sequence[Claim]]:
         """Return what `changes` give up, and what they need for themselves."""

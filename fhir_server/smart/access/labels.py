@@ -1,4 +1,4 @@
-"""Security labels: what is restricted is for the roles that the matrix names.
+"""Security labels: what is restricted, or not for patients yet, is for the roles that the matrix names.
 
 https://hl7.org/fhir/R4/security-labels.html
 """
@@ -17,7 +17,7 @@ def unlabelled(caller: Caller, resource_type: str) -> Condition:
     if principal.account_id is None:
         return {}
     kept = [
-        f"{_SYSTEM}|{code}"
+        code if "|" in code else f"{_SYSTEM}|{code}"
         for code, roles in caller.matrix.confidentiality.items()
         if not principal.roles & roles
     ]

@@ -1,0 +1,40 @@
+"""Letting time pass: what the agenda says is due until a moment is done."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from fhir_server.asynchronous.jobs import Jobs
+from fhir_server.context import Context
+from fhir_server.identifiers import new_id
+from fhir_server.settings import Settings
+from fhir_server.store import open_store
+from fhir_server.workflows.clock import Clock
+from fhir_server.workflows.modes import parse_modes
+from fhir_server.workflows.registry import PATTERNS
+from fhir_server.workflows.rulebook import RuleBook
+from fhir_server.workflows.services import Services
+
+_MOST = 1_000
+
+
+async def pass_time(settings: Settings, moment: datetime) -> None:
+    """Do what waits in the agenda for a time before `moment`."""
+
+    def no_route(_request: object) -> Any:
+        raise AssertionError
+
+    assert settings.mongo_url is not None
+    store = open_store(settings, settings.mongo_url)
+    try:
+        context = Context(
+            "http://server/fhir", store, settings, lambda: moment, new_id, no_route, Jobs(store.async_jobs)
+        )
+        clock = Clock(
+            store, RuleBook(PATTERNS, parse_modes(None, None), store), Services(), lambda _: context
+        )
+        for _ in range(_MOST):
+            if not await clock.work_once():
+                return
+    finally:
+        await store.close()
+    raise AssertionError(datetime.now(UTC))
