@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from fhir_server.context import Route
 from fhir_server.operations.break_glass import BREAK_GLASS
 from fhir_server.operations.convert import CONVERT
+from fhir_server.operations.docref import DOCREF
 from fhir_server.operations.document import DOCUMENT
 from fhir_server.operations.everything import ENCOUNTER_EVERYTHING, PATIENT_EVERYTHING
 from fhir_server.operations.expunge import EXPUNGE
@@ -26,6 +27,7 @@ from resources.operation_outcome import NotSupported, ResourceNotFound, error
 _OFFERED: tuple[Operation, ...] = (
     BREAK_GLASS,
     CONVERT,
+    DOCREF,
     DOCUMENT,
     ENCOUNTER_EVERYTHING,
     EXPUNGE,

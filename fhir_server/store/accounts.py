@@ -121,6 +121,13 @@ class AccountStore:
             found = await self._accounts.find({"e_mail_key": key_of(e_mail)}).to_list(2)
         return as_value(Account, found[0]) if len(found) == 1 else None
 
+    async def of_patient(self, patient: str) -> list[Account]:
+        """Return the accounts of people who are a patient, or act for them."""
+        mine = {"$or": [{"fhir_user": f"Patient/{patient}"}, {"patients": patient}]}
+        with translated_failures():
+            found = await self._accounts.find(mine).to_list()
+        return [as_value(Account, document) for document in found]
+
     async def all(self) -> list[Account]:
         """Return all accounts by their names."""
         with translated_failures():

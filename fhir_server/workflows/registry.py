@@ -7,6 +7,7 @@ from fhir_server.workflows.orders.pattern import PATTERN as ORDERS
 from fhir_server.workflows.pattern import Pattern
 from fhir_server.workflows.profile import pattern as profile
 from fhir_server.workflows.registration import pattern as registration
+from fhir_server.workflows.wearables import pattern as wearables
 
 PATTERNS: tuple[Pattern, ...] = (
     supplies.PATTERN,
@@ -14,6 +15,7 @@ PATTERNS: tuple[Pattern, ...] = (
     registration.PATTERN,
     profile.PATTERN,
     ORDERS,
+    wearables.PATTERN,
 )
 
 WORKFLOW_OPERATIONS: tuple[Operation, ...] = tuple(

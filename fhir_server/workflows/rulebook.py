@@ -92,6 +92,19 @@ def unfinished(context: Context) -> Context:
     return replace(context, store=context.store.ruled(rules.unfinished()))
 
 
+def only_claims(context: Context) -> Context:
+    """Return `context` with a store that keeps of all rules only the claims, as an import does.
+
+    For changes that say nothing new, such as under which of two numbers a person's records are kept.
+    """
+    rules = context.store.rules
+    return (
+        replace(context, store=context.store.ruled(rules.importing()))
+        if isinstance(rules, Ruling)
+        else context
+    )
+
+
 class Ruling:
     """The rules for one request (see `store.ruling.Rules`)."""
 
@@ -111,6 +124,10 @@ class Ruling:
         other = Ruling(self._book, self._situation, (), is_import=self._is_import)
         other._held = self._done
         return other
+
+    def importing(self) -> "Ruling":
+        """Return the rules for records that are brought in as they are."""
+        return Ruling(self._book, self._situation, (), is_import=True)
 
     @property
     def types_of_consequences(self) -> frozenset[str]:

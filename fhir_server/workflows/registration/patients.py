@@ -61,7 +61,13 @@ def completes(patient: Resource, before: Resource | None, situation: Situation) 
     settings = situation.settings
     mine = record_numbers(patient, settings)
     there = {key_of(one) for one in mine}
-    kept = [one for one in record_numbers(before, settings) if key_of(one) not in there]
+    # Those that came with a record that went into this one go with it again.
+    parted = not set(links(before, "replaces")) <= set(links(patient, "replaces"))
+    kept = [
+        one
+        for one in record_numbers(before, settings)
+        if key_of(one) not in there and not (parted and one.get("use") == "old")
+    ]
     if not mine and not kept:
         kept = [record_number(situation.drawn(COUNTER, patient), settings)]
     return {**patient, "identifier": [*kept, *identifiers(patient)]} if kept else patient

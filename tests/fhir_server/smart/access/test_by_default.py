@@ -33,6 +33,9 @@ _LEVELS = (
     "/Location/1",
     "/Practitioner/1",
     "/PractitionerRole/1",
+    "/Questionnaire",
+    "/QuestionnaireResponse/1",
+    "/DocumentReference",
 )
 
 
