@@ -32,6 +32,20 @@ EVERYDAY_TYPES = frozenset(
 )
 # The order of a history; the end of a version comes last, so that the index alone tells what was current.
 _IN_ORDER = [("updated", DESCENDING), ("seq", DESCENDING), ("until", ASCENDING)]
+# What the hospital's work asks for, and FHIR has no search parameter for.
+_ASKED_BY_WORK = {
+    "ChargeItemDefinition": (
+        "resource.code.coding.code",
+        "resource.useContext.valueCodeableConcept.coding.code",
+        "resource.instance.reference",
+        "resource.url",
+    ),
+    "Invoice": ("resource.lineItem.chargeItemReference.reference",),
+    "PaymentReconciliation": (
+        "resource.detail.request.reference",
+        "resource.detail.predecessor.value",
+    ),
+}
 _INDEX_CONFLICTS = {85, 86}  # IndexOptionsConflict, IndexKeySpecsConflict
 
 
@@ -61,6 +75,8 @@ class Collections:
             for resource_type in sorted(resource_types - self._ready):
                 indexes = models(index_specifications(resource_type))
                 indexes += [_REFERENCES] if self._keeps_references else []
+                asked = _ASKED_BY_WORK.get(resource_type, ())
+                indexes += [IndexModel([(path, ASCENDING)], name=f"work.{path}") for path in asked]
                 await make_indexes(self._database, resource_type, indexes)
                 self._ready.add(resource_type)
 

@@ -4,8 +4,8 @@ Who may see what does not matter here: a rule has to know what the caller may no
 of it.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from typing import Any, TypeVar
 
 from fhir_server.search.parameters import parse_search
 from fhir_server.store import Store
@@ -13,6 +13,7 @@ from fhir_server.store.stock import StockStore
 from fhir_server.workflows.situation import Situation
 
 Resource = dict[str, Any]
+Found = TypeVar("Found")
 _MOST = 1_000
 
 
@@ -23,6 +24,7 @@ class Records:
         """Read from `store`, which has no guard; `situation` is that of the change."""
         self._store = store
         self.situation = situation
+        self._found: dict[Hashable, Any] = {}
 
     async def read(self, reference: Any) -> Resource | None:
         """Return the resource that a Reference, or its text, points to; None if it is not here or deleted."""
@@ -61,10 +63,22 @@ class Records:
         """Return what an aggregation over the documents of a type gives (`resource`, `search`)."""
         return await self._store.aggregate(resource_type, list(pipeline))
 
+<<<<<<< HEAD
     @property
     def stock(self) -> StockStore:
         """The ledger of what is in stock; what is booked in it is so if the transaction goes well."""
         return self._store.stock
+=======
+    async def once(self, key: Hashable, look: Callable[[], Awaitable[Found]]) -> Found:
+        """Return what `look` finds, which is asked once for all changes that are looked at together.
+
+        `key` names what it looks for. A round of consequences that stores something looks again.
+        """
+        if key not in self._found:
+            self._found[key] = await look()
+        found: Found = self._found[key]
+        return found
+>>>>>>> b74e1dc (wip)
 
     async def lock(self, key: str) -> None:
         """Let no other transaction that locks `key` be under way: what is read stays so until the end."""
