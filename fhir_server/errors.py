@@ -21,6 +21,7 @@ from resources.operation_outcome import (
     PreconditionRequired,
     ResourceDeleted,
     ResourceNotFound,
+    ServiceUnavailable,
     StoreUnavailable,
     Throttled,
     TooBusy,
@@ -52,6 +53,7 @@ _STATUS: Mapping[type[FhirError], int] = {
     TooBusy: 429,
     StoreUnavailable: 503,
     AuthorizationUnavailable: 503,
+    ServiceUnavailable: 503,
 }
 
 

@@ -23,6 +23,7 @@ from fhir_server.smart.openid.provider import load_provider
 from fhir_server.transport.loopback import is_loopback
 from fhir_server.transport.origins import parse_origins
 from fhir_server.transport.proxies import TrustedProxies
+from fhir_server.workflows.billing.tariff import load_tariff
 from fhir_server.workflows.messages.texts import load_texts
 
 ENVIRONMENT_PREFIX = "FHIR_"
@@ -334,6 +335,30 @@ class Settings(BaseSettings):
         default="refuse",
         description="Whether a new patient who is certainly one that is registered is refused (409)",
     )
+    tariff: Path | None = Field(
+        default=None,
+        description="File of services, taxes and discounts; without one that which comes with the server",
+    )
+    card_terminal: Literal["off", "simulated"] = Field(
+        default="off",
+        description="Terminal for cards at the desk; `simulated` is one without a device, for trials",
+    )
+    stripe_secret_key: SecretStr | None = Field(
+        default=None, description="Secret key of the hospital's account at Stripe; without it none pays by it"
+    )
+    stripe_webhook_secret: SecretStr | None = Field(
+        default=None,
+        description="Secret by which Stripe signs what it sends to `/payments/stripe`; needed with the key",
+    )
+    stripe_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s?#]+$",
+        description="Address of Stripe's interface, if it is not Stripe's own; for trials",
+    )
+    payers: Path | None = Field(
+        default=None,
+        description="File of what insurers pay; without one that which comes with the server",
+    )
     workflows_off: str | None = Field(
         default=None,
         description="Rules of the hospital's work that do not hold, with commas: of a pattern (`W3`), single "
@@ -429,6 +454,12 @@ class Settings(BaseSettings):
     @classmethod
     def _is_readable(cls, path: Path | None) -> Path | None:
         load_weights(path)
+        return path
+
+    @field_validator("tariff")
+    @classmethod
+    def _is_tariff(cls, path: Path | None) -> Path | None:
+        load_tariff(path)
         return path
 
     @field_validator("time_zone")

@@ -204,3 +204,7 @@ class StoreUnavailable(FhirError):
 
 class AuthorizationUnavailable(FhirError):
     """Who gives tokens does not answer, so nobody can tell whom one stands for; later may help."""
+
+
+class ServiceUnavailable(FhirError):
+    """Somebody outside, such as a payment gateway or an insurer, does not answer; later may help."""

@@ -20,10 +20,10 @@ class Authorisation:
 class Terminal(Protocol):
     """The messages. `receipt` stands for one payment: the same one asked again is not taken again."""
 
-    async def authorise(self, receipt: str, cents: int, currency: str) -> Authorisation:
+    async def authorise(self, receipt: str, cents: int, currency: str, /) -> Authorisation:
         """Ask the card for money."""
 
-    async def reverse(self, receipt: str, number: str, cents: int, currency: str) -> Authorisation:
+    async def reverse(self, receipt: str, number: str, cents: int, currency: str, /) -> Authorisation:
         """Give money back to the card of an earlier authorisation."""
 
 
@@ -34,7 +34,7 @@ class SimulatedTerminal:
     answers: dict[str, Authorisation] = field(default_factory=dict)
     taken: int = 0
 
-    async def authorise(self, receipt: str, cents: int, currency: str) -> Authorisation:
+    async def authorise(self, receipt: str, cents: int, _currency: str) -> Authorisation:
         """Approve, once for each receipt."""
         if receipt not in self.answers:
             declined = cents % _CENTS == 13
@@ -42,7 +42,7 @@ class SimulatedTerminal:
             self.taken += 0 if declined else cents
         return self.answers[receipt]
 
-    async def reverse(self, receipt: str, number: str, cents: int, currency: str) -> Authorisation:
+    async def reverse(self, receipt: str, _number: str, cents: int, _currency: str) -> Authorisation:
         """Give it back, once for each receipt."""
         if receipt not in self.answers:
             self.answers[receipt] = Authorisation("approved", f"T-{receipt}")
@@ -67,12 +67,10 @@ class CardTerminal:
 
     async def give_back(self, asked: Asked, reference: str) -> Taken:
         """Give it back to the card."""
-        answer = await self._terminal.reverse(
-            asked.payment, reference, cents(asked.amount), asked.currency
-        )
+        answer = await self._terminal.reverse(asked.payment, reference, cents(asked.amount), asked.currency)
         return _taken(answer)
 
-    async def drop(self, reference: str) -> bool:
+    async def drop(self, _reference: str) -> bool:
         """Say that nothing is pending at a terminal for long: what is not answered was not taken."""
         return True
 

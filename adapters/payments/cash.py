@@ -13,10 +13,10 @@ class Cash:
         """Say that it is there, since a clerk says so."""
         return Taken("settled", asked.payment)
 
-    async def give_back(self, asked: Asked, reference: str) -> Taken:
+    async def give_back(self, asked: Asked, _reference: str) -> Taken:
         """Say that it is handed out."""
         return Taken("settled", asked.payment)
 
-    async def drop(self, reference: str) -> bool:
+    async def drop(self, _reference: str) -> bool:
         """Say that nothing was pending."""
         return False

@@ -41,11 +41,11 @@ class Gateway(Protocol):
     method: str
     is_immediate: bool
 
-    async def take(self, asked: Asked) -> Taken:
+    async def take(self, asked: Asked, /) -> Taken:
         """Take money; raise GatewayError if it is not known whether it was taken."""
 
-    async def give_back(self, asked: Asked, reference: str) -> Taken:
+    async def give_back(self, asked: Asked, reference: str, /) -> Taken:
         """Give back money of the payment that the gateway calls `reference`."""
 
-    async def drop(self, reference: str) -> bool:
+    async def drop(self, reference: str, /) -> bool:
         """Take back what is pending; False if it was settled meanwhile."""

@@ -19,7 +19,24 @@ _STATES = {
 }
 # https://docs.stripe.com/currencies#zero-decimal
 _WHOLE = frozenset(
-    {"BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"}
+    {
+        "BIF",
+        "CLP",
+        "DJF",
+        "GNF",
+        "JPY",
+        "KMF",
+        "KRW",
+        "MGA",
+        "PYG",
+        "RWF",
+        "UGX",
+        "VND",
+        "VUV",
+        "XAF",
+        "XOF",
+        "XPF",
+    }
 )
 _SECONDS = 20.0
 
@@ -30,7 +47,7 @@ class BadSignature(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What Stripe tells of a payment: its `kind` (`payment_intent.succeeded`), and which payment it is about."""
+    """What Stripe tells: its `kind` (`payment_intent.succeeded`), and which payment it is about."""
 
     kind: str
     reference: str

@@ -63,12 +63,11 @@ class Records:
         """Return what an aggregation over the documents of a type gives (`resource`, `search`)."""
         return await self._store.aggregate(resource_type, list(pipeline))
 
-<<<<<<< HEAD
     @property
     def stock(self) -> StockStore:
         """The ledger of what is in stock; what is booked in it is so if the transaction goes well."""
         return self._store.stock
-=======
+
     async def once(self, key: Hashable, look: Callable[[], Awaitable[Found]]) -> Found:
         """Return what `look` finds, which is asked once for all changes that are looked at together.
 
@@ -78,7 +77,6 @@ class Records:
             self._found[key] = await look()
         found: Found = self._found[key]
         return found
->>>>>>> b74e1dc (wip)
 
     async def lock(self, key: str) -> None:
         """Let no other transaction that locks `key` be under way: what is read stays so until the end."""

@@ -2,6 +2,7 @@
 
 from fhir_server.operations.operation import Operation
 from fhir_server.workflows import supplies
+from fhir_server.workflows.billing.pattern import PATTERN as BILLING
 from fhir_server.workflows.messages.pattern import PATTERN as MESSAGES
 from fhir_server.workflows.orders.pattern import PATTERN as ORDERS
 from fhir_server.workflows.pattern import Pattern
@@ -16,6 +17,7 @@ PATTERNS: tuple[Pattern, ...] = (
     profile.PATTERN,
     ORDERS,
     wearables.PATTERN,
+    BILLING,
 )
 
 WORKFLOW_OPERATIONS: tuple[Operation, ...] = tuple(

@@ -37,14 +37,18 @@ async def apply(request: Request, context: Context) -> Response:
     version = f"|{definition['version']}" if "version" in definition else ""
     amount = price(bare, definition)
     currency = currency_of(bare, definition, load_tariff(context.settings.tariff).currency)
-    account = [{"reference": f"Account/{_id(given, 'account', 'Account', context)}"}] if given.one("account") else None
+    account = (
+        [{"reference": f"Account/{_id(given, 'account', 'Account', context)}"}]
+        if given.one("account")
+        else None
+    )
     result = changed(
         bare,
         status="billable",
         definitionCanonical=[definition["url"] + version],
         definitionUri=None,
         priceOverride=money(amount, currency),
-        account=account or charge.get("account"),
+        account=account,
     )
     if request.method != "POST":
         return Response(200, result)

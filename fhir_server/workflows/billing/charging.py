@@ -1,6 +1,6 @@
 """Charges that follow from events, each of them once, and what becomes of them if the event was an error."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -62,19 +62,19 @@ async def charges_of(reference: str, records: Records) -> list[Resource]:
     if kind == "Encounter":
         found = await records.search("ChargeItem", ("context", reference))
         return [one for one in found if "service" not in one]
-    found = await records.read(f"ChargeItem/{key_id('charge', reference)}")
-    return [] if found is None else [found]
+    charge = await records.read(f"ChargeItem/{key_id('charge', reference)}")
+    return [] if charge is None else [charge]
 
 
-async def _was_charged_as_visit(event: Resource, records: Records) -> bool:
+async def _was_charged_as_visit(event: Mapping[str, Any], records: Records) -> bool:
     """Tell whether a visit by video was charged when it was booked."""
     if event["resourceType"] != "Encounter":
         return False
     for appointment in event.get("appointment", ()):
         reference = short(appointment, records.situation.base_url)
-        for charge in await charges_of(reference, records) if reference else ():
-            if charge.get("status") not in _NOT_REVERSED:
-                return True
+        found = await charges_of(reference, records) if reference else []
+        if any(one.get("status") not in _NOT_REVERSED for one in found):
+            return True
     return False
 
 
@@ -98,7 +98,7 @@ async def _charges(event: Resource, patient: str, records: Records) -> Found:
     elif services:
         found += await _by_services(event, services, listed, moment, records)
     if not found:
-        structlog.get_logger("fhir_server.billing").info("no price for an event", event=event["resourceType"])
+        structlog.get_logger("fhir_server.billing").info("no price for an event", type=event["resourceType"])
         return Found()
     visit = await records.read(events.encounter_of(event))
     account, opened = await account_for(patient, visit, records)
@@ -128,7 +128,7 @@ async def _by_services(
     now = records.situation.now
     by_place: dict[str | None, frozenset[str]] = {}
     for day in events.days(event, now):
-        place = short(events.location_at(event, day, now), records.situation.base_url)
+        place = short(events.location_at(event, day), records.situation.base_url)
         if place not in by_place:
             by_place[place] = await _ward(place, records)
         for one in services:
@@ -224,6 +224,7 @@ def reversal(charge: Resource, situation: Situation) -> Resource | None:
     if "partOf" in charge and value_of(charge.get("priceOverride")) < 0:
         return None
     taken = charge.get("priceOverride") or {}
+    currency = taken.get("currency", load_tariff(situation.settings.tariff).currency)
     kept = ("definitionCanonical", "definitionUri", "code", "subject", "context", "service", "account")
     return made(
         "ChargeItem",
@@ -232,7 +233,7 @@ def reversal(charge: Resource, situation: Situation) -> Resource | None:
         partOf=[{"reference": f"ChargeItem/{charge['id']}"}],
         **{name: charge[name] for name in kept if name in charge},
         quantity=charge.get("quantity"),
-        priceOverride=money(-value_of(taken), taken.get("currency", load_tariff(situation.settings.tariff).currency)),
+        priceOverride=money(-value_of(taken), currency),
         overrideReason="credit",
         enteredDate=instant(situation.now),
     )

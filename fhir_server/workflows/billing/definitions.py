@@ -40,15 +40,22 @@ def best(
 
     For this very thing comes before for its code, and that before for a context of its code; then the newest.
     """
-    for fits in (
-        lambda one: any(ref.get("reference") in instances for ref in one.get("instance", ())),
-        lambda one: _has(one.get("code"), codings),
-        lambda one: any(_has(use.get("valueCodeableConcept"), codings) for use in one.get("useContext", ())),
-    ):
-        fitting = [one for one in found if fits(one) and _is_effective(one, moment)]
-        if fitting:
-            return max(fitting, key=lambda one: (one.get("date", ""), one["id"]))
-    return None
+    ranked = [
+        (rank, one.get("date", ""), one["id"], one)
+        for one in found
+        if _is_effective(one, moment) and (rank := _rank(one, codings, instances))
+    ]
+    return max(ranked, key=lambda one: one[:3])[3] if ranked else None
+
+
+def _rank(definition: Resource, codings: Sequence[Coding], instances: Sequence[str]) -> int:
+    """Return how exactly a definition is meant, 0 if not at all."""
+    if any(one.get("reference") in instances for one in definition.get("instance", ())):
+        return 3
+    if _has(definition.get("code"), codings):
+        return 2
+    uses = definition.get("useContext", ())
+    return int(any(_has(use.get("valueCodeableConcept"), codings) for use in uses))
 
 
 def by_service(found: Sequence[Resource], service: str, moment: datetime) -> Resource | None:

@@ -108,7 +108,7 @@ def item_of(event: Resource) -> Any:
 
 
 def quantity(event: Resource) -> Decimal:
-    """Return how much of it was given, 1 where that is not said: what its own definition prices one unit of."""
+    """Return how much of it was given, 1 where that is not said; its own definition prices one unit."""
     told = event.get("quantity") if event["resourceType"] == "MedicationDispense" else None
     told = told or event.get("suppliedItem", {}).get("quantity") or {}
     return decimal(told.get("value", 1))
@@ -136,7 +136,7 @@ def days(encounter: Resource, now: datetime) -> list[datetime]:
     return [start + timedelta(days=day) for day in range(min((end - start).days, _LONGEST_STAY) + 1)]
 
 
-def location_at(encounter: Resource, when: datetime, now: datetime) -> Any:
+def location_at(encounter: Resource, when: datetime) -> Any:
     """Return the Reference to where the patient of a stay was at a time."""
     found = None
     for one in encounter.get("location", ()):

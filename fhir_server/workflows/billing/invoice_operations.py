@@ -30,9 +30,7 @@ _MOST_CHARGES = 50_000
 
 def situation_of(context: Context) -> Situation:
     """Return who asks, and when."""
-    return Situation(
-        context.now(), context.base_url, context.settings, context.new_id, context.principal
-    )
+    return Situation(context.now(), context.base_url, context.settings, context.new_id, context.principal)
 
 
 def records_of(context: Context) -> Records:
@@ -175,7 +173,7 @@ def _wanted(numbers: tuple[Any, ...], original: dict[str, Any]) -> list[dict[str
 
 
 async def balance(request: Request, context: Context) -> Response:
-    """Tell what is owed of an invoice: its total, what insurers and others paid, what is coming, what is left."""
+    """Tell of an invoice its total, what insurers and others paid, what is coming, and what is left."""
     inputs(request, (), lenient=context.preferences.lenient)
     found = await seen("Invoice", request.path[1], context)
     payments = await payments_of(f"Invoice/{found['id']}", all_records(context))

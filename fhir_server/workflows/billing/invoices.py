@@ -5,7 +5,6 @@ https://hl7.org/fhir/R4/invoice.html
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 from fhir_server.store.ruling import Claim, Entry
@@ -94,7 +93,13 @@ async def gather(change: Change, records: Records) -> Facts:
     was, becomes = (None if one is None else one.get("status") for one in (before, after))
     wanted = set() if after is None else set(charges_on(after, records.situation.base_url))
     had = set() if before is None else set(charges_on(before, records.situation.base_url))
-    if was == becomes and wanted == had and before is not None and after is not None and _fixed(before, after):
+    if (
+        was == becomes
+        and wanted == had
+        and before is not None
+        and after is not None
+        and _fixed(before, after)
+    ):
         return Facts()
     charges = await _read_charges(wanted | had, records)
     gone = had if becomes not in LIVE else had - wanted
@@ -117,10 +122,10 @@ async def _read_charges(references: set[str], records: Records) -> dict[str, Res
 def check(change: Change, facts: Facts, situation: Situation) -> Iterable[Violation]:
     """Yield what is wrong with an invoice, or with how it changes."""
     before, after = change.before, change.after
-    if before is not None and before.get("status") not in ("draft", None):
-        if after is None or not _fixed(before, after):
-            yield rules.ISSUED.broken("It was issued; cancel it, or credit it, and write it anew", "Invoice")
-            return
+    was_issued = before is not None and before.get("status") not in ("draft", None)
+    if before is not None and was_issued and (after is None or not _fixed(before, after)):
+        yield rules.ISSUED.broken("It was issued; cancel it, or credit it, and write it anew", "Invoice")
+        return
     if after is None:
         return
     if after.get("status") in LIVE:
@@ -160,7 +165,9 @@ def _totals(invoice: Resource) -> Iterable[Violation]:
     wanted = {"totalNet": sum(map(net, parts), ZERO), "totalGross": sum(map(gross, parts), ZERO)}
     for name, total in wanted.items():
         if name in invoice and value_of(invoice[name]) != total:
-            yield rules.TOTALS.broken(f"{name} is not the sum of the lines, which is {total}", f"Invoice.{name}")
+            yield rules.TOTALS.broken(
+                f"{name} is not the sum of the lines, which is {total}", f"Invoice.{name}"
+            )
         elif name not in invoice and invoice.get("status") in ISSUED:
             yield rules.TOTALS.broken(f"{name} is missing", f"Invoice.{name}")
     amounts = [one.get("amount") for line in lines for one in line.get("priceComponent", ())]
@@ -196,9 +203,9 @@ def follows(change: Change, facts: Facts, situation: Situation) -> Iterable[Cons
     for charge in facts.charges.values():
         if charge.get("status") == "billable":
             yield Put(changed(charge, status="billed"))
-    if after["status"] == "issued" and facts.sums and facts.sums.paid == value_of(after.get("totalGross")):
-        if after.get("lineItem"):
-            yield Put(changed(after, status="balanced"))
+    paid = facts.sums is not None and facts.sums.paid == value_of(after.get("totalGross"))
+    if after["status"] == "issued" and paid and after.get("lineItem"):
+        yield Put(changed(after, status="balanced"))
     if change.before is None or change.before.get("status") not in ISSUED:
         yield from _told(change.reference, after, situation)
 
@@ -208,7 +215,7 @@ def _told(reference: str, invoice: Resource, situation: Situation) -> Iterable[C
     if patient is None or not invoice.get("lineItem"):
         return
     yield notice(INVOICE_ISSUED, reference, patient, situation.now)
-    yield Later(Entry(f"invoice-paper/{reference}", situation.now + timedelta(seconds=1), "W8.invoice-paper", reference))
+    yield Later(Entry(f"invoice-paper/{reference}", situation.now, "W8.invoice-paper", reference))
 
 
 INVOICES = Watch(

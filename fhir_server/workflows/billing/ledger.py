@@ -36,7 +36,7 @@ class Sums:
 
 
 async def live_lines(patient: str | None, records: Records) -> dict[str, tuple[str, bool]]:
-    """Return, of each charge on an invoice of the patient that is not cancelled, which it is; if it is issued."""
+    """Return on which invoice that is not cancelled each charge of a patient stands; if it is issued."""
     if patient is None:
         return {}
 

@@ -104,7 +104,9 @@ def reference_of(payment: Mapping[str, Any]) -> str | None:
     return None
 
 
-async def make(payment: Resource, gateway: Gateway, context: Context, taken_from: str | None = None) -> Answer:
+async def make(
+    payment: Resource, gateway: Gateway, context: Context, taken_from: str | None = None
+) -> Answer:
     """Make a payment, or carry on with it; of one that gives back, `taken_from` is the gateway's name of it.
 
     Raises the refusal of `DECLINED` if the other side declines, and ServiceUnavailable if it does not answer.

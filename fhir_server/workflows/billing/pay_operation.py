@@ -11,7 +11,6 @@ from fhir_server.workflows.billing import rules
 from fhir_server.workflows.billing.gateways import gateways
 from fhir_server.workflows.billing.invoice_operations import all_records, on, seen, situation_of
 from fhir_server.workflows.billing.ledger import payments_of, sums
-from fhir_server.workflows.billing.money import CENT, ZERO, decimal, value_of
 from fhir_server.workflows.billing.making import (
     Answer,
     Wanted,
@@ -20,6 +19,7 @@ from fhir_server.workflows.billing.making import (
     method_of,
     payment_resource,
 )
+from fhir_server.workflows.billing.money import CENT, ZERO, decimal, value_of
 from fhir_server.workflows.made import key_id
 from resources.operation_outcome import InvalidContent, error
 
@@ -54,10 +54,14 @@ async def pay(request: Request, context: Context) -> Response:
     if there is None:
         rest = await _rest(reference, invoice, context)
         total = invoice.get("totalGross", {})
-        wanted = Wanted(payment_id, amount if amount is not None else rest, currency or total.get("currency", ""))
+        wanted = Wanted(
+            payment_id, amount if amount is not None else rest, currency or total.get("currency", "")
+        )
         resource = payment_resource(wanted, method, reference, situation, immediate=gateway.is_immediate)
     else:
-        same = amount is None or (amount == amount_of(there) and currency in (None, there["paymentAmount"]["currency"]))
+        same = amount is None or (
+            amount == amount_of(there) and currency in (None, there["paymentAmount"]["currency"])
+        )
         if not same or method_of(there) != method:
             raise rules.PAYMENT_KEY.error("Another payment of this invoice has this key")
         resource = there
@@ -79,7 +83,7 @@ def _text(given: Inputs, name: str) -> str:
 
 
 def sum_of(given: Inputs, name: str) -> tuple[Decimal | None, str | None]:
-    """Return amount and currency of a parameter, a Money or a number of more than nought; None for neither."""
+    """Return amount and currency of a parameter, a Money or a number above nought; None for neither."""
     told = given.one(name)
     if told is None:
         return None, None

@@ -67,7 +67,9 @@ def claims(payment: Resource) -> Iterable[Claim]:
 async def refunds_of(payment_id: str, records: Records) -> list[dict[str, Any]]:
     """Return the payments that give back one payment."""
     condition = {"resource.detail.predecessor.value": payment_id}
-    found = await records.aggregate("PaymentReconciliation", [{"$match": condition}, {"$project": {"resource": 1}}])
+    found = await records.aggregate(
+        "PaymentReconciliation", [{"$match": condition}, {"$project": {"resource": 1}}]
+    )
     return [one["resource"] for one in found]
 
 
@@ -104,10 +106,10 @@ async def gather(change: Change, records: Records) -> Facts:
 def check(change: Change, facts: Facts, situation: Situation) -> Iterable[Violation]:
     """Yield what is wrong with a payment."""
     before, after = change.before, change.after
-    if before is not None and before.get("status") in ("active", "cancelled"):
-        if after is None or any(before.get(name) != after.get(name) for name in _FIXED):
-            yield rules.PAYMENT_FIXED.broken("It is made; what is wrong about it is refunded", "PaymentReconciliation")
-            return
+    if before is not None and before.get("status") in ("active", "cancelled") and not _fixed(before, after):
+        message = "It is made; what is wrong about it is refunded"
+        yield rules.PAYMENT_FIXED.broken(message, "PaymentReconciliation")
+        return
     counts = after is not None and after.get("status") in _COUNTED
     if after is not None and counts and (before is None or before.get("status") not in _COUNTED):
         yield from _targets(after, facts, situation)
@@ -118,6 +120,10 @@ def check(change: Change, facts: Facts, situation: Situation) -> Iterable[Violat
         yield from _sums(target, payments, facts, situation)
 
 
+def _fixed(before: Resource, after: Resource | None) -> bool:
+    return after is not None and all(before.get(name) == after.get(name) for name in _FIXED)
+
+
 def _targets(payment: Resource, facts: Facts, situation: Situation) -> Iterable[Violation]:
     """Yield which details pay what cannot be paid."""
     where = "PaymentReconciliation.detail.request"
@@ -126,7 +132,9 @@ def _targets(payment: Resource, facts: Facts, situation: Situation) -> Iterable[
         if invoice is None or invoice.get("status") not in ISSUED:
             yield rules.PAYMENT_TARGET.broken(f"{target} is no invoice that is issued", where)
         elif amount == ZERO:
-            yield rules.PAYMENT_TARGET.broken(f"Nothing is paid of {target}", "PaymentReconciliation.detail.amount")
+            yield rules.PAYMENT_TARGET.broken(
+                f"Nothing is paid of {target}", "PaymentReconciliation.detail.amount"
+            )
         elif len(currencies([invoice.get("totalGross"), payment.get("paymentAmount")])) > 1:
             yield rules.PAYMENT_TARGET.broken(f"{target} is in another currency", where)
 
@@ -137,7 +145,10 @@ def _amount(payment: Resource) -> Iterable[Violation]:
     if details and value_of(payment.get("paymentAmount")) != total:
         message = f"The details add up to {total}"
         yield rules.PAYMENT_AMOUNT.broken(message, "PaymentReconciliation.paymentAmount")
-    if any(value_of(one.get("amount")) != value_of(one.get("amount")).quantize(Decimal("0.01")) for one in details):
+    if any(
+        value_of(one.get("amount")) != value_of(one.get("amount")).quantize(Decimal("0.01"))
+        for one in details
+    ):
         yield rules.PAYMENT_AMOUNT.broken("There is nothing less than a cent", "PaymentReconciliation.detail")
 
 
@@ -186,9 +197,7 @@ def follows(change: Change, facts: Facts, situation: Situation) -> Iterable[Cons
         yield from _receipts(change.reference, after, facts, situation)
 
 
-def _receipts(
-    reference: str, payment: Resource, facts: Facts, situation: Situation
-) -> Iterable[Consequence]:
+def _receipts(reference: str, payment: Resource, facts: Facts, situation: Situation) -> Iterable[Consequence]:
     for target, amount in amounts(payment, situation.base_url).items():
         invoice = facts.invoices.get(target)
         if invoice is None:
@@ -222,4 +231,6 @@ def _notice(
     )
 
 
-PAYMENTS = Watch(types=frozenset({"PaymentReconciliation"}), claims=claims, gather=gather, check=check, follows=follows)
+PAYMENTS = Watch(
+    types=frozenset({"PaymentReconciliation"}), claims=claims, gather=gather, check=check, follows=follows
+)

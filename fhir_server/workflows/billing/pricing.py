@@ -11,7 +11,7 @@ from typing import Any
 from fhir_server.workflows.billing.money import ZERO, decimal, money, rounded, value_of
 from fhir_server.workflows.billing.rules import NO_PRICE
 from fhir_server.workflows.billing.tariff import Tariff
-from resources.fhirpath import FhirPathEvaluationError, FhirPathSyntaxError, evaluate, parse
+from resources.fhirpath import FhirPathEvaluationError, FhirPathSyntaxError, evaluate
 
 Resource = Mapping[str, Any]
 _LESSENING = frozenset({"deduction", "discount"})
@@ -22,7 +22,7 @@ TARIFF = "urn:fhir-hospital-server:tariff"
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """A part of a price: its kind (base, surcharge, deduction, discount, tax), and the amount with its sign."""
+    """A part of a price: its kind (base, surcharge, deduction, discount, tax), the amount with its sign."""
 
     type: str
     amount: Decimal
@@ -45,7 +45,9 @@ def definition_urls(charge: Resource) -> list[str]:
     return [url.partition("|")[0] for url in told]
 
 
-def components(charge: Resource, definition: Resource | None, tariff: Tariff, *, self_pay: bool) -> list[Component]:
+def components(
+    charge: Resource, definition: Resource | None, tariff: Tariff, *, self_pay: bool
+) -> list[Component]:
     """Return what a charge costs, part by part, each of them in whole cents.
 
     A price that stands on the charge itself counts instead of the definition's base price. Raises the
@@ -55,13 +57,16 @@ def components(charge: Resource, definition: Resource | None, tariff: Tariff, *,
     told = _of_definition(charge, definition)
     base = _base(charge, told, quantity)
     found = [Component("base", base)]
-    for one in told:
-        if one["type"] not in {"base", "informational"}:
-            found.append(_component(one, base, quantity))
+    others = (one for one in told if one["type"] not in {"base", "informational"})
+    found += [_component(one, base, quantity) for one in others]
     codes = {coding.get("code") for coding in charge.get("code", {}).get("coding", ())}
     for share in tariff.shares:
         if share.applies(codes, self_pay=self_pay):
-            of = base if share.kind == "discount" else sum((one.amount for one in found if one.type != "tax"), ZERO)
+            of = (
+                base
+                if share.kind == "discount"
+                else sum((one.amount for one in found if one.type != "tax"), ZERO)
+            )
             amount = rounded(of * share.rate) * (-1 if share.kind == "discount" else 1)
             named = {"coding": [{"system": TARIFF, "code": share.code}]}
             found.append(Component(share.kind, amount, named, share.rate))
@@ -154,7 +159,7 @@ def _is_applicable(told: Resource, charge: Resource) -> bool:
             return False
         if "expression" in one:
             try:
-                if evaluate(parse(one["expression"]), dict(charge)) != [True]:
+                if evaluate(one["expression"], dict(charge)) != [True]:
                     return False
             except (FhirPathSyntaxError, FhirPathEvaluationError):
                 return False

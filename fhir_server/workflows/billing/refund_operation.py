@@ -50,7 +50,9 @@ async def refund(request: Request, context: Context) -> Response:
             raise rules.PAYMENT_KEY.error("Another refund of this payment has this key")
         resource = there
     else:
-        given_back = refunds(await refunds_of(payment["id"], records)).get(payment["id"], amount_of(payment) * 0)
+        given_back = refunds(await refunds_of(payment["id"], records)).get(
+            payment["id"], amount_of(payment) * 0
+        )
         rest = amount_of(payment) - given_back
         if rest <= 0:
             raise rules.REFUND.error("All of it is given back already")

@@ -6,15 +6,14 @@ CHARGE_STATE = Rule(
     "W8.charge-state",
     "A charge goes from planned to billable to billed, or ends as not billable, aborted or entered in error.",
 )
-CHARGED_TWICE = Rule(
-    "W8.charged-twice", "What was done is charged once by each code.", 409, "duplicate"
-)
+CHARGED_TWICE = Rule("W8.charged-twice", "What was done is charged once by each code.", 409, "duplicate")
 CHARGE_BILLED = Rule(
-    "W8.charge-billed", "A charge is billed by the invoice that it stands on, and stays as it is while it does."
+    "W8.charge-billed",
+    "A charge is billed by the invoice on which it stands, and stays as it is meanwhile.",
 )
 INVOICE_STATE = Rule(
     "W8.invoice-state",
-    "An invoice goes from draft to issued to balanced, or is cancelled; it is issued again if it is refunded.",
+    "An invoice goes from draft to issued to balanced, or is cancelled; a refund makes it issued again.",
 )
 DOUBLE_BILL = Rule(
     "W8.double-bill", "A charge stands on one invoice that is not cancelled.", 409, "duplicate"
@@ -50,15 +49,20 @@ DECLINED = Rule("W8.declined", "A payment that the other side declines is none."
 METHOD = Rule(
     "W8.method", "Patients pay by card themselves; cash and the terminal are at the desk.", 403, "forbidden"
 )
-NO_GATEWAY = Rule("W8.no-gateway", "A payment needs a way that the hospital has set up.", 422, "not-supported")
+NO_GATEWAY = Rule(
+    "W8.no-gateway", "A payment needs a way that the hospital has set up.", 422, "not-supported"
+)
 NOTHING_TO_BILL = Rule("W8.nothing-to-bill", "An invoice is written for charges that are billable.")
 NO_PRICE = Rule("W8.no-price", "A charge that is billed has a price, or a definition that tells it.")
 CREDIT_ROLE = Rule("W8.credit-role", "The billing office gives credits, and nobody else.", 403, "forbidden")
+UNPAID = Rule(
+    "W8.unpaid-visit", "A visit by video that costs something is paid before it begins.", 403, "forbidden"
+)
 CREDITED = Rule("W8.credited", "A line of an invoice is credited once.", 409, "duplicate")
 
 RULES = (
     *(CHARGE_STATE, CHARGED_TWICE, CHARGE_BILLED, INVOICE_STATE, DOUBLE_BILL, NOT_BILLABLE, TOTALS),
     *(ISSUED, CANCEL_REASON, CANCEL_PAID, BALANCE, PAYMENT_STATE, PAYMENT_AMOUNT, PAYMENT_FIXED),
     *(PAYMENT_TARGET, OVERPAID, REFUND, PAYMENT_KEY, DECLINED, METHOD, NO_GATEWAY, NOTHING_TO_BILL),
-    *(NO_PRICE, CREDIT_ROLE, CREDITED),
+    *(NO_PRICE, CREDIT_ROLE, UNPAID, CREDITED),
 )
