@@ -85,7 +85,7 @@ def follows(change: Change, facts: Facts, situation: Situation) -> Iterable[Cons
     if report is None:
         return
     if is_final(report) and not is_final(change.before):
-        yield from _ending(change.reference, facts, situation)
+        yield from _ending(facts, situation)
         yield from release.later(change, situation)
     if release.is_released(report) and is_final(report):
         for result in facts.results:
@@ -94,6 +94,7 @@ def follows(change: Change, facts: Facts, situation: Situation) -> Iterable[Cons
     patient = subject(report, situation.base_url)
     if release.newly_released(change):
         yield Strike(release.release_key(change.reference))
+        yield from _named(change.reference, facts, situation)
         if patient is not None:
             yield notice(AVAILABLE, change.reference, patient, situation.now)
     elif corrected(change):
@@ -104,19 +105,23 @@ def follows(change: Change, facts: Facts, situation: Situation) -> Iterable[Cons
             yield notice(CHANGED, change.reference, patient, situation.now, occasion=moment)
 
 
-def _ending(reference: str, facts: Facts, situation: Situation) -> Iterable[Consequence]:
-    """Yield the end of what the report answers: the orders, and their tasks with the report in them."""
+def _ending(facts: Facts, situation: Situation) -> Iterable[Consequence]:
+    """Yield the end of what the report answers: the orders, and their tasks."""
     for order in facts.orders:
         if order["status"] in _OPEN_ORDERS:
             yield Put(changed(order, status="completed"))
-    output = {"type": concept(OWN, "report", "Report"), "valueReference": {"reference": reference}}
     for task in facts.tasks:
         if task["status"] in OPEN_TASKS - {"draft"}:
-            now = instant(situation.now)
-            done = changed(
-                task, status="completed", lastModified=now, output=[*task.get("output", ()), output]
-            )
-            yield Put(done)
+            yield Put(changed(task, status="completed", lastModified=instant(situation.now)))
+
+
+def _named(reference: str, facts: Facts, situation: Situation) -> Iterable[Consequence]:
+    """Yield the tasks with the report as their output, which patients may see now that it is released."""
+    output = {"type": concept(OWN, "report", "Report"), "valueReference": {"reference": reference}}
+    for task in facts.tasks:
+        if task["status"] == "completed" and output not in task.get("output", ()):
+            outputs = [*task.get("output", ()), output]
+            yield Put(changed(task, lastModified=instant(situation.now), output=outputs))
 
 
 WATCH = Watch(

@@ -13,7 +13,7 @@ ORDER_STATE = Rule(
 )
 TASK_STATE = Rule("W7.task-state", "The task of an order goes from requested to completed step by step.")
 TASK_DONE = Rule(
-    "W7.task-done", "A task of an order that nobody has begun is completed by its report only, in `output`."
+    "W7.task-done", "A task of an order that nobody has begun is completed by a final report only."
 )
 RESULT_STATE = Rule("W7.result-state", "A result goes from registered to preliminary to final, and not back.")
 REPORT_STATE = Rule("W7.report-state", "A report goes from registered to final, and is corrected after that.")

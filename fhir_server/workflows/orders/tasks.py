@@ -4,6 +4,7 @@ https://hl7.org/fhir/R4/task.html#statemachine
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from fhir_server.store import instant
@@ -13,7 +14,7 @@ from fhir_server.workflows.orders import critical
 from fhir_server.workflows.orders.notices import NOT_DONE
 from fhir_server.workflows.orders.people import requesters
 from fhir_server.workflows.orders.rules import ACKNOWLEDGE_ROLE, TASK_DONE
-from fhir_server.workflows.orders.vocabulary import is_acknowledgement, is_fulfilment
+from fhir_server.workflows.orders.vocabulary import is_acknowledgement, is_final, is_fulfilment
 from fhir_server.workflows.pattern import Change, Violation, Watch
 from fhir_server.workflows.records import Records
 from fhir_server.workflows.situation import Situation
@@ -33,15 +34,29 @@ def completes(task: Resource, before: Resource | None, situation: Situation) -> 
     return {**task, "executionPeriod": done, "lastModified": instant(situation.now), **who}
 
 
-async def gather(change: Change, records: Records) -> critical.Alert | None:
-    """Return the alert that an acknowledgement ends, or the order that was not carried out."""
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The alert that an acknowledgement ends, and whether there is a final report of what was ordered."""
+
+    alert: critical.Alert | None = None
+    is_reported: bool = False
+
+
+async def gather(change: Change, records: Records) -> Facts:
+    """Return what has to be known about a task of ours."""
     task = change.after
-    if task is None or not is_acknowledgement(task):
-        return None
-    return await critical.alert(task.get("focus", {}).get("reference", ""), records)
+    if task is None:
+        return Facts()
+    focus = task.get("focus", {}).get("reference", "")
+    if is_acknowledgement(task):
+        return Facts(alert=await critical.alert(focus, records))
+    if is_fulfilment(task) and change.became("completed"):
+        reports = await records.search("DiagnosticReport", ("based-on", focus))
+        return Facts(is_reported=any(is_final(one) for one in reports))
+    return Facts()
 
 
-def check(change: Change, _alert: critical.Alert | None, situation: Situation) -> Iterable[Violation]:
+def check(change: Change, facts: Facts, situation: Situation) -> Iterable[Violation]:
     """Yield who may not acknowledge, and what is not done yet."""
     task, before = change.after, change.before
     if task is None:
@@ -50,22 +65,17 @@ def check(change: Change, _alert: critical.Alert | None, situation: Situation) -
         yield ACKNOWLEDGE_ROLE.broken("This is for a doctor or a nurse to acknowledge", "Task.status")
     if not is_fulfilment(task) or before is None or not change.became("completed"):
         return
-    if before.get("status") in _NOT_BEGUN and not _has_report(task):
-        yield TASK_DONE.broken("It was not begun, and names no DiagnosticReport in output", "Task.output")
+    if before.get("status") in _NOT_BEGUN and not facts.is_reported:
+        yield TASK_DONE.broken("It was not begun, and there is no final report", "Task.status")
 
 
-def _has_report(task: Resource) -> bool:
-    outputs = (one.get("valueReference", {}).get("reference", "") for one in task.get("output", ()))
-    return any("DiagnosticReport/" in one for one in outputs)
-
-
-def follows(change: Change, alert: critical.Alert | None, situation: Situation) -> Iterable[Consequence]:
+def follows(change: Change, facts: Facts, situation: Situation) -> Iterable[Consequence]:
     """End the alert that was acknowledged, escalate one that was not, and tell who ordered in vain."""
     task = change.after
     if task is None:
         return
-    if is_acknowledgement(task) and alert is not None:
-        yield from critical.after_task(change, alert, situation)
+    if is_acknowledgement(task) and facts.alert is not None:
+        yield from critical.after_task(change, facts.alert, situation)
     if is_fulfilment(task) and (change.became("rejected") or change.became("failed")):
         for one in requesters([task], situation.base_url):
             yield notice(NOT_DONE, change.reference, one, situation.now)

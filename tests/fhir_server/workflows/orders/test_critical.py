@@ -3,6 +3,7 @@
 https://hl7.org/fhir/R4/flag.html
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -67,6 +68,27 @@ def test_a_critical_result_is_acknowledged_once(laboratory: Laboratory) -> None:
     assert (again.status_code, rules(again)) == (409, {"W7.acknowledged"})
     refused = laboratory.patch("DR", task, "status", "requested")
     assert (refused.status_code, rules(refused)) == (409, {"W7.acknowledged"})
+
+
+def test_of_many_who_acknowledge_at_once_one_does(laboratory: Laboratory) -> None:
+    """The others are told that somebody has; the record says so once."""
+    result = _critical(laboratory)
+    address = f"/Observation/{result['id']}/$acknowledge"
+
+    def acknowledged(_number: int) -> int:
+        return laboratory.clients["DR"].post(address).status_code
+
+    with ThreadPoolExecutor(6) as pool:
+        codes = list(pool.map(acknowledged, range(6)))
+    assert sorted(codes) == [200, *[409] * 5]
+    assert _task(laboratory, result)["meta"]["versionId"] == "2"
+
+
+def test_a_critical_result_of_nobodys_patient_is_not_lost(laboratory: Laboratory) -> None:
+    """Where no doctor is known there are flag and task all the same, for whoever looks."""
+    result = laboratory.made("LB", laboratory.result(meaning="HH", subject={"reference": "Patient/q"}))
+    [task] = laboratory.found("LB", f"Task?focus={refer(result)['reference']}")
+    assert "owner" not in task
 
 
 def test_the_laboratory_does_not_acknowledge_its_own_result(laboratory: Laboratory) -> None:

@@ -3,6 +3,8 @@
 https://hl7.org/fhir/R4/servicerequest.html, https://hl7.org/fhir/R4/task.html
 """
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from tests.fhir_server.workflows.orders.laboratory import LOINC, Laboratory, Resource, coded, refer, rules
@@ -34,6 +36,18 @@ def test_the_laboratory_gets_an_order_once(laboratory: Laboratory) -> None:
     waiting = laboratory.found("LB", "Task?code=fulfill&status=requested,received&_count=1000")
     assert task["id"] in {one["id"] for one in waiting}
     assert laboratory.read(order, "LB")["note"] == [{"text": "urgent"}]
+
+
+def test_an_order_that_many_activate_has_one_task(laboratory: Laboratory) -> None:
+    """However often, and at the same time."""
+    order = laboratory.order(status="draft")
+
+    def activated(_number: int) -> int:
+        return laboratory.put("DR", {**order, "status": "active"}).status_code
+
+    with ThreadPoolExecutor(6) as pool:
+        assert set(pool.map(activated, range(6))) == {200}
+    assert len(_tasks(laboratory, order)) == 1
 
 
 def test_a_proposal_gets_no_task(laboratory: Laboratory) -> None:

@@ -47,6 +47,7 @@ def _ways(order: Resource, result: Resource, report: Resource) -> list[str]:
         f"DiagnosticReport?_security={NOPAT}",
         f"Observation?_id={result['id']}&_revinclude=DiagnosticReport:result",
         f"ServiceRequest?_id={order['id']}&_revinclude=DiagnosticReport:based-on&_revinclude=Observation:based-on",
+        f"Task?focus=ServiceRequest/{order['id']}",
         f"Patient?_id=p&_has:DiagnosticReport:patient:based-on={order['id']}",
         f"ServiceRequest/{order['id']}",
         "Patient/p/$everything?_count=1000",
