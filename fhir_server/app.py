@@ -36,6 +36,7 @@ from fhir_server.smart.access.admission import Admission, Authenticate
 from fhir_server.smart.access.consent_list import DenyingConsents
 from fhir_server.smart.access.roles import load_matrix
 from fhir_server.smart.access.treatment import Treatment
+from fhir_server.smart.accounts.desk import BirthDate, Register
 from fhir_server.smart.accounts.people import People
 from fhir_server.smart.accounts.routes import account_desk, account_routes
 from fhir_server.smart.oauth.accounts import Accounts
@@ -50,6 +51,7 @@ from fhir_server.transport.loopback import LoopbackOnly
 from fhir_server.transport.throttling import Throttle
 from fhir_server.workflows.clock import Clock, NewContext
 from fhir_server.workflows.modes import parse_modes
+from fhir_server.workflows.registration.self_registration import birth_date, registrar
 from fhir_server.workflows.registry import PATTERNS
 from fhir_server.workflows.rulebook import RuleBook
 from fhir_server.workflows.services import services_of
@@ -97,7 +99,8 @@ def create_app(
     )
     app.add_exception_handler(HTTPException, _outcome_of_framework)
     _add_health(app, store, worker)
-    admission, accounts = _entrance(app, store, settings, recorder, authenticate, accounts)
+    newcomers = registrar(own_contexts, rules), birth_date(own_contexts)
+    admission, accounts = _entrance(app, store, settings, recorder, authenticate, accounts, newcomers)
     endpoint = FhirEndpoint(store, settings, jobs, admission, recorder, rules, prefix=_FHIR_PATH)
     app.router.routes += [Route(_FHIR_PATH, endpoint), Mount(_FHIR_PATH, endpoint)]
     is_registered = None if accounts is None else store.oauth.clients.has_origin
@@ -158,14 +161,18 @@ def _entrance(
     recorder: Recorder | None,
     authenticate: Authenticate | None,
     accounts: Accounts | None,
+    newcomers: tuple[Register, BirthDate],
 ) -> tuple[Admission | None, Accounts | None]:
     """Add the pages and endpoints by which people and applications come in; return what lets requests in.
 
-    Beside it are the people who may sign in here, if anybody may.
+    Beside it are the people who may sign in here, if anybody may. `newcomers` makes the records of people who
+    make an account themselves, and tells whether a date of birth is right.
     """
     provider = trusted_provider(settings) if settings.auth == "on" else None
     if settings.auth == "on" and accounts is None and not (provider and provider.is_alone):
-        desk = account_desk(store.accounts, settings, security_record(store, settings, recorder))
+        record = security_record(store, settings, recorder)
+        register, born = newcomers
+        desk = account_desk(store.accounts, settings, record, _now, register, born)
         accounts = People(store.accounts, desk.sessions, desk.now)
         app.router.routes += account_routes(desk)
     if accounts is not None:

@@ -319,6 +319,10 @@ class Settings(BaseSettings):
         default=None,
         description="File of the probabilities by which `Patient/$match` compares; without one our own",
     )
+    self_registration: Literal["off", "on"] = Field(
+        default="off",
+        description="Whether people make patients' accounts themselves, proved by e-mail (`/auth/register`)",
+    )
     record_number_system: str = Field(
         default="urn:fhir-hospital-server:medical-record-number",
         description="System (URI) of the medical record numbers that the server gives",

@@ -16,6 +16,7 @@ from fhir_server.store.documents import Document
 from fhir_server.store.failures import translated_failures
 from fhir_server.store.oauth.expiring import ExpiringCollection, as_record, as_value
 from fhir_server.store.oauth.grants import GrantStore
+from fhir_server.store.sign_ups import SignUpStore
 
 _ADMINISTRATOR = "AD"
 _MOST_SESSIONS = 100
@@ -93,6 +94,7 @@ class AccountStore:
         self._attempts = ExpiringCollection(database, "account_attempts")
         self._resets = ExpiringCollection(database, "account_resets", "account_id")
         self._is_prepared = False
+        self.sign_ups = SignUpStore(database)
 
     async def add(self, account: Account) -> None:
         """Keep a new account; raise NameTaken if there is one of that name."""

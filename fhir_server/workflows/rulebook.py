@@ -70,15 +70,20 @@ class RuleBook:
         return Ruling(self, situation, done, is_import=is_import)
 
 
-def ruled(context: Context, book: RuleBook, *, done: Sequence[tuple[str, str]] = ()) -> Context:
-    """Return `context` with a store that keeps the rules of `book`, for its caller and this moment."""
+def ruled(
+    context: Context, book: RuleBook, *, done: Sequence[tuple[str, str]] = (), is_system: bool = False
+) -> Context:
+    """Return `context` with a store that keeps the rules of `book`, for its caller and this moment.
+
+    One that `is_system` acts for the server itself, as one does that carries out the agenda.
+    """
     situation = Situation(
         now=context.now(),
         base_url=context.base_url,
         settings=context.settings,
         new_id=context.new_id,
         principal=context.principal,
-        is_system=bool(done),
+        is_system=is_system or bool(done),
     )
     ruling = book.ruling(situation, done=done, is_import=context.is_import)
     return replace(context, store=context.store.ruled(ruling))

@@ -1,6 +1,6 @@
 """What the pages for people stand on, and what all of them do alike: forms, their tokens, and answers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -18,12 +18,17 @@ from fhir_server.smart.oauth.forms import form_pairs
 from fhir_server.smart.oauth.secrets import new_secret
 from fhir_server.smart.pages.rendering import page
 from fhir_server.store.accounts import AccountStore
+from fhir_server.store.sign_ups import SignUp
 
 HOME = "/auth/account"
 _SEE_OTHER = 303
 _LONGEST_NEXT = 2_000
 _COOKIE = "form"
 Form = Mapping[str, str]
+Register = Callable[[SignUp], Awaitable[str]]
+"""Makes the record of a new patient, once for a sign-up; returns the patient's id."""
+BirthDate = Callable[[str], Awaitable[str | None]]
+"""Tells when a patient was born."""
 
 
 class Refused(Exception):
@@ -32,7 +37,11 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The parts put together; the clock is handed in, and so can be fixed."""
+    """The parts put together; the clock is handed in, and so can be fixed.
+
+    `register` makes the records of people who make accounts themselves, None where nobody does; `born` tells
+    when the patient of a code was born.
+    """
 
     store: AccountStore
     settings: Settings
@@ -42,6 +51,12 @@ class Desk:
     keys: Keyring
     record: Record
     now: Callable[[], datetime]
+    register: Register | None = None
+    born: BirthDate | None = None
+
+    async def birth_date(self, patient: str) -> str | None:
+        """Return when a patient was born, None if nobody can tell."""
+        return None if self.born is None else await self.born(patient)
 
     async def signed_in(self, request: Request) -> SignedIn | None:
         """Return who is signed in with this browser, None for nobody."""

@@ -11,9 +11,9 @@ from starlette.routing import Route
 
 from fhir_server.secrets_at_rest import keyring
 from fhir_server.settings import Settings
-from fhir_server.smart.accounts import own_account, reset, sign_in
+from fhir_server.smart.accounts import own_account, register, reset, sign_in
 from fhir_server.smart.accounts.attempts import Attempts
-from fhir_server.smart.accounts.desk import Desk, Refused
+from fhir_server.smart.accounts.desk import BirthDate, Desk, Refused, Register
 from fhir_server.smart.accounts.passwords import Passwords
 from fhir_server.smart.accounts.sessions import Sessions
 from fhir_server.smart.events import Record
@@ -34,6 +34,8 @@ _ROUTES: tuple[tuple[str, Work, list[str]], ...] = (
     ("/auth/account/password", own_account.password, _POST),
     ("/auth/account/second-factor", own_account.enrol, _BOTH),
     ("/auth/account/second-factor/remove", own_account.remove_second_factor, _POST),
+    ("/auth/register", register.ask, _BOTH),
+    ("/auth/register/{token}", register.confirm, _BOTH),
     ("/auth/reset", reset.ask, _BOTH),
     ("/auth/reset/{token}", reset.choose, _BOTH),
 )
@@ -44,8 +46,13 @@ def account_desk(
     settings: Settings,
     record: Record,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    register: Register | None = None,
+    born: BirthDate | None = None,
 ) -> Desk:
-    """Return what the pages stand on; what happens on them is told to `record`."""
+    """Return what the pages stand on; what happens on them is told to `record`.
+
+    `register` makes the records of people who make accounts themselves, `born` tells when a patient was born.
+    """
     key = settings.encryption_key
     return Desk(
         store,
@@ -56,6 +63,8 @@ def account_desk(
         keyring(None if key is None else key.get_secret_value()),
         record,
         now,
+        register,
+        born,
     )
 
 

@@ -16,6 +16,8 @@ _TEMPORARY = ("temp", "anonymous")
 REGISTRATION = "urn:fhir-hospital-server:registration"
 CONFIRMED_NEW = "confirmed-new"
 """The tag by which staff say that a patient who looks like another one is another person."""
+SELF_REGISTERED = "self-registered"
+"""The tag of a record that a person made themselves, of whom nobody has seen yet who it is."""
 
 
 def is_temporary(patient: Resource) -> bool:
@@ -38,8 +40,17 @@ def has_name(patient: Resource) -> bool:
 
 def is_confirmed_new(patient: Resource) -> bool:
     """Tell whether somebody says that this is no one who is here already."""
+    return _is_tagged(patient, CONFIRMED_NEW)
+
+
+def is_self_registered(patient: Resource) -> bool:
+    """Tell whether a person made this record themselves."""
+    return _is_tagged(patient, SELF_REGISTERED)
+
+
+def _is_tagged(patient: Resource, code: str) -> bool:
     tags = (patient.get("meta") or {}).get("tag") or []
-    return has_code({"coding": tags}, REGISTRATION, CONFIRMED_NEW)
+    return has_code({"coding": tags}, REGISTRATION, code)
 
 
 def links(patient: Resource | None, kind: str) -> Iterator[str]:

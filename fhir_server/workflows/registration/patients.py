@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fhir_server.store import instant
 from fhir_server.store.ruling import Claim
-from fhir_server.workflows.made import has_code
+from fhir_server.workflows.consequences import Consequence, Create
+from fhir_server.workflows.made import concept, has_code, key_id, made
 from fhir_server.workflows.pattern import Change, Violation, Watch
 from fhir_server.workflows.records import Records, local
 from fhir_server.workflows.registration import rules
@@ -16,6 +18,7 @@ from fhir_server.workflows.registration.identity import (
     has_name,
     is_confirmed_new,
     is_merged,
+    is_self_registered,
     is_temporary,
     links,
 )
@@ -126,7 +129,7 @@ def check(change: Change, facts: Facts, situation: Situation) -> Iterable[Violat
         return
     yield from _check_person(patient, before, situation)
     yield from _check_numbers(change, facts, situation)
-    if facts.is_here:
+    if facts.is_here and not _is_by_server(patient, situation):
         yield rules.DUPLICATE_PATIENT.broken(
             "Somebody who is certainly the same person is registered; Patient/$match says who. Go on with "
             "that patient (If-None-Exist answers with it), or let staff tag this one as another person: "
@@ -138,6 +141,32 @@ def check(change: Change, facts: Facts, situation: Situation) -> Iterable[Violat
             yield rules.LINK.broken("The patient that is linked to is not here", "Patient.link.other")
     if facts.is_circle:
         yield rules.LINK.broken("The links lead in a circle", "Patient.link")
+
+
+def _is_by_server(patient: Resource, situation: Situation) -> bool:
+    """Tell whether the server itself makes the record of a person who registers themselves."""
+    return is_self_registered(patient) and situation.is_system
+
+
+def follows(change: Change, facts: Facts, situation: Situation) -> Iterable[Consequence]:
+    """Have staff look at who registered themselves and looks like somebody who is here."""
+    patient = change.after
+    if change.before is not None or patient is None or not facts.is_here:
+        return
+    if is_self_registered(patient):
+        yield Create(
+            made(
+                "Task",
+                id=key_id("possible-duplicate", change.reference),
+                status="requested",
+                intent="order",
+                priority="routine",
+                code=concept("urn:fhir-hospital-server:task", "possible-duplicate"),
+                description="Registered by themselves, and looks like somebody who is here: merge if so",
+                focus={"reference": change.reference},
+                authoredOn=instant(situation.now),
+            )
+        )
 
 
 def _check_person(patient: Resource, before: Resource | None, situation: Situation) -> Iterable[Violation]:
@@ -189,4 +218,5 @@ WATCH: Watch[Facts] = Watch(
     claims=claims,
     gather=gather,
     check=check,
+    follows=follows,
 )

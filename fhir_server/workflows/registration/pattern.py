@@ -13,13 +13,15 @@ from fhir_server.workflows.merging.merge import (
 from fhir_server.workflows.merging.moving import MOVE, move
 from fhir_server.workflows.pattern import Pattern
 from fhir_server.workflows.registration import patients
+from fhir_server.workflows.registration.invite import INVITE, INVITE_RULE
 from fhir_server.workflows.registration.rules import PATIENT_RULES
 
 PATTERN = Pattern(
     id="W1",
     title="Registration and identity",
-    rules=(*PATIENT_RULES, MERGE_RULE, UNMERGE_RULE, responses.ANSWERS),
+    rules=(*PATIENT_RULES, MERGE_RULE, UNMERGE_RULE, INVITE_RULE, responses.ANSWERS),
     watches=(patients.WATCH, responses.WATCH, *watching.watches()),
     actions={MOVE: move},
-    operations=(POPULATE, STANDARD_FORMS, EXTRACT, MERGE_OPERATION, UNMERGE_OPERATION),
+    operations=(POPULATE, STANDARD_FORMS, EXTRACT, MERGE_OPERATION, UNMERGE_OPERATION, INVITE),
+    creates=frozenset({"Task"}),
 )
