@@ -32,6 +32,7 @@ _INK, _QUIET, _LINE, _SHADE = (
 _MARK = Color(0.75, 0.1, 0.1, alpha=0.12)
 _MARGIN, _HEAD, _FOOT = 20 * mm, 34 * mm, 22 * mm
 _WIDTH = A4[0] - 2 * _MARGIN
+_PADDING = 6  # that reportlab leaves within the margins
 _CODE = 26 * mm
 _LONGEST_TITLE = 200
 
@@ -54,8 +55,8 @@ def render(paper: Paper) -> bytes:
     template = SimpleDocTemplate(
         buffer,
         pagesize=A4,
-        leftMargin=_MARGIN,
-        rightMargin=_MARGIN,
+        leftMargin=_MARGIN - _PADDING,
+        rightMargin=_MARGIN - _PADDING,
         topMargin=_HEAD,
         bottomMargin=_FOOT,
         title=paper.title,
@@ -72,7 +73,7 @@ def render(paper: Paper) -> bytes:
     return buffer.getvalue()
 
 
-class _Counting(Canvas):
+class _Counting(Canvas):  # type: ignore[misc]
     """Knows how many pages there are before it writes the foot of each."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
