@@ -13,6 +13,9 @@ Proofs = Mapping[str, tuple[str, ...]]
 
 _ROOT = Path(__file__).parents[1]
 _MOST_TESTS = 3
+# The program that collects may have imported what pytest would like to look at first.
+_QUIETLY = ("-W", "ignore::pytest.PytestAssertRewriteWarning")
+_COLLECTING = ("--collect-only", "-q", "-p", "no:cacheprovider", "--numprocesses=0", *_QUIETLY)
 
 
 class _Collector:
@@ -42,7 +45,7 @@ def proofs(marker: str) -> Proofs:
     said = io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         status = pytest.main(
-            ["--collect-only", "-q", "-p", "no:cacheprovider", "--numprocesses=0", *files],
+            [*_COLLECTING, *files],
             plugins=[collector],
         )
     if status != pytest.ExitCode.OK:

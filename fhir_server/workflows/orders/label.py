@@ -15,6 +15,7 @@ from fhir_server.context import Context, Request, Response
 from fhir_server.interactions.read import read
 from fhir_server.operations.inputs import inputs
 from fhir_server.operations.operation import Operation
+from fhir_server.workflows.orders.sheet import name_of, text_of
 from fhir_server.workflows.records import local
 
 _WIDTH, _HEIGHT, _EDGE = 62 * mm, 29 * mm, 3 * mm
@@ -58,17 +59,9 @@ def drawn(specimen: dict[str, Any], patient: dict[str, Any]) -> bytes:
 def _lines(number: str, specimen: dict[str, Any], patient: dict[str, Any]) -> list[str]:
     born = patient.get("birthDate", "")
     collected = specimen.get("collection", {}).get("collectedDateTime", "")[:16].replace("T", " ")
-    kind = specimen.get("type", {})
-    kind = kind.get("text") or next((one.get("display", "") for one in kind.get("coding", ())), "")
-    lines = [number, _name(patient), " ".join(part for part in (born, _record_number(patient)) if part)]
+    kind = text_of(specimen.get("type"))
+    lines = [number, name_of(patient), " ".join(part for part in (born, _record_number(patient)) if part)]
     return [line for line in (*lines, kind, collected) if line]
-
-
-def _name(patient: dict[str, Any]) -> str:
-    name: dict[str, Any] = next(iter(patient.get("name", ())), {})
-    return name.get("text") or ", ".join(
-        part for part in (name.get("family", ""), " ".join(name.get("given", ()))) if part
-    )
 
 
 def _record_number(patient: dict[str, Any]) -> str:

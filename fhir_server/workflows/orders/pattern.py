@@ -3,6 +3,7 @@
 from fhir_server.workflows.orders import critical, reports, requests, results, specimens, tasks
 from fhir_server.workflows.orders.label import LABEL
 from fhir_server.workflows.orders.notices import NOTICES
+from fhir_server.workflows.orders.papers import PAPER_ACTION, make_paper
 from fhir_server.workflows.orders.release import RELEASE, RELEASE_ACTION, RESERVED, release_due
 from fhir_server.workflows.orders.rules import RULES, STATES
 from fhir_server.workflows.pattern import Pattern
@@ -13,7 +14,7 @@ PATTERN = Pattern(
     rules=RULES,
     states=STATES,
     watches=(requests.WATCH, tasks.WATCH, specimens.WATCH, results.WATCH, reports.WATCH),
-    actions={RELEASE_ACTION: release_due, critical.ESCALATE: critical.escalate},
+    actions={RELEASE_ACTION: release_due, critical.ESCALATE: critical.escalate, PAPER_ACTION: make_paper},
     operations=(RELEASE, critical.ACKNOWLEDGEMENT, LABEL),
     creates=frozenset({"Task", "Flag", "Communication"}),
     notices=NOTICES,

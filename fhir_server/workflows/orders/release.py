@@ -66,11 +66,16 @@ def tagged(resource: _Any) -> Resource:
     )
 
 
-def released(resource: _Any) -> Resource:
-    """Return a resource that is released to the patient."""
-    meta = dict(tagged(resource)["meta"])
+def opened(resource: _Any) -> Resource:
+    """Return a resource without the label that keeps it from the patient."""
+    meta = dict(resource.get("meta", {}))
     labels = [one for one in meta.pop("security", ()) if not _has({"meta": {"x": [one]}}, "x", HELD)]
     return changed(resource, meta=meta | ({"security": labels} if labels else {}))
+
+
+def released(resource: _Any) -> Resource:
+    """Return a resource that is released to the patient."""
+    return opened(tagged(resource))
 
 
 def labelled(resource: _Any, before: _Any | None, _situation: Situation) -> _Any:

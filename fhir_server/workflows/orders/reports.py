@@ -14,6 +14,7 @@ from fhir_server.workflows.notices import notice
 from fhir_server.workflows.orders import release
 from fhir_server.workflows.orders.answers import answering, corrected
 from fhir_server.workflows.orders.notices import AVAILABLE, CHANGED, CORRECTED
+from fhir_server.workflows.orders.papers import papers
 from fhir_server.workflows.orders.people import doctors
 from fhir_server.workflows.orders.rules import UNFINISHED
 from fhir_server.workflows.orders.vocabulary import (
@@ -87,6 +88,7 @@ def follows(change: Change, facts: Facts, situation: Situation) -> Iterable[Cons
     if is_final(report) and not is_final(change.before):
         yield from _ending(facts, situation)
         yield from release.later(change, situation)
+    yield from papers(change, situation)
     if release.is_released(report) and is_final(report):
         for result in facts.results:
             if is_final(result) and not release.is_released(result):

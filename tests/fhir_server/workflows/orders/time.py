@@ -1,5 +1,6 @@
 """Letting time pass: what the agenda says is due until a moment is done."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,6 +9,7 @@ from fhir_server.context import Context
 from fhir_server.identifiers import new_id
 from fhir_server.settings import Settings
 from fhir_server.store import open_store
+from fhir_server.store.agenda import AGENDA
 from fhir_server.workflows.clock import Clock
 from fhir_server.workflows.modes import parse_modes
 from fhir_server.workflows.registry import PATTERNS
@@ -32,9 +34,14 @@ async def pass_time(settings: Settings, moment: datetime) -> None:
         clock = Clock(
             store, RuleBook(PATTERNS, parse_modes(None, None), store), Services(), lambda _: context
         )
+        waiting = {"state": "waiting", "due": {"$lte": moment}}
         for _ in range(_MOST):
-            if not await clock.work_once():
+            if await clock.work_once():
+                continue
+            # The server's own clock may be at work on one.
+            if await store._database[AGENDA].count_documents(waiting) == 0:
                 return
+            await asyncio.sleep(0.02)
     finally:
         await store.close()
     raise AssertionError(datetime.now(UTC))

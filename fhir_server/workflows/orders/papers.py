@@ -1,0 +1,140 @@
+"""The paper of a report: a PDF for each version that is final, as Binary and DocumentReference.
+
+The clock makes it after the report is stored, and keeps it from the patient for as long as the report.
+https://hl7.org/fhir/R4/documentreference.html
+"""
+
+import base64
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from fhir_server.context import Context
+from fhir_server.search.parameters import parse_search
+from fhir_server.store import Write, instant
+from fhir_server.store.ruling import Entry
+from fhir_server.workflows.consequences import Later
+from fhir_server.workflows.made import changed, concept, key_id, made
+from fhir_server.workflows.orders import release
+from fhir_server.workflows.orders.answers import corrected
+from fhir_server.workflows.orders.sheet import pdf, sheet, text_of
+from fhir_server.workflows.orders.vocabulary import Resource, is_final, references
+from fhir_server.workflows.pattern import Change
+from fhir_server.workflows.services import Services
+from fhir_server.workflows.situation import Situation
+from fhir_server.write_path import commit, replacement
+
+PAPER_ACTION = "W7.paper"
+_LOINC = "http://loinc.org"
+_MOST = 100
+
+
+def papers(change: Change, situation: Situation) -> Iterable[Later]:
+    """Yield the entries by which the paper of a report is made, or shown, or withdrawn."""
+    report = change.after
+    if report is None:
+        return
+    version = report.get("meta", {}).get("versionId", "1")
+    if corrected(change) or (is_final(report) and not is_final(change.before)):
+        yield _entry(change.reference, version, {"version": version}, situation)
+    elif release.newly_released(change):
+        yield _entry(change.reference, "released", {}, situation)
+
+
+def _entry(reference: str, occasion: str, data: Mapping[str, Any], situation: Situation) -> Later:
+    key = f"W7/paper/{reference}/{occasion}"
+    return Later(Entry(key, situation.now, PAPER_ACTION, reference, data))
+
+
+async def make_paper(entry: Entry, context: Context, _services: Services) -> None:
+    """Make the paper of a version, and let the patient see papers exactly if they may see the report."""
+    report = await _read(entry.subject, context)
+    if report is None:
+        return
+    known = {one["id"]: one for one in await _papers_of(entry.subject, context)}
+    wanted = list(known.values())
+    paper_id = key_id("W7.paper", entry.subject, str(entry.data.get("version", "")))
+    if "version" in entry.data:
+        wanted = [_ended(one, report) for one in wanted if one["id"] != paper_id]
+        if is_final(report):
+            content = await _content(report, context)
+            binary = made(
+                "Binary",
+                id=paper_id,
+                contentType="application/pdf",
+                securityContext=report["subject"],
+                data=content,
+            )
+            wanted += [binary, _reference(paper_id, entry.subject, report, context)]
+    writes = []
+    for paper in wanted:
+        writes += await _shown(paper, report, context)
+    if writes:
+        await commit(context, writes)
+
+
+def _ended(paper: Resource, report: Resource) -> dict[str, Any]:
+    """Return an earlier paper as what it is once there is another, or the report was withdrawn."""
+    state = "superseded" if is_final(report) else "entered-in-error"
+    return changed(paper, status=state)
+
+
+async def _shown(paper: Resource, report: Resource, context: Context) -> list[Write]:
+    """Return the writes of a paper and its Binary with the label that the report has, if they change."""
+    together = [paper]
+    if paper["resourceType"] == "DocumentReference":
+        binary = await _read(f"Binary/{paper['id']}", context)
+        together += [binary] if binary is not None else []
+    writes = []
+    for one in together:
+        kind, resource_id = one["resourceType"], one["id"]
+        marked = _labelled(one, is_open=release.is_released(report))
+        if marked != await _read(f"{kind}/{resource_id}", context):
+            writes.append(replacement(kind, resource_id, marked))
+    return writes
+
+
+def _labelled(resource: Resource, *, is_open: bool) -> dict[str, Any]:
+    if is_open and release.is_held(resource):
+        return release.opened(resource)
+    return dict(resource) if is_open or release.is_held(resource) else release.held(resource)
+
+
+def _reference(paper_id: str, subject: str, report: Resource, context: Context) -> dict[str, Any]:
+    title = text_of(report.get("code")) or "Report"
+    address = f"Binary/{paper_id}"
+    return made(
+        "DocumentReference",
+        id=paper_id,
+        status="current",
+        docStatus="final" if report["status"] == "final" else "amended",
+        type=concept(_LOINC, "11502-2", "Laboratory report"),
+        subject=report["subject"],
+        date=instant(context.now()),
+        content=[{"attachment": {"contentType": "application/pdf", "url": address, "title": title}}],
+        context={"related": [{"reference": subject}]},
+    )
+
+
+async def _content(report: Resource, context: Context) -> str:
+    listed = references(report, "result", context.base_url, "Observation")
+    results = [one for reference in listed if (one := await _read(reference, context)) is not None]
+    [whose] = references(report, "subject", context.base_url)[:1] or [""]
+    patient = await _read(whose, context) or {}
+    return base64.b64encode(pdf(sheet(report, results, patient))).decode()
+
+
+async def _read(reference: str, context: Context) -> dict[str, Any] | None:
+    resource_type, _, resource_id = reference.partition("/")
+    if not resource_id:
+        return None
+    version = await context.store.read(resource_type, resource_id)
+    return None if version is None else version.resource
+
+
+async def _papers_of(reference: str, context: Context) -> list[dict[str, Any]]:
+    asked = [("related", reference), ("type", f"{_LOINC}|11502-2")]
+    query = parse_search(
+        "DocumentReference", asked, lenient=False, base_url=context.base_url, now=context.now()
+    )
+    found = await context.store.find("DocumentReference", query.filter, (), {"resource": 1}, _MOST)
+    return [one["resource"] for one in found]
