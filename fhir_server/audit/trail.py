@@ -167,8 +167,8 @@ class Trail:
             touched = {patient: [reference] for patient in touched} or {"": [reference]}
         self._add(route.code, request, touched, REFUSED if status < 500 else FAILED, f"{status} {code}")
 
-    async def tell(self, kind: EventKind, patient: str, detail: str) -> None:
-        """Put on record now what the request does beside what it reads and writes, to a patient's records.
+    async def tell(self, kind: EventKind, patient: str | None, detail: str) -> None:
+        """Put on record now what the request does beside what it reads and writes, to a patient if it does.
 
         Raises StoreUnavailable if that fails; then it is written later.
         """

@@ -4,13 +4,17 @@ What proves something is kept as a hash, but the secret of the second factor, wh
 here decides who may sign in; see `fhir_server/smart/accounts`.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import DuplicateKeyError
+from pymongo.write_concern import WriteConcern
 
+from fhir_server.store.collections import LOCKS
 from fhir_server.store.connection import Database
 from fhir_server.store.documents import Document
 from fhir_server.store.failures import translated_failures
@@ -20,6 +24,7 @@ from fhir_server.store.sign_ups import SignUpStore
 
 _ADMINISTRATOR = "AD"
 _MOST_SESSIONS = 100
+_LOCK = "accounts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,10 @@ class LastAdministrator(Exception):
     """Without this account nobody could administer the server."""
 
 
+class HasAccount(Exception):
+    """The person has an account already."""
+
+
 class NameTaken(Exception):
     """Another account has this user name."""
 
@@ -89,6 +98,7 @@ class AccountStore:
     def __init__(self, database: Database, grants: GrantStore) -> None:
         """Keep them in `database`; `grants` is what the people let applications do."""
         self._grants = grants
+        self._database = database
         self._accounts = database["accounts"]
         self._sessions = ExpiringCollection(database, "account_sessions", "account_id")
         self._attempts = ExpiringCollection(database, "account_attempts")
@@ -96,8 +106,11 @@ class AccountStore:
         self._is_prepared = False
         self.sign_ups = SignUpStore(database)
 
-    async def add(self, account: Account) -> None:
-        """Keep a new account; raise NameTaken if there is one of that name."""
+    async def add(self, account: Account, *, is_only_one: bool = False) -> None:
+        """Keep a new account; raise NameTaken if there is one of that name.
+
+        Where it has to be the only one of its `fhir_user`, HasAccount is raised if there is another.
+        """
         with translated_failures():
             if not self._is_prepared:
                 name = IndexModel([("name_key", ASCENDING)], name="name_key", unique=True)
@@ -105,9 +118,26 @@ class AccountStore:
                 await self._accounts.create_indexes([name, mail])
                 self._is_prepared = True
             try:
-                await self._accounts.insert_one(_record(account))
+                await self._alone(lambda session: self._insert(account, session, is_only_one=is_only_one))
             except DuplicateKeyError:
                 raise NameTaken(account.user_name) from None
+
+    async def _insert(self, account: Account, session: AsyncClientSession, *, is_only_one: bool) -> None:
+        person = {"fhir_user": account.fhir_user}
+        if is_only_one and await self._accounts.find_one(person, {"_id": 1}, session=session) is not None:
+            raise HasAccount(account.fhir_user)
+        await self._accounts.insert_one(_record(account), session=session)
+
+    async def _alone(self, work: Callable[[AsyncClientSession], Awaitable[None]]) -> None:
+        """Do `work` in a transaction beside which no other one of these is open."""
+        async with self._database.client.start_session() as session:
+
+            async def within(_session: object) -> None:
+                lock = {"$set": {"at": datetime.now(UTC)}, "$inc": {"uses": 1}}
+                await self._database[LOCKS].update_one({"_id": _LOCK}, lock, upsert=True, session=session)
+                await work(session)
+
+            await session.with_transaction(within, write_concern=WriteConcern("majority", j=True))
 
     async def get(self, account_id: str) -> Account | None:
         """Return an account, None if there is none."""
@@ -130,6 +160,12 @@ class AccountStore:
             found = await self._accounts.find(mine).to_list()
         return [as_value(Account, document) for document in found]
 
+    async def of_person(self, reference: str) -> list[Account]:
+        """Return the accounts of somebody, who is given as a resource, such as `Practitioner/1`."""
+        with translated_failures():
+            found = await self._accounts.find({"fhir_user": reference}).sort("name_key", ASCENDING).to_list()
+        return [as_value(Account, document) for document in found]
+
     async def all(self) -> list[Account]:
         """Return all accounts by their names."""
         with translated_failures():
@@ -146,13 +182,22 @@ class AccountStore:
 
         Raises LastAdministrator if nobody who is active would administer the server any more.
         """
+        if "e_mail" in values:
+            values["e_mail_key"] = key_of(values["e_mail"] or "")
+        takes_away = "roles" in values and _ADMINISTRATOR not in values["roles"]
+        found = False
+
+        async def change(session: AsyncClientSession) -> None:
+            nonlocal found
+            await self._check_others(account_id, session)
+            changed = await self._accounts.update_one({"_id": account_id}, {"$set": values}, session=session)
+            found = bool(changed.matched_count)
+
         with translated_failures():
-            if ("roles" in values and _ADMINISTRATOR not in values["roles"]) or values.get(
-                "is_active"
-            ) is False:
-                await self._check_others(account_id)
-            if "e_mail" in values:
-                values["e_mail_key"] = key_of(values["e_mail"] or "")
+            if takes_away or values.get("is_active") is False:
+                # Two administrators who remove each other at the same time come one after the other.
+                await self._alone(change)
+                return found
             changed = await self._accounts.update_one({"_id": account_id}, {"$set": values})
         return bool(changed.matched_count)
 
@@ -259,10 +304,11 @@ class AccountStore:
             found = await self._accounts.find_one(condition)
         return None if found is None else as_value(Account, found)
 
-    async def _check_others(self, account_id: str) -> None:
-        mine = await self._accounts.find_one({"_id": account_id, "roles": _ADMINISTRATOR, "is_active": True})
-        others = {"_id": {"$ne": account_id}, "roles": _ADMINISTRATOR, "is_active": True}
-        if mine is not None and await self._accounts.find_one(others, {"_id": 1}) is None:
+    async def _check_others(self, account_id: str, session: AsyncClientSession) -> None:
+        active = {"roles": _ADMINISTRATOR, "is_active": True}
+        mine = await self._accounts.find_one({"_id": account_id, **active}, {"_id": 1}, session=session)
+        others = {"_id": {"$ne": account_id}, **active}
+        if mine is not None and await self._accounts.find_one(others, {"_id": 1}, session=session) is None:
             raise LastAdministrator(account_id)
 
 

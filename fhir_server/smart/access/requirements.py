@@ -10,7 +10,7 @@ from fhir_server.search.explaining import EXPLAIN
 from fhir_server.smart.access.grants import CREATE_BY_UPDATE, Caller
 from fhir_server.smart.access.guard import AccessGuard
 from resources.definitions import resource_types
-from resources.operation_outcome import Forbidden, error
+from resources.operation_outcome import Forbidden, NotSupported, error
 
 PUBLIC = frozenset({"capabilities"})
 """The interactions that need no token."""
@@ -18,6 +18,10 @@ PUBLIC = frozenset({"capabilities"})
 IMPORT = "import"
 """The name under which the roles are listed that may bring in records as they are."""
 
+_RECORD = "AuditEvent"
+_CHANGES = frozenset(
+    {"update", "patch", "delete", "conditional-update", "conditional-patch", "conditional-delete"}
+)
 # The letters of scopes, of which one is enough.
 _NEEDED: Mapping[str, str] = {
     "read": "r",
@@ -53,6 +57,9 @@ def check(request: Request, route: Route, caller: Caller, guard: AccessGuard) ->
     if needed is None or resource_type not in resource_types():
         return  # over several types, each of which is looked at by itself
     if not guard.may(needed, resource_type):
+        if resource_type == _RECORD and route.code in _CHANGES and guard.may("rs", resource_type):
+            message = "What is on record is changed by nobody, whatever their role"
+            raise NotSupported(error("not-supported", message), allow=("GET", "HEAD"))
         raise _forbidden(f"{route.code} {resource_type}")
 
 
