@@ -61,7 +61,9 @@ async def planned(movement: Movement, name: str, records: Records) -> Plan:
     if movement.kind == "unknown":
         return Plan(violations=(KIND.broken("There is no such kind of movement", "SupplyDelivery.type"),))
     if item is None or movement.quantity is None or movement.problem is not None:
-        return _incomplete(movement) if movement.is_strict else Plan()
+        is_kept = item is not None and bool(await records.stock.shelves(codes=item.codes))
+        says_more = is_kept and movement.kind != "administration"
+        return _incomplete(movement) if movement.is_strict or says_more else Plan()
     await lock_item(item, records)
     known = await records.stock.shelves(codes=item.codes)
     if not known and not movement.is_strict and movement.target is None:

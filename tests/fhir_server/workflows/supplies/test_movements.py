@@ -231,10 +231,15 @@ def test_a_movement_that_is_none_is_refused(shelf: Shelf) -> None:
         (shelf.delivery(lot, 1, "gift"), "W10.kind"),
         (nothing, "W10.incomplete"),
         ({**shelf.delivery(lot, 1, "use"), "destination": None}, "W10.incomplete"),
+        ({**shelf.delivery(lot, 1), "destination": None}, "W10.incomplete"),
     ):
         sent = {name: value for name, value in movement.items() if value is not None}
         refused = shelf.client.post("/SupplyDelivery", json=sent)
         assert (refused.status_code, rules(refused)) == (422, {rule})
+    unsaid = {name: value for name, value in shelf.dispense(1).items() if name != "quantity"}
+    refused = shelf.client.post("/MedicationDispense", json=unsaid)
+    assert refused.status_code == 422
+    assert "W10.incomplete" in rules(refused)
     ended = shelf.client.post("/SupplyDelivery", json=shelf.delivery(lot, 1, status="abandoned")).json()
     done = shelf.client.put(f"/SupplyDelivery/{ended['id']}", json={**ended, "status": "completed"})
     assert (done.status_code, rules(done)) == (422, {"W10.state"})
