@@ -319,6 +319,10 @@ class Settings(BaseSettings):
         default=None,
         description="File of the probabilities by which `Patient/$match` compares; without one our own",
     )
+    public_directory: Literal["off", "on"] = Field(
+        default="on",
+        description="Whether active Organizations, HealthcareServices and sites are read without a token",
+    )
     self_registration: Literal["off", "on"] = Field(
         default="off",
         description="Whether people make patients' accounts themselves, proved by e-mail (`/auth/register`)",

@@ -91,6 +91,7 @@ def _hospital() -> dict[str, object]:
     entries: list[dict[str, object]] = []
     for number in range(_PATIENTS):
         patient = {"resourceType": "Patient", "id": f"p{number}", "name": [{"family": f"Family{number}"}]}
+        patient["birthDate"] = "1980-01-01"
         entries.append({"resource": patient, "request": {"method": "PUT", "url": f"Patient/p{number}"}})
         for value in range(_OBSERVATIONS):
             observation = _observation(number, value)

@@ -64,10 +64,10 @@ def get(path: str) -> bytes:
 
 
 def post(path: str, body: bytes) -> bytes:
-    """Return the bytes of a POST request with a FHIR body."""
+    """Return the bytes of a POST request with a FHIR body of records of the past."""
     head = (
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/fhir+json\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
+        f"X-Import: records\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
 

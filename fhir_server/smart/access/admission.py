@@ -15,6 +15,7 @@ from fhir_server.smart.access.consents import Asker, Denials, consenting_patient
 from fhir_server.smart.access.grants import Caller
 from fhir_server.smart.access.guard import AccessGuard
 from fhir_server.smart.access.labels import unlabelled
+from fhir_server.smart.access.public import VISITOR, is_public
 from fhir_server.smart.access.requirements import IMPORT, PUBLIC, check, check_role
 from fhir_server.smart.access.roles import Matrix
 from fhir_server.smart.access.treatment import Treatment
@@ -66,6 +67,11 @@ class Admission:
         """
         if route.code in PUBLIC:
             return context
+        if authorization is None and is_public(request, route, context.settings):
+            caller = Caller(VISITOR, self._matrix, context.base_url, context.now())
+            guard = await self._guard(caller)
+            check(request, route, caller, guard)
+            return replace(context, store=context.store.guarded(guard), principal=VISITOR)
         principal = await self._principal(authorization)
         self._count(principal)
         if context.trail is not None:
