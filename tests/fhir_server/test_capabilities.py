@@ -104,6 +104,7 @@ def test_what_the_route_table_offers_is_claimed(rest: Statement, resources: dict
     assert ("compartment" in rest) is ("search-compartment" in offered)
 
 
+@pytest.mark.workflow("1-26")
 def test_the_mode_is_full(client: httpx.Client, statement: Statement) -> None:
     """https://hl7.org/fhir/R4/http.html#capabilities: other modes are refused, not answered as if full."""
     assert client.get("/metadata?mode=full").json() == statement
@@ -264,6 +265,7 @@ def test_each_compartment(client: httpx.Client, rest: Statement) -> None:
             assert answer.status_code == 200, (url, member, answer.text)
 
 
+@pytest.mark.workflow("1-26")
 def test_each_interaction_of_the_system(speaker: httpx.Client, rest: Statement) -> None:
     """Batch, transaction, search and history of the whole, in both formats."""
     requests = [{"request": {"method": "GET", "url": "Patient?_count=1"}}]

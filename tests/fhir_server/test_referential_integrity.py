@@ -76,6 +76,7 @@ REFERENCES = {
 }
 
 
+@pytest.mark.workflow("4-54")
 @pytest.mark.feature("http.referential-integrity.references")
 @pytest.mark.parametrize("how", ["PUT", "POST", "batch", "transaction", "PATCH"])
 @pytest.mark.parametrize(("reference", "status"), REFERENCES.values(), ids=REFERENCES.keys())

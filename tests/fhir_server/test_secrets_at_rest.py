@@ -18,6 +18,7 @@ def test_what_was_sealed_can_be_opened(secret: str) -> None:
     assert ring.open(ring.seal(secret, RECORD), RECORD) == secret
 
 
+@pytest.mark.workflow("2-08")
 def test_nothing_of_the_secret_is_seen() -> None:
     """Two seals of one secret differ, and hold neither the secret nor the key."""
     ring = Keyring([NEW])
@@ -61,6 +62,7 @@ def test_a_secret_is_bound_to_its_record() -> None:
         ring.open(ring.seal(SECRET, RECORD), "accounts/18/totp")
 
 
+@pytest.mark.workflow("2-08")
 def test_keys_are_changed_one_after_the_other() -> None:
     """With a new key in front old secrets open and are known as outdated; without the old key they do not."""
     old, both, new = Keyring([OLD]), Keyring([NEW, OLD]), Keyring([NEW])

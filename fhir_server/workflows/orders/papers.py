@@ -4,19 +4,20 @@ The clock makes it after the report is stored, and keeps it from the patient for
 https://hl7.org/fhir/R4/documentreference.html
 """
 
-import base64
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fhir_server.context import Context
+from fhir_server.papers.filing import filed
+from fhir_server.papers.rendering import render
 from fhir_server.search.parameters import parse_search
-from fhir_server.store import Write, instant
+from fhir_server.store import Write
 from fhir_server.store.ruling import Entry
 from fhir_server.workflows.consequences import Later
-from fhir_server.workflows.made import changed, concept, key_id, made
+from fhir_server.workflows.made import changed, concept
 from fhir_server.workflows.orders import release
 from fhir_server.workflows.orders.answers import corrected
-from fhir_server.workflows.orders.sheet import pdf, sheet, text_of
+from fhir_server.workflows.orders.sheet import name_of, sheet
 from fhir_server.workflows.orders.vocabulary import Resource, is_final, references
 from fhir_server.workflows.pattern import Change
 from fhir_server.workflows.services import Services
@@ -50,21 +51,11 @@ async def make_paper(entry: Entry, context: Context, _services: Services) -> Non
     report = await _read(entry.subject, context)
     if report is None:
         return
-    known = {one["id"]: one for one in await _papers_of(entry.subject, context)}
-    wanted = list(known.values())
-    paper_id = key_id("W7.paper", entry.subject, str(entry.data.get("version", "")))
+    wanted = await _papers_of(entry.subject, context)
     if "version" in entry.data:
-        wanted = [_ended(one, report) for one in wanted if one["id"] != paper_id]
+        wanted = [_ended(one, report) for one in wanted]
         if is_final(report):
-            content = await _content(report, context)
-            binary = made(
-                "Binary",
-                id=paper_id,
-                contentType="application/pdf",
-                securityContext=report["subject"],
-                data=content,
-            )
-            wanted += [binary, _reference(paper_id, entry.subject, report, context)]
+            wanted += await _made(report, entry.data["version"], context)
     writes = []
     for paper in wanted:
         writes += await _shown(paper, report, context)
@@ -82,7 +73,7 @@ async def _shown(paper: Resource, report: Resource, context: Context) -> list[Wr
     """Return the writes of a paper and its Binary with the label that the report has, if they change."""
     together = [paper]
     if paper["resourceType"] == "DocumentReference":
-        binary = await _read(f"Binary/{paper['id']}", context)
+        binary = await _read(paper["content"][0]["attachment"]["url"], context)
         together += [binary] if binary is not None else []
     writes = []
     for one in together:
@@ -99,28 +90,33 @@ def _labelled(resource: Resource, *, is_open: bool) -> dict[str, Any]:
     return dict(resource) if is_open or release.is_held(resource) else release.held(resource)
 
 
-def _reference(paper_id: str, subject: str, report: Resource, context: Context) -> dict[str, Any]:
-    title = text_of(report.get("code")) or "Report"
-    address = f"Binary/{paper_id}"
-    return made(
-        "DocumentReference",
-        id=paper_id,
-        status="current",
-        docStatus="final" if report["status"] == "final" else "amended",
-        type=concept(_LOINC, "11502-2", "Laboratory report"),
-        subject=report["subject"],
-        date=instant(context.now()),
-        content=[{"attachment": {"contentType": "application/pdf", "url": address, "title": title}}],
-        context={"related": [{"reference": subject}]},
+async def _made(report: Resource, version: str, context: Context) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the DocumentReference and the Binary of a version of a report."""
+    base_url = context.base_url
+    results = await _all(references(report, "result", base_url, "Observation"), context)
+    patients = await _all(references(report, "subject", base_url, "Patient"), context)
+    issuers = await _all(references(report, "performer", base_url, "Organization"), context)
+    doctors = await _all(references(report, "resultsInterpreter", base_url, "Practitioner"), context)
+    paper = sheet(
+        {**report, "meta": {"versionId": version}},
+        results,
+        patients[0] if patients else {},
+        issuer=[one["name"] for one in issuers if "name" in one][:1],
+        signature=", ".join(name_of(one) for one in doctors),
     )
+    document, binary = filed(
+        paper,
+        render(paper),
+        about={**report, "meta": {"versionId": version}},
+        kind=concept(_LOINC, "11502-2", "Laboratory report"),
+        subject=report["subject"],
+        now=context.now(),
+    )
+    return changed(document, docStatus="final" if report["status"] == "final" else "amended"), binary
 
 
-async def _content(report: Resource, context: Context) -> str:
-    listed = references(report, "result", context.base_url, "Observation")
-    results = [one for reference in listed if (one := await _read(reference, context)) is not None]
-    [whose] = references(report, "subject", context.base_url)[:1] or [""]
-    patient = await _read(whose, context) or {}
-    return base64.b64encode(pdf(sheet(report, results, patient))).decode()
+async def _all(listed: Iterable[str], context: Context) -> list[dict[str, Any]]:
+    return [one for reference in listed if (one := await _read(reference, context)) is not None]
 
 
 async def _read(reference: str, context: Context) -> dict[str, Any] | None:

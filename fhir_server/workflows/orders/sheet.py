@@ -1,73 +1,65 @@
-"""A report as a PDF, for the record and for the patient to take along.
+"""A report as a paper, for the record and for the patient to take along.
 
 https://hl7.org/fhir/R4/diagnosticreport.html
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from io import BytesIO
 from typing import Any
-from xml.sax.saxutils import escape
 
-from reportlab.lib import colors
-from reportlab.lib.pagesizes import A4
-from reportlab.lib.styles import getSampleStyleSheet
-from reportlab.lib.units import mm
-from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
+from fhir_server.papers.paper import Column, Facts, Paper, Paragraph, Section, Table
 
 Resource = Mapping[str, Any]
 
-_STYLES = getSampleStyleSheet()
-_WIDTHS = [58 * mm, 34 * mm, 26 * mm, 36 * mm, 20 * mm]
-_GRID = TableStyle(
-    [
-        ("LINEBELOW", (0, 0), (-1, 0), 0.5, colors.black),
-        ("VALIGN", (0, 0), (-1, -1), "TOP"),
-        ("LEFTPADDING", (0, 0), (-1, -1), 0),
-    ]
+_COLUMNS = (
+    Column("Test", 3),
+    Column("Result", 1.6, "right"),
+    Column("Unit", 1.2),
+    Column("Reference", 2),
+    Column("", 0.8),
 )
-_HEAD = ("Test", "Result", "Unit", "Reference", "")
 _CORRECTED = frozenset({"amended", "corrected", "appended"})
 _COMPARED = {"low": "from", "high": "up to"}
 
 
-@dataclass(frozen=True, slots=True)
-class Sheet:
-    """What goes onto the paper: lines above, a row for each result, and what the doctor says."""
-
-    title: str
-    above: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    conclusion: str = ""
-
-
-def sheet(report: Resource, results: Sequence[Resource], patient: Resource) -> Sheet:
-    """Return the paper of a report."""
+def sheet(
+    report: Resource,
+    results: Sequence[Resource],
+    patient: Resource,
+    *,
+    issuer: Sequence[str] = (),
+    signature: str = "",
+) -> Paper:
+    """Return the paper of a report: the patient, a row for each result, and what the doctor says."""
     numbers = (one["value"] for one in patient.get("identifier", ()) if "value" in one and _is_record(one))
     told = [
         ("Patient", name_of(patient)),
         ("Born", patient.get("birthDate", "")),
         ("Number", next(numbers, "")),
         ("Examined", report.get("effectiveDateTime", "")[:16].replace("T", " ")),
-        ("Reported", report.get("issued", "")[:16].replace("T", " ")),
-        (
-            "Status",
-            f"{report['status']} - replaces the report of before" if _is_new(report) else report["status"],
-        ),
+        ("Status", report["status"]),
     ]
-    title = text_of(report.get("code")) or "Report"
-    above = tuple(f"{label}: {text}" for label, text in told if text)
-    return Sheet(
-        title, above, tuple(row for one in results for row in _rows(one)), report.get("conclusion", "")
+    sections = [Section("", [Facts([pair for pair in told if pair[1]])])]
+    if report["status"] in _CORRECTED:
+        sections.append(Section("", [Paragraph("This report takes the place of the one before it.")]))
+    rows = [row for one in results for row in _rows(one)]
+    if rows:
+        sections.append(Section("Results", [Table(_COLUMNS, rows)]))
+    if report.get("conclusion"):
+        sections.append(Section("Conclusion", [Paragraph(report["conclusion"])]))
+    known = (one["value"] for one in report.get("identifier", ()) if "value" in one)
+    return Paper(
+        title=text_of(report.get("code")) or "Report",
+        issuer=list(issuer) or ["Laboratory"],
+        number=str(next(known, report.get("id", ""))),
+        sections=sections,
+        version=report.get("meta", {}).get("versionId", ""),
+        date=report.get("issued", "")[:10],
+        signature=signature,
     )
 
 
 def _is_record(identifier: Resource) -> bool:
     return any(coding.get("code") == "MR" for coding in identifier.get("type", {}).get("coding", ()))
-
-
-def _is_new(report: Resource) -> bool:
-    return report["status"] in _CORRECTED
 
 
 def _rows(result: Resource) -> Iterable[tuple[str, ...]]:
@@ -99,26 +91,6 @@ def _limits(range_: Resource) -> str:
         return str(range_["text"])
     parts = (f"{word} {range_[name].get('value', '')}" for name, word in _COMPARED.items() if name in range_)
     return " ".join(parts)
-
-
-def pdf(told: Sheet) -> bytes:
-    """Return a sheet as PDF; the same sheet gives the same bytes."""
-    file = BytesIO()
-    document = SimpleDocTemplate(
-        file, pagesize=A4, title="Report", invariant=1, leftMargin=18 * mm, rightMargin=18 * mm
-    )
-    parts: list[Any] = [Paragraph(escape(told.title), _STYLES["Heading1"])]
-    parts += [Paragraph(escape(line), _STYLES["Normal"]) for line in told.above]
-    if told.rows:
-        cells = [
-            [Paragraph(escape(text), _STYLES["BodyText"]) for text in row] for row in (_HEAD, *told.rows)
-        ]
-        parts += [Spacer(1, 6 * mm), Table(cells, colWidths=_WIDTHS, style=_GRID, repeatRows=1)]
-    if told.conclusion:
-        parts += [Spacer(1, 6 * mm), Paragraph("Conclusion", _STYLES["Heading3"])]
-        parts.append(Paragraph(escape(told.conclusion), _STYLES["BodyText"]))
-    document.build(parts)
-    return file.getvalue()
 
 
 def name_of(patient: Resource) -> str:

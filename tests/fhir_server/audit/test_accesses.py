@@ -46,6 +46,7 @@ READS = [
 ]
 
 
+@pytest.mark.workflow("0-45", "1-38")
 @pytest.mark.parametrize(
     ("method", "address", "expected"), READS, ids=[f"{one[0]} {one[1]}" for one in READS]
 )

@@ -56,6 +56,7 @@ def event_id(clients: Clients, log: Log) -> str:
     return str(event["id"])
 
 
+@pytest.mark.workflow("0-46", "1-43")
 def test_a_whole_log(clients: Clients, event_id: str) -> None:
     """Nothing is wrong, and everything was looked at."""
     found = _verify(clients)
@@ -69,6 +70,7 @@ def test_a_whole_log(clients: Clients, event_id: str) -> None:
 class TestEvents:
     """What is done to an event; each test puts things right again."""
 
+    @pytest.mark.workflow("0-46", "1-43")
     def test_changed(self, clients: Clients, records: Database[Document], event_id: str) -> None:
         """One element is another."""
         before = records.AuditEvent.find_one({"_id": event_id})

@@ -1,12 +1,14 @@
 """A patient's account of disclosures is a search; it tells of nobody else."""
 
 import httpx
+import pytest
 
 from tests.fhir_server.audit.log import Log, patients
 
 Clients = dict[str, httpx.Client]
 
 
+@pytest.mark.workflow("1-38", "4-49")
 def test_a_patient_asks_who_saw_their_records(clients: Clients, log: Log) -> None:
     """Anna sees that the doctor read hers and that another tried to; of Boris's nothing, on no way."""
     clients["auditor"].get("/Observation?_sort=_id").raise_for_status()
@@ -32,6 +34,7 @@ def test_provenances_tell_of_nobody_else(clients: Clients) -> None:
     assert "boris" not in found.text
 
 
+@pytest.mark.workflow("0-06", "0-26", "2-14")
 def test_the_auditor_asks_by_resource_person_and_outcome(clients: Clients, log: Log) -> None:
     """Who saw this result, what did this doctor see, and what was refused: each is a search."""
     clients["doctor"].get("/Observation/observation-anna").raise_for_status()

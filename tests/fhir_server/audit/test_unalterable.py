@@ -57,6 +57,7 @@ def _ways(event: Resource) -> list[tuple[str, str, Any, dict[str, str]]]:
     ]
 
 
+@pytest.mark.workflow("0-06", "0-46")
 @pytest.mark.parametrize("number", range(20))
 @pytest.mark.parametrize("caller", ["backend", "administrator"])
 def test_no_way_changes_an_event(clients: Clients, event: Resource, caller: str, number: int) -> None:

@@ -93,6 +93,7 @@ def _names(bundle: Resource) -> list[str]:
     return [f"{entry['resource']['resourceType']}/{entry['resource']['id']}" for entry in bundle["entry"]]
 
 
+@pytest.mark.workflow("0-34")
 @pytest.mark.feature("operation.document")
 def test_a_document(files: httpx.Client) -> None:
     """The Composition comes first, then all that it refers to, once each, and nothing further."""

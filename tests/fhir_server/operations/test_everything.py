@@ -132,6 +132,7 @@ def _all(client: httpx.Client, address: str) -> set[str]:
     return set(names)
 
 
+@pytest.mark.workflow("0-17", "0-32", "2-02")
 @pytest.mark.feature("operation.patient-everything")
 def test_the_record_of_a_patient(clinic: httpx.Client) -> None:
     """The compartment and what it refers to are one bundle, each resource once, with nobody else's."""
@@ -195,6 +196,7 @@ def test_care_dates(clinic: httpx.Client, period: str, gone: set[str]) -> None:
     assert ("Specimen/pooled" in found) == ("Observation/o2" in found)
 
 
+@pytest.mark.workflow("4-11")
 @pytest.mark.feature("operation.everything.type")
 def test_types(clinic: httpx.Client) -> None:
     """_type limits what is returned, given with commas, given again, or in Parameters."""

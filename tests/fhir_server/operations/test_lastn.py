@@ -72,6 +72,7 @@ def _ids(client: httpx.Client, query: str) -> list[str]:
 _VITAL = "patient=ws&category=vital-signs"
 
 
+@pytest.mark.workflow("0-42", "4-46")
 @pytest.mark.parametrize(
     ("query", "expected"),
     [

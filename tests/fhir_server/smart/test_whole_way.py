@@ -104,6 +104,7 @@ def _code(url: str, client_id: str, verifier: str) -> str:
         return given["code"][0]
 
 
+@pytest.mark.workflow("0-18", "1-27", "3-21", "3-48")
 def test_the_whole_way(url: str, client_id: str) -> None:
     """What discovery names leads to a token, and the token to Anna's records and to nobody else's."""
     found = httpx.get(f"{url}/.well-known/smart-configuration").json()

@@ -77,6 +77,7 @@ def test_requests_are_answered_over_tls(server: Encrypted) -> None:
     assert "server" not in answer.headers
 
 
+@pytest.mark.workflow("1-27")
 def test_versions_and_ciphers(server: Encrypted) -> None:
     """1.2 and 1.3 are spoken, the first with forward secrecy only."""
     for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
@@ -110,6 +111,7 @@ def test_what_is_weak_is_not_spoken(server: Encrypted, version: ssl.TLSVersion, 
         context.wrap_socket(connection, server_hostname="localhost")
 
 
+@pytest.mark.workflow("1-27", "2-08")
 def test_plain_http_is_not_answered(server: Encrypted) -> None:
     """On the port of HTTPS nothing is said in the clear."""
     with pytest.raises(httpx.TransportError):

@@ -73,6 +73,7 @@ def client(url: str) -> Iterator[httpx.Client]:
         yield http
 
 
+@pytest.mark.workflow("1-03", "1-27")
 def test_nothing_is_done_without_a_token(client: httpx.Client) -> None:
     """Each address refuses, and says how to come in; what it does not know it may say, and nothing else."""
     seen = set()

@@ -129,6 +129,7 @@ def url(settings: Settings) -> Iterator[str]:
         yield address
 
 
+@pytest.mark.workflow("2-14", "4-49")
 @pytest.mark.requirement("smart-119", "smart-245")
 @pytest.mark.parametrize("number", range(len(CASES)), ids=[name for name, *_ in CASES])
 def test_what_is_denied_is_not_there(url: str, number: int) -> None:

@@ -164,6 +164,7 @@ def _all_leaks(client: httpx.Client, caller: str, resource_type: str) -> Iterato
                 yield method, address, found
 
 
+@pytest.mark.workflow("0-18", "1-03", "1-08", "2-02", "2-05", "3-40", "3-49", "4-01", "4-11")
 @pytest.mark.parametrize("resource_type", TYPES)
 @pytest.mark.parametrize("caller", CALLERS)
 def test_nothing_leaks(clients: dict[str, httpx.Client], caller: str, resource_type: str) -> None:
@@ -198,6 +199,7 @@ def test_a_missing_check_is_seen(
     assert any(any(_all_leaks(clients[caller], caller, name)) for name in ("Observation", "Condition"))
 
 
+@pytest.mark.workflow("0-17", "1-08", "3-37", "3-40", "4-01", "4-44")
 @pytest.mark.parametrize("caller", sorted(SEEN))
 def test_what_may_be_seen_is_seen(clients: dict[str, httpx.Client], caller: str) -> None:
     """What the table allows is read and found, and what it does not allow is neither."""

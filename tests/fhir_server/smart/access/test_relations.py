@@ -125,6 +125,7 @@ def _ids(answer: httpx.Response) -> set[str]:
     return {entry["resource"]["id"] for entry in answer.json().get("entry", [])}
 
 
+@pytest.mark.workflow("1-01", "3-40")
 @pytest.mark.requirement("smart-119", "smart-140", "smart-368")
 @pytest.mark.parametrize(
     ("doctor", "patients"),
@@ -147,6 +148,7 @@ def _reason(text: str) -> Resource:
     return {"resourceType": "Parameters", "parameter": [{"name": "reason", "valueString": text}]}
 
 
+@pytest.mark.workflow("1-01")
 def test_an_emergency(url: str) -> None:
     """With a reason a doctor sees a patient whom they do not treat, labelled results too; no other."""
     assert _ask(url, "dr-help", "GET", "Patient/labelled").status_code == 404

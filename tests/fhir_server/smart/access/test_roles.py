@@ -41,6 +41,7 @@ TABLE = [
 ]
 
 
+@pytest.mark.workflow("1-03", "2-05", "3-49", "4-01")
 @pytest.mark.parametrize(("role", "resource_type", "actions", "whose"), TABLE)
 def test_the_matrix(role: str, resource_type: str, actions: str, whose: set[str]) -> None:
     """The matrix that comes with the server says what the hospital's table says."""

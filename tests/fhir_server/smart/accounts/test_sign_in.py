@@ -15,6 +15,7 @@ from fhir_server.store.accounts import LastAdministrator, NameTaken
 from tests.fhir_server.smart.accounts.world import PASSWORD, World
 
 
+@pytest.mark.workflow("3-48")
 def test_signing_in_and_out(world: World) -> None:
     """With the right password the browser goes on to where it wanted, and is known until it signs out."""
     world.account("grey")
@@ -101,6 +102,7 @@ def test_whether_there_is_an_account_is_not_told(world: World) -> None:
     assert len(texts) == 1
 
 
+@pytest.mark.workflow("3-21", "3-48")
 def test_waiting_after_failures(world: World) -> None:
     """After some failures the next attempt has to wait, longer each time, from whatever address."""
     world.account("tried")

@@ -27,6 +27,7 @@ from tests.fhir_server.smart.oauth.world import (
 )
 
 
+@pytest.mark.workflow("3-26")
 @pytest.mark.requirement(
     "smart-14", "smart-31", "smart-48", "smart-53", "smart-56", "smart-57", "smart-59", "smart-73", "smart-74"
 )

@@ -55,6 +55,7 @@ def test_a_proposal_gets_no_task(laboratory: Laboratory) -> None:
     assert _tasks(laboratory, laboratory.order(intent="proposal")) == []
 
 
+@pytest.mark.workflow("1-02")
 def test_a_task_of_an_order_goes_step_by_step(laboratory: Laboratory) -> None:
     """The laboratory receives, accepts and does it; steps back, and over what was not begun, are refused."""
     [task] = _tasks(laboratory, laboratory.order())
