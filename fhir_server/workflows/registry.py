@@ -1,7 +1,7 @@
 """The one list of the patterns of the hospital's work: rules, operations and actions are taken from it."""
 
 from fhir_server.operations.operation import Operation
-from fhir_server.workflows import accounts, staff, supplies
+from fhir_server.workflows import accounts, beds, encounters, staff, supplies
 from fhir_server.workflows.billing.pattern import PATTERN as BILLING
 from fhir_server.workflows.messages.pattern import PATTERN as MESSAGES
 from fhir_server.workflows.orders.pattern import PATTERN as ORDERS
@@ -14,6 +14,8 @@ PATTERNS: tuple[Pattern, ...] = (
     supplies.PATTERN,
     staff.PATTERN,
     accounts.PATTERN,
+    encounters.PATTERN,
+    beds.PATTERN,
     MESSAGES,
     registration.PATTERN,
     profile.PATTERN,
