@@ -27,6 +27,8 @@ _LEVELS = (
     "/Observation",
     "/Composition/1",
     "/Account/1",
+    "/Claim",
+    "/CoverageEligibilityRequest",
     "/ChargeItemDefinition/1",
     "/Invoice/1",
     "/PaymentReconciliation/1",
