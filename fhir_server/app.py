@@ -49,11 +49,13 @@ from fhir_server.store import Store, open_store
 from fhir_server.transport.gate import Gate
 from fhir_server.transport.loopback import LoopbackOnly
 from fhir_server.transport.throttling import Throttle
+from fhir_server.workflows.billing import webhook
+from fhir_server.workflows.billing.gateways import stripe_of
 from fhir_server.workflows.clock import Clock, NewContext
 from fhir_server.workflows.modes import parse_modes
 from fhir_server.workflows.registration.self_registration import birth_date, registrar
 from fhir_server.workflows.registry import PATTERNS
-from fhir_server.workflows.rulebook import RuleBook
+from fhir_server.workflows.rulebook import RuleBook, ruled
 from fhir_server.workflows.services import services_of
 from resources.operation_outcome import Issue, StoreUnavailable, operation_outcome
 
@@ -103,6 +105,7 @@ def create_app(
     admission, accounts = _entrance(app, store, settings, recorder, authenticate, accounts, newcomers)
     endpoint = FhirEndpoint(store, settings, jobs, admission, recorder, rules, prefix=_FHIR_PATH)
     app.router.routes += [Route(_FHIR_PATH, endpoint), Mount(_FHIR_PATH, endpoint)]
+    _add_payments(app, settings, lambda: ruled(own_contexts(new_id()), rules))
     is_registered = None if accounts is None else store.oauth.clients.has_origin
     guarded = app if admission is not None else _without_tokens(app, settings)
     return Gate(guarded, settings, prefix=_FHIR_PATH, is_registered=is_registered)
@@ -235,6 +238,24 @@ async def _outcome_of_framework(_request: Request, failure: Exception) -> Respon
     code = "not-found" if status == 404 else "not-supported"
     issue = Issue("error", code, f"The FHIR interface is at {_FHIR_PATH}; see {_FHIR_PATH}/metadata")
     return JSONResponse(operation_outcome([issue]), status, media_type=JSON.media_type)
+
+
+def _add_payments(app: FastAPI, settings: Settings, new_context: Callable[[], Context]) -> None:
+    """Let Stripe tell of payments, if the hospital has an account there."""
+    stripe = stripe_of(settings)
+    if stripe is None:
+        return
+
+    async def told(request: Request) -> Response:
+        """Take what Stripe tells; its signature is its way in."""
+        signature = request.headers.get("stripe-signature", "")
+        try:
+            status = await webhook.answer(stripe, request.stream(), signature, new_context())
+        except StoreUnavailable:
+            status = 503
+        return Response(status_code=status)
+
+    app.router.routes.append(Route("/payments/stripe", told, methods=["POST"]))
 
 
 def _add_health(app: FastAPI, store: Store, worker: ReindexWorker) -> None:

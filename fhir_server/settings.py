@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_va
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from adapters.payers.rule_based import load_payer
 from adapters.sms.http import HttpTextGateway
 from fhir_server.matching.weights import load_weights
 from fhir_server.secret_files import read_secrets
@@ -462,6 +463,12 @@ class Settings(BaseSettings):
     @classmethod
     def _is_readable(cls, path: Path | None) -> Path | None:
         load_weights(path)
+        return path
+
+    @field_validator("payers")
+    @classmethod
+    def _are_payers(cls, path: Path | None) -> Path | None:
+        load_payer(path)
         return path
 
     @field_validator("tariff")

@@ -12,6 +12,9 @@ from fhir_server.store import instant
 from fhir_server.workflows.billing import events
 from fhir_server.workflows.billing.accounts import account_for
 from fhir_server.workflows.billing.definitions import best, by_service, definitions
+from fhir_server.workflows.billing.invoicing import invoice as invoice_of_lines
+from fhir_server.workflows.billing.invoicing import lines
+from fhir_server.workflows.billing.ledger import locked_sums
 from fhir_server.workflows.billing.money import money, value_of
 from fhir_server.workflows.billing.pricing import currency_of, price
 from fhir_server.workflows.billing.references import short
@@ -29,11 +32,15 @@ _NOT_REVERSED = frozenset({"entered-in-error", "aborted", "not-billable"})
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What has to be known about an event: `new` charges with the account for them, or those it has."""
+    """What has to be known about an event: `new` charges with the account for them, or those it has.
+
+    `invoice` is the one that a visit by video is paid by before it begins: to be written, or to be cancelled.
+    """
 
     new: list[Resource] = field(default_factory=list)
     account: Resource | None = None
     there: list[Resource] = field(default_factory=list)
+    invoice: Resource | None = None
 
 
 async def gather(change: Change, records: Records) -> Found:
@@ -47,7 +54,7 @@ async def gather(change: Change, records: Records) -> Found:
         return Found()
     there = await charges_of(change.reference, records)
     if becomes_undone:
-        return Found(there=there)
+        return Found(there=there, invoice=await _unpaid(change, records))
     patient = short(events.patient_of(after), records.situation.base_url)
     if there or patient is None or await _was_charged_as_visit(after, records):
         return Found(there=there)
@@ -106,7 +113,38 @@ async def _charges(event: Resource, patient: str, records: Records) -> Found:
         _charge(event, patient, account, definition, key, quantity, tariff, situation)
         for definition, key, quantity in found
     ]
-    return Found([one for one in new if one is not None], opened)
+    charges = [one for one in new if one is not None]
+    invoice = None
+    if charges and event["resourceType"] == "Appointment":
+        invoice = await _in_advance(event, charges, patient, account, records)
+    return Found(charges, opened, invoice=invoice)
+
+
+async def _in_advance(
+    event: Resource, charges: list[Resource], patient: str, account: str, records: Records
+) -> Resource:
+    """Return the invoice of a visit by video, which is paid before it begins."""
+    coverages = await records.search("Coverage", ("beneficiary", patient), ("status", "active"))
+    return invoice_of_lines(
+        key_id("invoice", f"Appointment/{event['id']}"),
+        await lines(charges, coverages, records),
+        patient,
+        status="issued",
+        date=instant(records.situation.now),
+        account=account,
+        recipient={"reference": patient},
+    )
+
+
+async def _unpaid(change: Change, records: Records) -> Resource | None:
+    """Return the invoice of a visit that is off, if it is issued and nothing was paid of it."""
+    if change.resource_type != "Appointment":
+        return None
+    reference = f"Invoice/{key_id('invoice', change.reference)}"
+    sums = await locked_sums(reference, records)
+    invoice = await records.read(reference)
+    is_open = invoice is not None and invoice.get("status") == "issued"
+    return invoice if is_open and not any((sums.paid, sums.coming, sums.going)) else None
 
 
 def _time(event: Resource) -> Any:
@@ -202,8 +240,13 @@ def follows(change: Change, facts: Found, situation: Situation) -> Iterable[Cons
         if facts.account is not None:
             yield Create(facts.account)
         yield from (Create(charge) for charge in facts.new)
+        if facts.invoice is not None:
+            yield Create(facts.invoice)
         return
-    if events.is_undone(change.after):
+    if events.is_undone(change.after) and facts.invoice is not None:
+        yield Put(changed(facts.invoice, status="cancelled", cancelledReason="The appointment is off"))
+        yield from (Put(changed(charge, status="entered-in-error")) for charge in facts.there)
+    elif events.is_undone(change.after):
         for charge in facts.there:
             yield from reversed_charge(charge, situation)
 

@@ -12,9 +12,9 @@ from fhir_server.workflows.billing import rules
 from fhir_server.workflows.billing.ledger import ISSUED, LIVE, Sums, charges_on, locked_sums
 from fhir_server.workflows.billing.money import ZERO, currencies, value_of
 from fhir_server.workflows.billing.pricing import gross, net, read_components
-from fhir_server.workflows.billing.references import short, tail
+from fhir_server.workflows.billing.references import paper_id, short, tail
 from fhir_server.workflows.billing.told import INVOICE_ISSUED
-from fhir_server.workflows.consequences import Consequence, Later, Put
+from fhir_server.workflows.consequences import Consequence, Later, Put, Strike
 from fhir_server.workflows.made import changed
 from fhir_server.workflows.notices import no_notice, notice
 from fhir_server.workflows.pattern import Change, StateTable, Violation, Watch
@@ -45,6 +45,7 @@ class Facts:
     charges: Mapping[str, Resource] = field(default_factory=dict)
     freed: tuple[Resource, ...] = ()
     sums: Sums | None = None
+    paper: Resource | None = None
 
 
 def draws(invoice: Resource) -> Iterable[str]:
@@ -107,7 +108,10 @@ async def gather(change: Change, records: Records) -> Facts:
     sums = None
     if before is not None or becomes in ISSUED:
         sums = await locked_sums(change.reference, records)
-    return Facts({one: charges[one] for one in wanted if one in charges}, freed, sums)
+    paper = None
+    if was in ISSUED and becomes not in ISSUED:
+        paper = await records.read(f"DocumentReference/{paper_id(change.reference)}")
+    return Facts({one: charges[one] for one in wanted if one in charges}, freed, sums, paper)
 
 
 async def _read_charges(references: set[str], records: Records) -> dict[str, Resource]:
@@ -198,7 +202,7 @@ def follows(change: Change, facts: Facts, situation: Situation) -> Iterable[Cons
             yield Put(changed(charge, status="billable"))
     if after is None or after.get("status") not in ISSUED:
         if change.before is not None:
-            yield no_notice(change.reference)
+            yield from _withdrawn(change.reference, facts)
         return
     for charge in facts.charges.values():
         if charge.get("status") == "billable":
@@ -208,6 +212,14 @@ def follows(change: Change, facts: Facts, situation: Situation) -> Iterable[Cons
         yield Put(changed(after, status="balanced"))
     if change.before is None or change.before.get("status") not in ISSUED:
         yield from _told(change.reference, after, situation)
+
+
+def _withdrawn(reference: str, facts: Facts) -> Iterable[Consequence]:
+    """Take back what says that there is a bill."""
+    yield no_notice(reference)
+    yield Strike(f"invoice-paper/{reference}")
+    if facts.paper is not None and facts.paper.get("status") == "current":
+        yield Put(changed(facts.paper, status="superseded"))
 
 
 def _told(reference: str, invoice: Resource, situation: Situation) -> Iterable[Consequence]:

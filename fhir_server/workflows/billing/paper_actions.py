@@ -14,7 +14,7 @@ from fhir_server.workflows.billing.invoice_operations import records_of
 from fhir_server.workflows.billing.ledger import ISSUED, amounts, charges_on
 from fhir_server.workflows.billing.making import method_of
 from fhir_server.workflows.billing.papers import Paper, invoice_paper, pdf, receipt_paper
-from fhir_server.workflows.billing.references import short
+from fhir_server.workflows.billing.references import paper_id, short
 from fhir_server.workflows.made import concept, key_id, made
 from fhir_server.workflows.records import Records
 from fhir_server.workflows.services import Services
@@ -93,8 +93,3 @@ async def _keep(about: str, paper: Paper, kind: str, patient: str, context: Cont
     )
     writes = [replacement(one["resourceType"], one["id"], one) for one in (binary, document)]
     await commit(context, writes)
-
-
-def paper_id(about: str) -> str:
-    """Return the id of the DocumentReference of the paper about an invoice or payment."""
-    return key_id("paper-reference", about)

@@ -203,6 +203,8 @@ def _receipts(reference: str, payment: Resource, facts: Facts, situation: Situat
         if invoice is None:
             continue
         yield Create(_notice(reference, payment, target, amount, situation))
+        if "paymentIssuer" in payment:
+            continue  # the insurer has a statement of its own
         patient = short(invoice.get("subject"), situation.base_url)
         if patient is None:
             continue
@@ -210,7 +212,8 @@ def _receipts(reference: str, payment: Resource, facts: Facts, situation: Situat
         kind = RECEIPT if amount > 0 else REFUNDED
         told = {"amount": str(abs(amount)), "currency": currency}
         yield notice(kind, reference, patient, situation.now, occasion=target, data=told)
-    yield Later(Entry(f"receipt/{reference}", situation.now, "W8.receipt-paper", reference))
+    if "paymentIssuer" not in payment:
+        yield Later(Entry(f"receipt/{reference}", situation.now, "W8.receipt-paper", reference))
 
 
 def _notice(

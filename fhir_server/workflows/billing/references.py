@@ -6,6 +6,7 @@ https://hl7.org/fhir/R4/references.html
 from collections.abc import Mapping
 from typing import Any
 
+from fhir_server.workflows.made import key_id
 from fhir_server.workflows.records import local
 
 
@@ -19,6 +20,11 @@ def short(reference: Any, base_url: str) -> str | None:
 def forms(reference: str, base_url: str) -> list[str]:
     """Return the ways in which others may have written `reference`."""
     return [reference, f"{base_url}/{reference}"]
+
+
+def paper_id(about: str) -> str:
+    """Return the id of the DocumentReference of the paper about an invoice or payment."""
+    return key_id("paper-reference", about)
 
 
 def tail(reference: Any) -> str | None:

@@ -17,7 +17,7 @@ from tests.fhir_server.conftest import running_server
 
 _OPEN = {"/metadata"}
 # Health; what applications and people come in by, which is tested with the authorization server and accounts.
-_BESIDE = ("/health/", "/oauth/", "/auth/", "/.well-known/", "/fhir/.well-known/")
+_BESIDE = ("/health/", "/oauth/", "/auth/", "/.well-known/", "/fhir/.well-known/", "/payments/")
 _PLACES = {"{type}": "Patient", "{id}": "1", "{vid}": "1", "{job}": "1", "{member}": "Observation"}
 _LEVELS = (
     "",
@@ -28,6 +28,8 @@ _LEVELS = (
     "/Observation",
     "/Composition/1",
     "/Account/1",
+    "/Claim",
+    "/CoverageEligibilityRequest",
     "/ChargeItemDefinition/1",
     "/Invoice/1",
     "/PaymentReconciliation/1",
