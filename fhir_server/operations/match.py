@@ -98,10 +98,16 @@ def _matches(known: Demographics, candidates: list[Document], weights: Weights) 
     """Return the candidates that may be the one, the likeliest first."""
     found = []
     for document in candidates:
+        if _is_merged(document["resource"]):
+            continue  # what it said is in the record that it went into
         scored = score(compare(known, demographics(document["resource"])), weights)
         if scored.grade != "certainly-not":
             found.append((scored, document["resource"]))
     return sorted(found, key=lambda pair: (-pair[0].weight, pair[1]["id"]))
+
+
+def _is_merged(patient: Document) -> bool:
+    return any(link.get("type") == "replaced-by" for link in patient.get("link") or ())
 
 
 def _only_certain(found: list[_Match], issues: list[Issue]) -> list[_Match]:

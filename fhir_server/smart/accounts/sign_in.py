@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fhir_server.smart.accounts.desk import Desk, Form, local_path, see_other
+from fhir_server.smart.accounts.register import is_open
 from fhir_server.smart.accounts.second_factor import passes
 from fhir_server.smart.accounts.sessions import SignedIn
 from fhir_server.smart.events import address_of
@@ -95,7 +96,7 @@ def _waiting(wait: timedelta) -> str:
 def _login_page(
     desk: Desk, request: Request, to: str, user_name: str = "", problem: str = "", status: int = 200
 ) -> Response:
-    values = {"next": to, "user_name": user_name[:200], "problem": problem}
+    values = {"next": to, "user_name": user_name[:200], "problem": problem, "can_register": is_open(desk)}
     return desk.page_with_form(request, "auth/login.html", values, status)
 
 

@@ -74,7 +74,7 @@ def _level(
             continue
         link_id = question["linkId"]
         there[link_id] = there.get(link_id, 0) + 1
-        if not is_enabled(question, answers):
+        if is_final and not is_enabled(question, answers):
             yield "This is not asked, after the answers before", at
             continue
         if there[link_id] > 1 and not (question.get("type") == "group" and question.get("repeats")):

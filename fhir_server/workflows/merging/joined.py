@@ -14,13 +14,13 @@ Resource = Mapping[str, Any]
 def joined(
     source: Resource, target: Resource, result: Resource | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the source, out of use, and the target, which has its numbers as old ones.
+    """Return the source, out of use and without numbers, and the target, which has them as old ones.
 
-    `result` is how the target is to be otherwise.
+    So that a search for a number finds one patient. `result` is how the target is to be otherwise.
     """
     was = {**source, "active": False, "link": [*source.get("link", ()), _link(target, "replaced-by")]}
     old = [{**one, "use": "old"} for one in source.get("identifier") or ()]
-    was["identifier"] = old
+    was.pop("identifier", None)
     becomes = {**(result or target)}
     mine = [*(becomes.get("identifier") or ())]
     there = {key_of(one) for one in mine}
@@ -30,16 +30,13 @@ def joined(
     becomes["identifier"] = mine
     links = [one for one in becomes.get("link") or target.get("link") or () if not _is_to(one, source)]
     becomes["link"] = [*links, _link(source, "replaces")]
-    if not was["identifier"]:
-        del was["identifier"]
     return was, {name: value for name, value in becomes.items() if value != []}
 
 
-def parted(source: Resource, target: Resource) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the source, in use again, and the target without what it had from it."""
-    mine = {key_of(one) for one in source.get("identifier") or ()}
-    again = {**source, "active": True}
-    again["identifier"] = [_in_use(one) for one in source.get("identifier") or ()]
+def parted(source: Resource, target: Resource, before: Resource) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the source, in use again with the numbers that it had `before`, and the target without these."""
+    mine = {key_of(one) for one in before.get("identifier") or ()}
+    again = {**source, "active": before.get("active"), "identifier": before.get("identifier")}
     again["link"] = [one for one in source.get("link") or () if one.get("type") != "replaced-by"]
     alone = {**target}
     alone["identifier"] = [
@@ -56,10 +53,6 @@ def _link(patient: Resource, kind: str) -> dict[str, Any]:
 def _is_to(link: Resource, patient: Resource) -> bool:
     reference = str((link.get("other") or {}).get("reference", ""))
     return reference.endswith(f"Patient/{patient['id']}")
-
-
-def _in_use(identifier: Resource) -> dict[str, Any]:
-    return {**identifier, "use": "official"} if identifier.get("use") == "old" else {**identifier}
 
 
 def _without_empty(patient: Resource) -> dict[str, Any]:

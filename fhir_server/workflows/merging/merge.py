@@ -129,7 +129,8 @@ async def unmerge(request: Request, context: Context) -> Response:
 
 async def _unmerged(source: Version, target: Version, context: Context) -> Response:
     one, other = source.resource or {}, target.resource or {}
-    again, alone = parted(one, other)
+    last = await _before_merge(source, context)
+    again, alone = parted(one, other, last.resource or {})
     writes = [
         _of_version(replacement("Patient", other["id"], alone), target),
         _of_version(replacement("Patient", one["id"], again), source),
@@ -140,12 +141,21 @@ async def _unmerged(source: Version, target: Version, context: Context) -> Respo
     )  # fmt: skip
     everything = await _begun(writes, journal, context)
     before = await context.store.unguarded().read(
-        "Task", key_id(MERGE, one["id"], other["id"], str(source.number - 1))
+        "Task", key_id(MERGE, one["id"], other["id"], str(last.number))
     )
     if before is not None and before.resource is not None:
         await hand_back(told(before.resource, "account"), other["id"], one["id"], context)
     task = await _moved(everything[-1], context)
     return Response(200, _answer([], everything[1], {}, task))
+
+
+async def _before_merge(source: Version, context: Context) -> Version:
+    """Return the last version of a patient who has not gone into another one yet."""
+    for number in range(source.number - 1, 0, -1):
+        version = await context.store.read_version("Patient", source.id, number)
+        if version is not None and version.resource is not None and not is_merged(version.resource):
+            return version
+    raise UNMERGE_RULE.error("It is not known how this patient was before", "Patient.link")
 
 
 def _of_version(write: Write, version: Version) -> Write:

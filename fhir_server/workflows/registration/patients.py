@@ -61,6 +61,8 @@ def draws(patient: Resource) -> Iterable[str]:
 
 def completes(patient: Resource, before: Resource | None, situation: Situation) -> Resource:
     """Give a patient a medical record number, and let nobody lose the one that they have."""
+    if is_merged(patient):
+        return patient
     settings = situation.settings
     mine = record_numbers(patient, settings)
     there = {key_of(one) for one in mine}
@@ -191,10 +193,14 @@ def _check_numbers(change: Change, facts: Facts, situation: Situation) -> Iterab
     known = {key_of(one) for one in record_numbers(change.before, settings)}
     if (COUNTER, change.reference) in situation.numbers:
         known.add(key_of(record_number(situation.drawn(COUNTER, patient), settings)))
-    for reference in links(patient, "replaces"):
-        source = facts.linked.get(reference)
-        if change.reference in _targets(source, situation):
-            known |= {key_of(one) for one in record_numbers(source, settings) if one.get("use") == "old"}
+    if is_merged(change.before) and not is_merged(patient):
+        return  # it has what it had before; of whom else a number is, the claims know
+    has_joined = any(
+        change.reference in _targets(facts.linked.get(reference), situation)
+        for reference in links(patient, "replaces")
+    )
+    if has_joined:
+        known |= {key_of(one) for one in record_numbers(patient, settings) if one.get("use") == "old"}
     if any(key_of(one) not in known for one in record_numbers(patient, settings)):
         message = "The server gives the medical record number: leave it out, or leave it as it is"
         yield rules.RECORD_NUMBER.broken(message, "Patient.identifier")

@@ -88,15 +88,33 @@ def test_everything_of_one_record_is_in_the_other(client: httpx.Client) -> None:
         now = client.get(f"/{one['resourceType']}/{one['id']}").json()
         assert f"Patient/{target['id']}" in str(now)
         assert f"Patient/{source['id']}" not in str(now)
-    found = client.get(f"/Patient?identifier={numbers(source)[0]}&active:not=false").json()
+    found = client.get(f"/Patient?identifier={numbers(source)[0]}").json()
     assert [one["resource"]["id"] for one in found["entry"]] == [target["id"]]
     everything = client.get(f"/Patient/{target['id']}/$everything").json()
     ids = {one["resource"]["id"] for one in everything["entry"]}
     assert {one["id"] for one in about if one["resourceType"] in ("Condition", "Observation", "Flag")} <= ids
+    known = client.post(
+        "/Patient", json=somebody(), headers={"if-none-exist": "identifier=urn:merge:passport|A"}
+    )
+    assert (known.status_code, known.json()["id"]) == (200, target["id"])
     # The number is the survivor's: nobody else gets it, and it stays through changes.
     taken = client.post("/Patient", json=somebody(identifier=[passport]))
     assert rules_of(taken) == {"W1.duplicate-identifier"}
     assert client.put(f"/Patient/{target['id']}", json=becomes | {"gender": "male"}).status_code == 200
+
+
+def test_a_merged_record_is_no_match(client: httpx.Client) -> None:
+    """Whoever looks for the person finds the survivor alone, and registers nobody again."""
+    name = [{"family": "Matchless", "given": ["Mona"]}]
+    target = _new(client, name=name)
+    tag = {"system": "urn:fhir-hospital-server:registration", "code": "confirmed-new"}
+    source = _new(client, name=name, meta={"tag": [tag]})
+    _parts(_call(client, source["id"], target["id"]))
+    body = {"resourceType": "Patient", "name": name, "birthDate": "1980-04-05"}
+    found = client.post("/Patient/$match", json=body).json()
+    ids = [one["resource"]["id"] for one in found["entry"] if one["search"]["mode"] == "match"]
+    assert ids == [target["id"]]
+    assert rules_of(client.post("/Patient", json=body)) == {"W1.duplicate-patient"}
 
 
 def test_nothing_new_is_written_about_what_is_no_more(client: httpx.Client) -> None:
@@ -171,11 +189,8 @@ def test_a_large_record_goes_on_by_the_agenda(client: httpx.Client, settings: Se
     def is_done() -> bool:
         return bool(client.get(f"/Task/{task['id']}").json()["status"] == "completed")
 
-    with MongoClient[Resource](settings.mongo_url) as mongo:
-        # Now, and not when the request would have had its time.
-        agenda = mongo[settings.database]["agenda"]
-        begun = datetime(2026, 1, 1, tzinfo=UTC)
-        agenda.update_many({"subject": f"Task/{task['id']}"}, {"$min": {"due": begun}})
+    # Now, and not when the request would have had its time.
+    _make_due(settings, task["id"])
     _eventually(is_done)
     assert client.get(f"/Condition?subject={subject}&_summary=count").json()["total"] == 0
     moved = client.get(f"/Condition?subject=Patient/{target['id']}&_summary=count").json()["total"]
@@ -193,7 +208,7 @@ def test_a_merge_is_taken_back(client: httpx.Client) -> None:
     answer = client.post(f"/Patient/{source['id']}/$unmerge")
     assert _parts(answer)["task"]["status"] == "completed"
     again, alone = (client.get(f"/Patient/{one['id']}").json() for one in (source, target))
-    assert again["active"] is True
+    assert "active" not in again
     assert "link" not in again
     assert "link" not in alone
     assert numbers(again) == numbers(source)
@@ -207,6 +222,30 @@ def test_a_merge_is_taken_back(client: httpx.Client) -> None:
     assert rules_of(refused) == {"W1.unmerge"}
     _parts(_call(client, source["id"], target["id"]))
     assert client.get(f"/Condition/{mine['id']}").json()["subject"]["reference"] == f"Patient/{target['id']}"
+
+
+def test_what_comes_in_late_is_moved_too(client: httpx.Client, settings: Settings) -> None:
+    """Records of the past that name the old patient, and what was under way while the two were merged."""
+    source, target = _new(client), _new(client)
+    task = _parts(_call(client, source["id"], target["id"]))["task"]
+    late = client.post("/Condition", json=_about(source["id"])[0], headers={"x-import": "records"})
+    assert late.status_code == 201
+
+    def is_moved() -> bool:
+        now = client.get(f"/Condition/{late.json()['id']}").json()
+        return bool(now["subject"]["reference"] == f"Patient/{target['id']}")
+
+    assert not is_moved()
+    _make_due(settings, task["id"])
+    _eventually(is_moved)
+
+
+def _make_due(settings: Settings, task: str) -> None:
+    """Have the agenda do now what it would do in a while."""
+    with MongoClient[Resource](settings.mongo_url) as mongo:
+        begun = datetime(2026, 1, 1, tzinfo=UTC)
+        agenda = mongo[settings.database]["agenda"]
+        agenda.update_many({"subject": f"Task/{task}"}, {"$min": {"due": begun}})
 
 
 def test_an_unknown_patient_goes_into_the_right_record(client: httpx.Client) -> None:

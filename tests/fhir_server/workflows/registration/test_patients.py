@@ -1,5 +1,6 @@
 """Registering patients: numbers, what is required, who is here already, on every way of writing."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from fhir_server.settings import Settings
 from fhir_server.workflows.registration.record_numbers import check_digit
+from tests.fhir_server.conftest import running_server
 from tests.fhir_server.workflows.registration.people import MR, numbers, rules_of, somebody, transaction
 
 _PATCH = {"content-type": "application/json-patch+json"}
@@ -264,3 +266,28 @@ def test_links_lead_to_somebody_and_not_in_a_circle(client: httpx.Client) -> Non
     assert client.put(f"/Patient/{one['id']}", json=first).status_code == 200
     back = two | {"link": replaced_by(f"Patient/{one['id']}")}
     _refused(client.put(f"/Patient/{two['id']}", json=back), 422, "W1.link")
+
+
+def test_a_hospital_decides_how_numbers_look_and_who_is_new(settings: Settings) -> None:
+    """Its own system and form; and it may let everybody be registered again."""
+    changes = {
+        "record_number_system": "urn:house:mrn",
+        "record_number_format": "H-{number:05d}",
+        "duplicate_patients": "allow",
+    }
+    with running_server(Settings(**(settings.model_dump() | changes))) as url:
+        made = [httpx.post(f"{url}/Patient", json=somebody(), timeout=30)]
+        again = {name: made[0].json()[name] for name in ("resourceType", "name", "birthDate")}
+        made.append(httpx.post(f"{url}/Patient", json=again, timeout=30))
+    assert [one.status_code for one in made] == [201, 201]
+    for one in made:
+        (identifier,) = one.json()["identifier"]
+        assert identifier["system"] == "urn:house:mrn"
+        assert re.fullmatch(r"H-\d{5}", identifier["value"])
+
+
+@pytest.mark.parametrize("form", ["{check}", "x", "{number", "{other}", "{number.real}{check"])
+def test_a_form_that_does_not_tell_numbers_apart_is_refused(form: str) -> None:
+    """At the start, and not when two patients have one number."""
+    with pytest.raises(ValueError, match="number"):
+        Settings(record_number_format=form)

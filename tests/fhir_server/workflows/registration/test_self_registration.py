@@ -113,6 +113,7 @@ def _of(house: House, form: dict[str, str]) -> list[Resource]:
 def test_a_patient_makes_an_account(house: House) -> None:
     """The record comes with the link from the mail, once; then the person signs in."""
     browser, form = house.browser(), _form()
+    assert 'href="/auth/register"' in browser.get("/auth/login").text
     assert _fill(browser, "/auth/register", **form).status_code == 200
     assert _of(house, form) == []
     (letter,) = house.letters(form["e_mail"])
@@ -190,6 +191,7 @@ def test_where_nobody_registers_the_page_says_so(settings: Settings) -> None:
     with running_server(Settings(**(settings.model_dump() | changes))) as url:
         address = url.removesuffix("/fhir")
         assert httpx.get(f"{address}/auth/register").status_code == 404
+        assert "/auth/register" not in httpx.get(f"{address}/auth/login").text
         assert httpx.get(f"{address}/auth/register/x").status_code == 404
 
 
