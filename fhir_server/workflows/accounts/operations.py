@@ -74,9 +74,9 @@ async def set_roles(request: Request, context: Context) -> Response:
     given = inputs(request, SET_ROLES.parameters, lenient=context.preferences.lenient)
     reference = await _person(request, context)
     roles = _roles(given.texts("role"), reference)
-    account = await _account(reference, context)
-    await _change(account, context, roles=list(roles))
-    await _tell(context, reference, f"Account {account.id} has the roles {', '.join(roles)}")
+    for account in await _accounts(reference, context):
+        await _change(account, context, roles=list(roles))
+        await _tell(context, reference, f"Account {account.id} has the roles {', '.join(roles)}")
     return await show(reference, context)
 
 
@@ -169,16 +169,18 @@ def _roles(given: tuple[str, ...], reference: str) -> tuple[str, ...]:
     return roles
 
 
-async def _account(reference: str, context: Context) -> Account:
+async def _accounts(reference: str, context: Context) -> list[Account]:
+    """Return what somebody signs in with: one account, but for what the operator has added by commands."""
     found = await context.store.accounts.of_person(reference)
     if not found:
         raise NO_ACCOUNT.error("This person has no account")
-    return found[0]
+    return found
 
 
 async def _change(account: Account, context: Context, **values: Any) -> None:
     """Change an account of somebody else, and end all that they are signed in with."""
-    if context.principal is not None and context.principal.account_id == account.id:
+    caller = context.principal
+    if caller is not None and (caller.account_id == account.id or caller.fhir_user == account.fhir_user):
         raise OWN_ROLES.error("Another administrator changes this account")
     try:
         await context.store.accounts.change(account.id, **values)

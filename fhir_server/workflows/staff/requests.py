@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fhir_server.store import instant
+from fhir_server.store.ruling import Claim
 from fhir_server.workflows.consequences import Consequence, Put
 from fhir_server.workflows.made import changed, has_code
 from fhir_server.workflows.notices import NoticeKind, notice
@@ -157,8 +158,25 @@ def _follows(change: Change, facts: Request, situation: Situation) -> Iterable[C
         yield from _follows_hiring(change, facts.role, situation)
 
 
+def _claims(task: Resource) -> Iterable[Claim]:
+    """Claim the time of leave that is given, by the keys of appointments: one of two gets it."""
+    period = _period(task) or {}
+    if not is_about(task, "leave") or task.get("status") not in ("accepted", "in-progress"):
+        return
+    start, end = bounds(period)
+    if "start" not in period or "end" not in period or start >= end:
+        return
+    refusal = LEAVE_BOOKED.error("Appointments or leave are booked for that time; move them first")
+    for one in dict.fromkeys(task.get(name, {}).get("reference") for name in ("focus", "for")):
+        if one is not None:
+            yield Claim(f"W3/time/{one}", f"Task/{task['id']}", refusal, start, end)
+
+
 def _follows_leave(change: Change, task: Resource, role: Resource) -> Iterable[Consequence]:
     """Write leave into the role when it is given, and take it out again when it is cancelled."""
+    person = role.get("practitioner")
+    if person is not None and task.get("for") != person:
+        yield Put({**task, "for": person})
     given = {"description": "Leave", "during": _period(task)}
     there = role.get("notAvailable", [])
     if change.became("accepted") and given not in there:
@@ -178,4 +196,4 @@ def _follows_hiring(change: Change, role: Resource, situation: Situation) -> Ite
         yield Put(changed(role, active=True, period=period))
 
 
-WATCH = Watch(frozenset({"Task"}), gather=_gather, check=_check, follows=_follows)
+WATCH = Watch(frozenset({"Task"}), claims=_claims, gather=_gather, check=_check, follows=_follows)

@@ -224,8 +224,9 @@ def test_nobody_else_administers_users(hospital: Hospital) -> None:
             )
     ada = hospital.person()
     account = hospital.account(ada, "AD")
-    own = hospital.caller("AD", account)
+    own, other = hospital.caller("AD", account), hospital.caller("AD", ada.split("/")[1])
     for refused in (
+        hospital.call(f"{ada}/$set-roles", other, role=["AD", "DR"]),
         hospital.call(f"{ada}/$set-roles", own, role=["AD", "DR"]),
         hospital.call(f"{ada}/$deactivate", own),
     ):

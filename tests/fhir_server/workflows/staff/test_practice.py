@@ -181,7 +181,7 @@ def test_nobody_is_on_the_roster_twice(house: House) -> None:
         house.client.post("", json=transaction(slot(first, 6, 1), slot(first, 6.5, 1))),
     ):
         assert refused.status_code == 409
-        assert "W12.roster-overlap" in rules(refused)
+        assert all("overlap" in one for one in rules(refused))
     assert house.post(slot(first, 2.01, 2)).status_code == 201
     assert house.post(slot(stranger, 0, 2)).status_code == 201
     assert house.post(slot(second, 0, 2, "busy-unavailable")).status_code == 201

@@ -50,8 +50,16 @@ def test_leave_is_asked_for_and_given(house: House) -> None:
     assert house.get(role)["notAvailable"] == [{"description": "Leave", "during": period}]
     assert _become(house, task, "cancelled").status_code == 200
     assert "notAvailable" not in house.get(role)
+    assert house.get(task)["for"] == house.get(role)["practitioner"]
     back = _become(house, task, "accepted")
     assert (back.status_code, rules(back)) == (422, {"W12.task-state"})
+    other = house.role(house.get(role)["practitioner"]["reference"])
+    overlapping = {"period": {"start": day(25), "end": day(26)}}
+    first = house.put(house.task("leave", role, restriction={"period": period}))
+    second = house.put(house.task("leave", other, restriction=overlapping))
+    assert _become(house, first, "accepted").status_code == 200
+    refused = _become(house, second, "accepted")
+    assert (refused.status_code, rules(refused)) == (409, {"W12.leave-booked"})
 
 
 def test_leave_says_when_and_is_not_given_over_appointments(house: House) -> None:
