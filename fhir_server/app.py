@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import structlog
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.routing import Mount, Route
 
@@ -25,6 +25,7 @@ from fhir_server.audit.wiring import recorder_of, security_record, watched
 from fhir_server.context import Context
 from fhir_server.endpoint import FhirEndpoint
 from fhir_server.formats import JSON
+from fhir_server.health import add_health
 from fhir_server.identifiers import new_id
 from fhir_server.logs import configure_logs
 from fhir_server.processes.announcement import local_base_url
@@ -55,7 +56,7 @@ from fhir_server.workflows.registration.self_registration import birth_date, reg
 from fhir_server.workflows.registry import PATTERNS
 from fhir_server.workflows.rulebook import RuleBook
 from fhir_server.workflows.services import services_of
-from resources.operation_outcome import Issue, StoreUnavailable, operation_outcome
+from resources.operation_outcome import Issue, operation_outcome
 
 _FHIR_PATH = "/fhir"
 _PARTING_SECONDS = 2.0
@@ -98,7 +99,7 @@ def create_app(
         openapi_url=None,
     )
     app.add_exception_handler(HTTPException, _outcome_of_framework)
-    _add_health(app, store, worker)
+    add_health(app, store, settings, lambda: worker.outdated, _now)
     newcomers = registrar(own_contexts, rules), birth_date(own_contexts)
     admission, accounts = _entrance(app, store, settings, recorder, authenticate, accounts, newcomers)
     endpoint = FhirEndpoint(store, settings, jobs, admission, recorder, rules, prefix=_FHIR_PATH)
@@ -235,25 +236,3 @@ async def _outcome_of_framework(_request: Request, failure: Exception) -> Respon
     code = "not-found" if status == 404 else "not-supported"
     issue = Issue("error", code, f"The FHIR interface is at {_FHIR_PATH}; see {_FHIR_PATH}/metadata")
     return JSONResponse(operation_outcome([issue]), status, media_type=JSON.media_type)
-
-
-def _add_health(app: FastAPI, store: Store, worker: ReindexWorker) -> None:
-    @app.get("/", include_in_schema=False)
-    async def root() -> RedirectResponse:
-        """Lead a person with a browser to the CapabilityStatement."""
-        return RedirectResponse("/fhir/metadata")
-
-    @app.get("/health/live")
-    async def live() -> JSONResponse:
-        """Say that the process answers."""
-        return JSONResponse({"status": "up"})
-
-    @app.get("/health/ready")
-    async def ready() -> Response:
-        """Say whether the database answers too: 200 or 503."""
-        try:
-            await store.ping()
-        except StoreUnavailable:
-            return JSONResponse({"status": "down", "database": "unreachable"}, 503, {"retry-after": "2"})
-        outdated = {"reindex": list(worker.outdated)} if worker.outdated else {}
-        return JSONResponse({"status": "up", "database": "up"} | outdated)
