@@ -6,7 +6,10 @@ import click
 
 # In the order in which a newcomer meets them. A command's module is imported when the command is asked for,
 # as some load much that others do not need.
-_COMMANDS = ("serve", "demo", "load", "token", "users", "clients", "audit", "secrets", "version")
+_COMMANDS = (
+    *("serve", "demo", "load", "token", "users", "clients", "audit", "secrets"),
+    *("backup", "restore", "retention", "agenda", "version"),
+)
 
 
 class _Commands(click.Group):

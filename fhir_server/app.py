@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import structlog
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.routing import Mount, Route
 
@@ -25,6 +25,7 @@ from fhir_server.audit.wiring import recorder_of, security_record, watched
 from fhir_server.context import Context
 from fhir_server.endpoint import FhirEndpoint
 from fhir_server.formats import JSON
+from fhir_server.health import add_health
 from fhir_server.identifiers import new_id
 from fhir_server.logs import configure_logs
 from fhir_server.processes.announcement import local_base_url
@@ -100,7 +101,7 @@ def create_app(
         openapi_url=None,
     )
     app.add_exception_handler(HTTPException, _outcome_of_framework)
-    _add_health(app, store, worker)
+    add_health(app, store, settings, lambda: worker.outdated, _now)
     newcomers = registrar(own_contexts, rules), birth_date(own_contexts)
     admission, accounts = _entrance(app, store, settings, recorder, authenticate, accounts, newcomers)
     endpoint = FhirEndpoint(store, settings, jobs, admission, recorder, rules, prefix=_FHIR_PATH)
@@ -256,25 +257,3 @@ def _add_payments(app: FastAPI, settings: Settings, new_context: Callable[[], Co
         return Response(status_code=status)
 
     app.router.routes.append(Route("/payments/stripe", told, methods=["POST"]))
-
-
-def _add_health(app: FastAPI, store: Store, worker: ReindexWorker) -> None:
-    @app.get("/", include_in_schema=False)
-    async def root() -> RedirectResponse:
-        """Lead a person with a browser to the CapabilityStatement."""
-        return RedirectResponse("/fhir/metadata")
-
-    @app.get("/health/live")
-    async def live() -> JSONResponse:
-        """Say that the process answers."""
-        return JSONResponse({"status": "up"})
-
-    @app.get("/health/ready")
-    async def ready() -> Response:
-        """Say whether the database answers too: 200 or 503."""
-        try:
-            await store.ping()
-        except StoreUnavailable:
-            return JSONResponse({"status": "down", "database": "unreachable"}, 503, {"retry-after": "2"})
-        outdated = {"reindex": list(worker.outdated)} if worker.outdated else {}
-        return JSONResponse({"status": "up", "database": "up"} | outdated)

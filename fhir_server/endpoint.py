@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from fhir_server import metrics
 from fhir_server.asynchronous.jobs import Jobs
 from fhir_server.audit.provenance import sent_provenance
 from fhir_server.audit.recorder import Recorder
@@ -51,6 +52,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _FORM = "application/x-www-form-urlencoded"
 _PROVENANCE = b"x-provenance"
+_OPERATION = "operation"
 _IMPORT = b"x-import"
 
 
@@ -101,6 +103,8 @@ class FhirEndpoint:
             return
         add_request_ids(answer.headers, request_id, headers.get(b"x-request-id"))
         await _send(send, answer, with_body=scope["method"] != "HEAD")
+        seconds = time.perf_counter() - started
+        metrics.answered(exchange.interaction, exchange.resource_type, answer.status, seconds)
         self._log.info(
             "request",
             request_id=request_id,
@@ -108,13 +112,15 @@ class FhirEndpoint:
             interaction=exchange.interaction,
             resource_type=exchange.resource_type,
             status=answer.status,
-            milliseconds=round((time.perf_counter() - started) * 1000, 2),
+            milliseconds=round(seconds * 1000, 2),
         )
 
     async def _answer(self, exchange: "_Exchange", receive: Receive, request_id: str) -> HttpAnswer:
         try:
             return await exchange.answer(receive)
         except FhirError as failure:
+            if exchange.interaction == _OPERATION:  # which may refuse before it stores anything
+                metrics.refused(failure)
             exchange.refused(failure)
             return exchange.render(error_response(failure))
         except ClientDisconnectedError:

@@ -217,6 +217,15 @@ class Settings(BaseSettings):
         le=720,
         description="Hours after which a patient's message that nobody answered becomes a Task",
     )
+    metrics_token: SecretStr | None = Field(
+        default=None,
+        description="Token with which `/metrics` is read; without one programs on this machine may read it",
+    )
+    retention: Path | None = Field(
+        default=None,
+        description="File of what may be removed after which time; without one that which comes with the "
+        "server",
+    )
     emergency_minutes: int = Field(
         default=240,
         ge=1,

@@ -20,6 +20,7 @@ Resource = dict[str, Any]
 _DICOM = "http://dicom.nema.org/resources/ontology/DCM"
 _ALERT, _AUTHENTICATION = "110113", "110114"
 _CHANGES_OF_SECURITY = "110137"
+_EXPORT = "110106"
 _EMERGENCY_STARTED = "110127"
 
 
@@ -52,6 +53,10 @@ _KINDS: Mapping[EventKind, _Told] = {
     "client-change": _Told(_ALERT, _CHANGES_OF_SECURITY, "U"),
     "client-removal": _Told(_ALERT, _CHANGES_OF_SECURITY, "D"),
     "emergency-access": _Told(_ALERT, _EMERGENCY_STARTED),
+    "backup": _Told(_EXPORT, "", "R"),
+    "restore": _Told(_ALERT, "", "C"),
+    "retention": _Told(_ALERT, "", "D"),
+    "agenda-retry": _Told(_ALERT, "", "E"),
 }
 # What nobody does by mistake.
 _SERIOUS = frozenset({"code-replay", "refresh-token-reuse", "lockout"})

@@ -4,6 +4,7 @@ https://www.uvicorn.org/settings/
 """
 
 import asyncio
+import os
 import resource
 import signal
 import socket
@@ -13,10 +14,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import uvicorn
 
+from fhir_server.metrics import SHARED
 from fhir_server.processes.protocol import FhirHttpProtocol
 from fhir_server.settings import Settings
 from fhir_server.transport.connections import Connections
@@ -87,13 +90,25 @@ def serve_on(listener: socket.socket, settings: Settings) -> bool:
     if settings.workers > 1:
         from fhir_server.processes.workers import supervise
 
-        return supervise(listener, settings.workers)
+        with shared_metrics():
+            return supervise(listener, settings.workers)
     server = Server(Configuration(settings))
     try:
         server.run(sockets=[listener])
     except SystemExit as ended:  # uvicorn's way to say that the application did not start
         return ended.code == 0
     return server.started
+
+
+@contextmanager
+def shared_metrics() -> Iterator[None]:
+    """Have the processes that are started in the block share what they count, by files in a folder."""
+    with TemporaryDirectory(prefix="fhir-metrics-") as folder:
+        os.environ[SHARED] = folder
+        try:
+            yield
+        finally:
+            del os.environ[SHARED]
 
 
 def _allow_connections(number: int) -> None:

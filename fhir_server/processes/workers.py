@@ -14,6 +14,7 @@ from types import FrameType
 
 import structlog
 
+from fhir_server.metrics import forget_process
 from fhir_server.processes.parent_death import end_with_parent
 from fhir_server.processes.serving import GRACE_SECONDS, Configuration
 from fhir_server.processes.sharing import NOT_ACCEPTING, SharingServer
@@ -62,6 +63,8 @@ class _Workers:
                 return False
             structlog.get_logger().error("a worker ended and is replaced", exit_code=process.exitcode)
             self._counts[slot] = NOT_ACCEPTING
+            if process.pid is not None:
+                forget_process(process.pid)
             time.sleep(_RESTART_PAUSE_SECONDS)
             self._processes[slot] = self._start(slot)
         return True

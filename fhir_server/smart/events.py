@@ -37,6 +37,11 @@ EventKind = Literal[
     "client-removal",
     # of records
     "emergency-access",
+    # of what operators do
+    "backup",
+    "restore",
+    "retention",
+    "agenda-retry",
 ]
 
 

@@ -56,6 +56,9 @@ class Agenda:
                     ),
                     IndexModel([("expires", ASCENDING)], name="expires", expireAfterSeconds=0),
                     IndexModel([("subject", ASCENDING)], name="subject"),
+                    IndexModel(
+                        [("action", ASCENDING)], name="parked", partialFilterExpression={"state": "parked"}
+                    ),
                 ]
             )
             self._is_prepared = True
@@ -146,11 +149,20 @@ class Agenda:
         with translated_failures():
             await self._entries.update_one(held, {"$set": {"state": "parked", "failure": reason}})
 
-    async def states(self) -> Mapping[str, int]:
-        """Return how many entries there are in each state, for the metrics."""
+    async def open_entries(self, now: datetime) -> Mapping[tuple[str, str], int]:
+        """Return how many entries there are to be done, by state (due, planned, parked) and action."""
+        wanted = {
+            "due": {"state": "waiting", "due": {"$lte": now}},
+            "planned": {"state": "waiting", "due": {"$gt": now}},
+            "parked": {"state": "parked"},
+        }
+        found: dict[tuple[str, str], int] = {}
         with translated_failures():
-            grouped = await self._entries.aggregate([{"$group": {"_id": "$state", "count": {"$sum": 1}}}])
-            return {one["_id"]: one["count"] async for one in grouped}
+            for state, condition in wanted.items():
+                group = {"$group": {"_id": "$action", "count": {"$sum": 1}}}
+                async for one in await self._entries.aggregate([{"$match": condition}, group]):
+                    found[state, one["_id"]] = one["count"]
+        return found
 
     async def most_overdue(self, now: datetime) -> datetime | None:
         """Return since when the entry has been due that should have been done first; None if none is."""

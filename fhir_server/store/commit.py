@@ -19,6 +19,7 @@ from pymongo import AsyncMongoClient
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
+from fhir_server import metrics
 from fhir_server.store import integrity
 from fhir_server.store.agenda import Agenda
 from fhir_server.store.audit.chain import Entry
@@ -166,7 +167,8 @@ class Committer:
         while True:
             try:
                 async with self._gate:
-                    written, plan = await self._attempt(work, next(self._shares))
+                    with metrics.open_transactions.track_inprogress():
+                        written, plan = await self._attempt(work, next(self._shares))
                 break
             except (PyMongoError, ParametersChanged) as failure:
                 if isinstance(failure, PyMongoError) and is_stale(failure):

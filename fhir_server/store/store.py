@@ -10,6 +10,7 @@ from typing import Any
 from pymongo.errors import OperationFailure
 from pymongo.write_concern import WriteConcern
 
+from fhir_server import metrics
 from fhir_server.secrets_at_rest import Keyring
 from fhir_server.store import reading
 from fhir_server.store.accounts import AccountStore
@@ -22,6 +23,7 @@ from fhir_server.store.commit import Absence, Committer, Reads, Work
 from fhir_server.store.connection import as_of_one_moment, connect, database
 from fhir_server.store.counters import next_number
 from fhir_server.store.documents import Document, SequenceNumbers, Version, Write, Written
+from fhir_server.store.dumps import Dumps
 from fhir_server.store.emergency_access import EmergencyAccessStore
 from fhir_server.store.explanations import Explanation
 from fhir_server.store.expunge import Expunging, expunge
@@ -35,6 +37,7 @@ from fhir_server.store.meta import Change, change_meta
 from fhir_server.store.oauth import OAuthStore
 from fhir_server.store.registry import Registry
 from fhir_server.store.reindexings import Reindexings
+from fhir_server.store.retention import Retention
 from fhir_server.store.ruling import Rules, reserving
 from fhir_server.store.sealed_texts import SealedTexts
 from fhir_server.store.searching import DEFAULT_LIMITS, Searching, SearchLimits
@@ -42,7 +45,7 @@ from fhir_server.store.snapshots import is_in_transaction, moment_of, session_as
 from fhir_server.store.stock import StockStore
 from fhir_server.store.witnessing import Witness
 from resources.custom_parameters import CustomParameters, using
-from resources.operation_outcome import Forbidden, TooBusy, error
+from resources.operation_outcome import FhirError, Forbidden, TooBusy, error
 
 # How long a search that no index serves waits for one of the others of this kind to be done.
 _PATIENCE_SECONDS = 1.0
@@ -92,6 +95,8 @@ class Store:
         self.sealed_texts = SealedTexts(self._database)
         self.agenda = Agenda(self._database)
         self.stock = StockStore(self._database)
+        self.dumps = Dumps(self._client, self._database)
+        self.retention = Retention(self._database)
         numbers = SequenceNumbers()
         self.audit_log = (
             None
@@ -246,6 +251,15 @@ class Store:
         self, writes: Sequence[Write], absences: Sequence[Absence] = (), reads: Reads | None = None
     ) -> list[Written]:
         """Store all of `writes` or nothing (see `Committer.commit`)."""
+        try:
+            return await self._commit(writes, absences, reads)
+        except FhirError as failure:
+            metrics.refused(failure)
+            raise
+
+    async def _commit(
+        self, writes: Sequence[Write], absences: Sequence[Absence], reads: Reads | None
+    ) -> list[Written]:
         with translated_failures():
             types = {write.resource_type for write in writes}
             if self.audit_log is not None:

@@ -27,7 +27,7 @@ Headers = list[tuple[bytes, bytes]]
 
 _TOO_MANY = 429
 # Asked by the machines that look after the server, which would take a refusal for a failure.
-_HEALTH = "/health/"
+_HEALTH = frozenset({"/health", "/health/live", "/health/ready", "/ready", "/metrics"})
 _ADDED = frozenset(SAFE_HEADERS | CORS_HEADERS)
 
 
@@ -94,7 +94,7 @@ class Gate:
             scope["scheme"] = hop.scheme
 
     def _wait(self, scope: Scope, path: str) -> float:
-        if path.startswith(_HEALTH):
+        if path in _HEALTH:
             return 0.0
         return self._throttle.wait(network_of((scope.get("client") or ("",))[0]))
 

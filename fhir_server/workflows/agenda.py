@@ -19,6 +19,10 @@ being done, it commits through `rulebook.unfinished`. If it raises, it is tried 
 """
 
 
+PARKED = "W20.parked"
+"""The action that tells operators of an entry that failed too often."""
+
+
 class NotYet(Exception):
     """Raised by an action that finds it is too early: the entry is due at `until`, and nothing has failed."""
 

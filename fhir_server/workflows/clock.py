@@ -16,7 +16,7 @@ from fhir_server.processes.ending import end
 from fhir_server.store import Store
 from fhir_server.store.agenda import Agenda, Leased, LeaseLost
 from fhir_server.store.ruling import Entry
-from fhir_server.workflows.agenda import Action, NotYet
+from fhir_server.workflows.agenda import PARKED, Action, NotYet
 from fhir_server.workflows.rulebook import RuleBook, ruled
 from fhir_server.workflows.services import Services
 from resources.custom_parameters import using
@@ -122,6 +122,12 @@ class Clock:
         if leased.attempts >= _MOST_ATTEMPTS:
             self._log.error("an entry of the agenda is parked", **told)
             await self._agenda.park(leased, reason)
+            await self._tell_operators(leased.entry, reason, now)
             return
         pause = min(_FIRST_PAUSE * 2 ** (leased.attempts - 1), _LONGEST_PAUSE)
         await self._agenda.postpone(leased, now + pause, reason)
+
+    async def _tell_operators(self, entry: Entry, reason: str, now: datetime) -> None:
+        if entry.action != PARKED:
+            key, data = f"parked/{entry.key}/{now.isoformat()}", {"action": entry.action, "reason": reason}
+            await self._agenda.add(Entry(key, now, PARKED, entry.subject, data))

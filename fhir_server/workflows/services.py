@@ -1,5 +1,6 @@
 """What workflows use of the world outside, put together from the settings: mail, text messages, payments."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from adapters.email.folder import FolderMailer
@@ -8,7 +9,11 @@ from adapters.email.smtp import SmtpMailer
 from adapters.sms.folder import FolderTextGateway
 from adapters.sms.http import HttpTextGateway
 from adapters.sms.text import TextGateway
+from fhir_server.context import Context
 from fhir_server.settings import Settings
+
+LinkTo = Callable[[str, Context], Awaitable[str | None]]
+"""Makes the signed link to a paper, from the reference of its DocumentReference; None if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +22,7 @@ class Services:
 
     mailer: Mailer | None = None
     texts: TextGateway | None = None
+    link: LinkTo | None = None
 
 
 def services_of(settings: Settings) -> Services:

@@ -108,6 +108,9 @@ def completes(resource: Resource, before: Resource | None, situation: Situation)
     is_past = "sent" in resource and not situation.is_only_patient()
     if resource.get("status") == "completed" and not is_past:
         filled["sent"] = instant(situation.now)
+    patients = [one for one in references(resource, "recipient", situation) if one.startswith("Patient/")]
+    if "subject" not in resource and len(patients) == 1:
+        filled["subject"] = {"reference": patients[0]}  # whose it is, and who sees it
     if not resource.get("inResponseTo") and _named_thread(resource) != resource["id"]:
         others = [one for one in resource.get("identifier", ()) if one.get("system") != THREADS]
         filled["identifier"] = [*others, {"system": THREADS, "value": resource["id"]}]
@@ -209,7 +212,8 @@ def follows(change: Change, facts: Facts, situation: Situation) -> Iterable[Cons
     if facts.answered is not None and _named_thread(message) is None:
         thread = thread_of(facts.answered)
         identifiers = [*message.get("identifier", ()), {"system": THREADS, "value": thread}]
-        yield Put(changed(message, identifier=identifiers))
+        subject = message.get("subject", facts.answered.get("subject"))
+        yield Put(changed(message, identifier=identifiers, subject=subject))
     [sender] = references(message, "sender", situation)[:1] or [""]
     recipients = references(message, "recipient", situation)
     for recipient in recipients:

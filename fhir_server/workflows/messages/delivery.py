@@ -142,6 +142,7 @@ async def _sent(notice: _Notice) -> Resource:
     paper = data.get(PAPER)
     # What is kept has no link, with which anybody could open the paper.
     said = filled(wording.text, data | {"link": ""}, zone)
+    data["link"] = await _link(notice, paper)
     message = notice.message
     for address in notice.addresses:
         if not record.is_by(message, address.medium):
@@ -153,6 +154,13 @@ async def _sent(notice: _Notice) -> Resource:
             continue
         return record.completed(message, notice.context.now())
     return record.not_done(message, record.REFUSED, began=True)
+
+
+async def _link(notice: _Notice, paper: str | None) -> str:
+    """Return the link to a paper, "" if there is none: the recipient signs in to read it then."""
+    if paper is None or notice.services.link is None:
+        return ""
+    return await notice.services.link(paper, notice.context) or ""
 
 
 def _wording(notice: _Notice) -> Wording:

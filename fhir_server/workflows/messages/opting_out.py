@@ -5,7 +5,7 @@ It is active, its `policyRule` is OPTOUT of https://terminology.hl7.org/CodeSyst
 """
 
 from fhir_server.workflows.made import has_code
-from fhir_server.workflows.messages.record import CATEGORIES
+from fhir_server.workflows.messages.record import category_system
 from fhir_server.workflows.records import Records
 
 ACT_CODES = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
@@ -19,7 +19,7 @@ async def has_opted_out(records: Records, patient: str, category: str) -> bool:
     return any(
         has_code(consent.get("policyRule"), ACT_CODES, "OPTOUT")
         and (
-            has_code(consent.get("category"), CATEGORIES, category)
+            has_code(consent.get("category"), category_system(category), category)
             or has_code(consent.get("category"), MESSAGES, "all")
         )
         for consent in found

@@ -1,6 +1,6 @@
 """The pattern of messages, put together."""
 
-from fhir_server.workflows.messages import conversation, requests, unanswered
+from fhir_server.workflows.messages import conversation, requests, subscriptions, unanswered
 from fhir_server.workflows.messages.delivery import notify
 from fhir_server.workflows.notices import NOTIFY
 from fhir_server.workflows.pattern import Pattern, Watch
@@ -18,6 +18,7 @@ PATTERN = Pattern(
         conversation.INCOMPLETE,
         requests.STATE,
         requests.RECIPIENT,
+        subscriptions.SUBSCRIPTION,
     ),
     states=(conversation.STATES, requests.STATES),
     watches=(
@@ -40,6 +41,7 @@ PATTERN = Pattern(
             follows=requests.follows,
         ),
         Watch(frozenset({"Task"}), follows=unanswered.follows),
+        Watch(frozenset({"Subscription"}), check=subscriptions.check),
     ),
     actions={NOTIFY: notify, conversation.UNANSWERED: unanswered.remind},
     creates=frozenset({"Communication", "Task"}),

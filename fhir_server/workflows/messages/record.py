@@ -20,6 +20,7 @@ FINAL = frozenset({"completed", "not-done", "stopped", "entered-in-error"})
 KINDS = "urn:fhir-hospital-server:notices"
 MEDIA = "urn:fhir-hospital-server:media"
 CATEGORIES = "http://terminology.hl7.org/CodeSystem/communication-category"
+OWN_CATEGORIES = "urn:fhir-hospital-server:message-categories"
 _REASONS = "http://terminology.hl7.org/CodeSystem/communication-not-done-reason"
 _MODES = "http://terminology.hl7.org/CodeSystem/v3-ParticipationMode"
 
@@ -28,6 +29,15 @@ NO_MEDIUM = ("system-error", "nothing is set up to reach the addresses on file")
 GONE = ("recipient-unavailable", "the recipient is not there any more")
 OPTED_OUT = ("patient-objection", "the patient does not want such messages")
 REFUSED = ("recipient-unavailable", "no address on file was accepted")
+
+
+# https://terminology.hl7.org/CodeSystem-communication-category.html
+_HL7_CATEGORIES = frozenset({"alert", "notification", "reminder", "instruction"})
+
+
+def category_system(category: str) -> str:
+    """Return the code system of a category of messages: that of HL7, or our own, as for `billing`."""
+    return CATEGORIES if category in _HL7_CATEGORIES else OWN_CATEGORIES
 
 
 def communication_id(key: str) -> str:
@@ -55,7 +65,7 @@ def communication(
         "Communication",
         id=communication_id(entry.key),
         status="preparation",
-        category=[concept(CATEGORIES, kind.category)],
+        category=[concept(category_system(kind.category), kind.category)],
         reasonCode=[concept(KINDS, kind.id)],
         subject=subject,
         about=about,

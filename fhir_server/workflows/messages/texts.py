@@ -17,7 +17,7 @@ from fhir_server.search.intervals import interval
 
 _PARTS = frozenset({"subject", "text", "short"})
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)")
-_LONGEST_VALUE = 200
+_LONGEST_VALUE = 2_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -382,7 +382,10 @@ async def test_what_an_action_stores_before_its_end_leaves_it_to_be_done(
     for attempt in range(12):
         assert await clock.work_once(), attempt
         await store._database[AGENDA].update_one({"_id": "begin/x"}, {"$set": {"due": datetime.now(UTC)}})
+    assert await clock.work_once()  # which would tell operators, if they were there in this hotel
     assert not await clock.work_once()
+    [told] = [key for key in await store._database[AGENDA].distinct("_id") if key.startswith("parked/")]
+    assert told.startswith("parked/begin/x/")
     assert (await _read(store, "Basic", "begun"))["code"]["text"] == "begun"
     [parked] = await store.agenda.listed("parked", 10)
     assert (parked["_id"], parked["failure"], parked["attempts"]) == ("begin/x", "RuntimeError", 12)

@@ -18,6 +18,8 @@ from tests.fhir_server.conftest import running_server
 _OPEN = {"/metadata"}
 # Health; what applications and people come in by, which is tested with the authorization server and accounts.
 _BESIDE = ("/health/", "/oauth/", "/auth/", "/.well-known/", "/fhir/.well-known/", "/payments/")
+# For the machines that look after the server: nothing of anybody, and /metrics for those only who may know.
+_FOR_MACHINES = {"/health", "/ready", "/metrics"}
 _PLACES = {"{type}": "Patient", "{id}": "1", "{vid}": "1", "{job}": "1", "{member}": "Observation"}
 _LEVELS = (
     "",
@@ -112,7 +114,7 @@ def test_nothing_else_is_beside_the_interface(settings: Settings) -> None:
     secure = Settings(**settings.model_dump() | {"auth": "on", "encryption_key": "A" * 43 + "="})
     application: object = create_app(secure)._application
     paths = _paths(application.router.routes)  # type: ignore[attr-defined]
-    assert {path for path in paths if not path.startswith(_BESIDE)} == {"/", "/fhir"}
+    assert {path for path in paths if not path.startswith(_BESIDE)} == {"/", "/fhir"} | _FOR_MACHINES
     assert {"/health/live", "/oauth/token", "/auth/login"} <= paths
 
 

@@ -50,12 +50,9 @@ def until_sent(client: httpx.Client, about: str) -> Resource:
 def test_a_message_goes_out_and_stays_as_it_was(client: httpx.Client, outbox: Path) -> None:
     """What is asked for by a POST is sent by the running server; no way of changing it is left."""
     telecom = [{"system": "email", "value": "a@example.org"}]
-    assert (
-        client.put(
-            "/Patient/h1", json={"resourceType": "Patient", "id": "h1", "telecom": telecom}
-        ).status_code
-        == 201
-    )
+    who = {"name": [{"family": "Abel"}], "birthDate": "1980-01-01"}
+    patient = {"resourceType": "Patient", "id": "h1", "telecom": telecom, **who}
+    assert client.put("/Patient/h1", json=patient).status_code == 201
     request = {
         "resourceType": "CommunicationRequest",
         "status": "active",
@@ -111,3 +108,24 @@ def test_a_request_is_revoked_by_a_patch(client: httpx.Client) -> None:
     again = become("active")
     assert again.status_code == 422
     assert "W14.request-state" in again.text
+
+
+@pytest.mark.workflow("0-02")
+def test_a_subscription_that_nobody_carries_out_is_refused(client: httpx.Client) -> None:
+    """No criteria are allowed, and none is kept as if it were; one that is off is only a record."""
+    subscription = {
+        "resourceType": "Subscription",
+        "id": "s",
+        "status": "requested",
+        "reason": "To know",
+        "criteria": "Observation?code=8867-4",
+        "channel": {"type": "rest-hook", "endpoint": "https://example.org/hook"},
+    }
+    for status in ("requested", "active"):
+        answer = client.put("/Subscription/s", json=subscription | {"status": status})
+        assert answer.status_code == 422
+        assert "W14.subscription" in answer.text
+    assert client.put("/Subscription/s", json=subscription | {"status": "off"}).status_code == 201
+    patch = [{"op": "replace", "path": "/status", "value": "active"}]
+    headers = {"content-type": "application/json-patch+json"}
+    assert client.patch("/Subscription/s", json=patch, headers=headers).status_code == 422

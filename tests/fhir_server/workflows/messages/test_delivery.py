@@ -359,6 +359,39 @@ async def test_a_paper_is_in_the_record_and_not_its_link(hospital: Hospital) -> 
     assert "http" not in kept["payload"][0]["contentString"]
 
 
+async def test_a_link_to_a_paper_is_in_the_mail_alone(hospital: Hospital, mailbox: MailBox) -> None:
+    """Who has the link can open the paper: it goes to the recipient, and stays in no record."""
+
+    async def link(paper: str, _context: Any) -> str:
+        return f"https://hospital.example/papers/{paper.partition('/')[2]}?signature=abc"
+
+    hospital.services = replace(hospital.services, link=link)
+    await hospital.put(patient())
+    await hospital.plan(told(data={"start": START, "paper": "DocumentReference/5"}))
+    await hospital.work()
+    [(_, mail)] = mailbox.mails
+    text = mail.get_payload(decode=True)
+    assert isinstance(text, bytes)
+    assert b"https://hospital.example/papers/5?signature=abc" in text
+    assert "signature" not in str(await hospital.communications())
+
+
+async def test_categories_of_our_own_have_a_system_of_our_own(hospital: Hospital) -> None:
+    """HL7's list of categories has no bills; who opts out of them names our code."""
+    bill = NoticeKind("WT.bill", "A bill", "A bill", "A bill", category="billing")
+    delivery._kinds()["WT.bill"] = bill  # type: ignore[index]
+    own = "urn:fhir-hospital-server:message-categories"
+    consent = opting_out("reminder")
+    consent["category"] = [{"coding": [{"system": own, "code": "billing"}]}]
+    await hospital.put(patient(), consent)
+    await hospital.plan(told(bill), told(BOOKED))
+    await hospital.work()
+    kept = {
+        one["category"][0]["coding"][0]["system"]: one["status"] for one in await hospital.communications()
+    }
+    assert kept == {own: "not-done", CATEGORIES: "completed"}
+
+
 def test_a_hospital_without_anything_has_no_services(settings: Any, tmp_path: Path) -> None:
     """Nothing is set: nothing is there; a folder takes the place of both."""
     assert services_of(settings) == Services()

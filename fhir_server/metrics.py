@@ -1,0 +1,113 @@
+"""What the server counts of its own work, for Prometheus: no names, no values, no ids of anybody.
+
+Each label has few values: what is not known by the definitions is told as one. With several processes the
+numbers are shared by files (`prometheus_client.multiprocess`), and any process tells those of all.
+https://prometheus.io/docs/instrumenting/exposition_formats/, https://prometheus.github.io/client_python/multiprocess/
+"""
+
+import os
+from collections.abc import Iterable
+from functools import cache
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    multiprocess,
+)
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from resources.definitions import resource_types
+from resources.operation_outcome import FhirError
+
+SHARED = "PROMETHEUS_MULTIPROC_DIR"
+"""The variable that names the folder of the files; it is set before this module is imported."""
+
+_OTHER = "other"
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+_registry = CollectorRegistry()
+_requests = Counter(
+    "fhir_requests",
+    "Requests to the FHIR interface that were answered.",
+    ("interaction", "type", "status"),
+    registry=_registry,
+)
+_seconds = Histogram(
+    "fhir_request_seconds",
+    "How long these took.",
+    ("interaction",),
+    buckets=_SECONDS,
+    registry=_registry,
+)
+_refusals = Counter(
+    "fhir_rule_refusals",
+    "How often a rule of the hospital's work refused a transaction.",
+    ("rule",),
+    registry=_registry,
+)
+open_transactions = Gauge(
+    "fhir_open_transactions",
+    "Transactions of MongoDB that are open.",
+    registry=_registry,
+    multiprocess_mode="livesum",
+)
+
+
+def answered(interaction: str, resource_type: str | None, status: int, seconds: float) -> None:
+    """Count a request."""
+    known = resource_type if resource_type in _types() else "" if resource_type is None else _OTHER
+    _requests.labels(interaction, known, str(status)).inc()
+    _seconds.labels(interaction).observe(seconds)
+
+
+@cache
+def _types() -> frozenset[str]:
+    return frozenset(resource_types())
+
+
+def refused(failure: FhirError) -> None:
+    """Count the rules that a refusal names, once however often it is told of."""
+    rules = [issue.rule for issue in failure.issues if issue.rule]
+    if rules and not getattr(failure, "is_counted", False):
+        failure.is_counted = True  # type: ignore[attr-defined]
+        for rule in rules:
+            _refusals.labels(rule).inc()
+
+
+class _Found:
+    """What is looked up for one answer."""
+
+    def __init__(self, metrics: Iterable[Metric]) -> None:
+        self._metrics = tuple(metrics)
+
+    def collect(self) -> Iterable[Metric]:
+        """Return it."""
+        return self._metrics
+
+
+def gauge(name: str, text: str, label: str, values: Iterable[tuple[str, float]]) -> Metric:
+    """Return a gauge that is looked up, by one label."""
+    family = GaugeMetricFamily(name, text, labels=[label])
+    for value, number in values:
+        family.add_metric([value], number)
+    return family
+
+
+def exposition(found: Iterable[Metric]) -> bytes:
+    """Return all that was counted, by all processes, and what was `found` just now."""
+    counted = _registry
+    if SHARED in os.environ:
+        counted = CollectorRegistry()
+        multiprocess.MultiProcessCollector(counted)  # type: ignore[no-untyped-call]
+    looked_up = CollectorRegistry()
+    looked_up.register(_Found(found))
+    return generate_latest(counted) + generate_latest(looked_up)
+
+
+def forget_process(pid: int) -> None:
+    """Let what only a living process has not count any more for one that has ended."""
+    if SHARED in os.environ:
+        multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]

@@ -1,0 +1,1 @@
+"""W20, upkeep: support tickets, and what may be removed after which time."""
