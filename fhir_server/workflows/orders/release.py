@@ -83,7 +83,7 @@ def labelled(resource: _Any, before: _Any | None, _situation: Situation) -> _Any
 
     What was final before there was this rule, or came in as a record of the past, stays as it was.
     """
-    if not is_result(resource):
+    if not is_result(resource) and (before is None or not is_result(before)):
         return resource
     if is_released(resource) or (before is not None and is_released(before)):
         is_marked = is_released(resource) and not is_held(resource)

@@ -15,6 +15,7 @@ from fhir_server.workflows.orders import critical, release
 from fhir_server.workflows.orders.answers import answering, corrected
 from fhir_server.workflows.orders.notices import AVAILABLE, CHANGED, CORRECTED
 from fhir_server.workflows.orders.people import doctors
+from fhir_server.workflows.orders.rules import STAYS
 from fhir_server.workflows.orders.vocabulary import (
     FOLLOW_UP,
     OWN,
@@ -79,8 +80,12 @@ async def _all(
 
 def check(change: Change, facts: Facts, situation: Situation) -> Iterable[Violation]:
     """Yield what is wrong with a result."""
-    result = change.after
-    if result is None or not is_result(result):
+    result, before = change.after, change.before
+    if result is None:
+        return
+    if not is_result(result):
+        if before is not None and is_result(before) and is_final(before):
+            yield STAYS.broken("It is a result of an examination no more", "Observation.category")
         return
     yield from answering(change, facts.orders, facts.specimens, (), situation)
     yield from release.violations(change, situation, is_reported=facts.is_released)

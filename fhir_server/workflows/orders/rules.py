@@ -22,6 +22,7 @@ FINAL = Rule("W7.final", "What is final is changed by amending or correcting it,
 SAME_PATIENT = Rule(
     "W7.same-patient", "Orders, specimens, results and reports of each other are of one patient."
 )
+STAYS = Rule("W7.stays-result", "What was the final result of an examination stays one.")
 NO_ORDER = Rule("W7.no-order", "Results answer an order, if the hospital requires one.")
 ORDER_OPEN = Rule("W7.order-open", "New results answer an order that is active, on hold or completed.")
 UNFINISHED = Rule("W7.unfinished-results", "All results of a final report are final.")
@@ -42,7 +43,17 @@ NOT_CRITICAL = Rule("W7.not-critical", "Only a critical result waits for somebod
 
 RULES = (
     *(ORDER_STATE, TASK_STATE, TASK_DONE, RESULT_STATE, REPORT_STATE, SPECIMEN_STATE, FINAL, SAME_PATIENT),
-    *(NO_ORDER, ORDER_OPEN, UNFINISHED, UNSATISFACTORY, ACCESSION, ACCESSION_TAKEN, NEEDS_ORDER, REQUESTER),
+    *(
+        STAYS,
+        NO_ORDER,
+        ORDER_OPEN,
+        UNFINISHED,
+        UNSATISFACTORY,
+        ACCESSION,
+        ACCESSION_TAKEN,
+        NEEDS_ORDER,
+        REQUESTER,
+    ),
     *(RELEASE_ROLE, RELEASE_FINAL, ACKNOWLEDGE_ROLE, ACKNOWLEDGED, NOT_CRITICAL),
 )
 

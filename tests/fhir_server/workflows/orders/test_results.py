@@ -148,6 +148,20 @@ def test_what_is_final_is_corrected_and_not_changed(laboratory: Laboratory) -> N
     assert version["valueQuantity"]["value"] == 4.10
 
 
+def test_a_result_stays_one(laboratory: Laboratory) -> None:
+    """Nobody makes vital signs, or what a patient measured, of what is to be released first."""
+    _, result, _ = laboratory.reported()
+    for elements in (
+        {"category": [coded(CATEGORY, "vital-signs")]},
+        {"performer": [{"reference": "Patient/p"}]},
+    ):
+        refused = laboratory.put("SY", {**result, "status": "corrected", **elements})
+        assert (refused.status_code, rules(refused)) == (422, {"W7.stays-result"})
+    early = laboratory.made("LB", laboratory.result(status="registered"))
+    moved = laboratory.changed("SY", early, category=[coded(CATEGORY, "vital-signs")])
+    assert moved["meta"]["security"]
+
+
 def test_a_final_report_has_final_results(laboratory: Laboratory) -> None:
     """One that is still preliminary keeps the report from being final; both may become so at once."""
     order = laboratory.order()
