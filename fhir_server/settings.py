@@ -26,6 +26,7 @@ from fhir_server.transport.origins import parse_origins
 from fhir_server.transport.proxies import TrustedProxies
 from fhir_server.workflows.billing.tariff import load_tariff
 from fhir_server.workflows.messages.texts import load_texts
+from fhir_server.workflows.scheduling.visit_types import load_visit_types
 
 ENVIRONMENT_PREFIX = "FHIR_"
 
@@ -408,6 +409,37 @@ class Settings(BaseSettings):
     self_bookable_tests: Path | None = Field(
         default=None, description="File of the tests that patients may order themselves; without one our own"
     )
+    hold_minutes: float = Field(
+        default=10, gt=0, le=1440, description="Minutes for which `Appointment/$hold` keeps a slot"
+    )
+    request_hours: float = Field(
+        default=48, gt=0, le=2160, description="Hours in which a doctor answers a request for an appointment"
+    )
+    offer_hours: float = Field(
+        default=4,
+        gt=0,
+        le=168,
+        description="Hours for which one on the waiting list is offered a slot",
+    )
+    cancel_hours: float = Field(
+        default=24, ge=0, le=720, description="Hours before its start until which patients move or cancel one"
+    )
+    join_minutes: int = Field(
+        default=15, ge=0, le=240, description="Minutes before its start from which a visit by video is joined"
+    )
+    visit_url: str | None = Field(
+        default=None,
+        pattern=r"^https://[^\s?#]+$",
+        description="Address of the rooms for visits by video, such as `https://meet.example.org`",
+    )
+    holidays: str | None = Field(
+        default=None,
+        pattern=r"^((\d{4}-)?\d\d-\d\d)(,(\d{4}-)?\d\d-\d\d)*$",
+        description="Days without slots, such as `12-25,01-01,2027-03-29`",
+    )
+    visit_types: Path | None = Field(
+        default=None, description="File of the kinds of visits that need an order; without one our own"
+    )
     reindex_batch_size: int = Field(
         default=100, ge=1, le=10_000, description="Resources that `$reindex` looks at in one go"
     )
@@ -484,6 +516,12 @@ class Settings(BaseSettings):
     @classmethod
     def _is_tariff(cls, path: Path | None) -> Path | None:
         load_tariff(path)
+        return path
+
+    @field_validator("visit_types")
+    @classmethod
+    def _are_visit_types(cls, path: Path | None) -> Path | None:
+        load_visit_types(path)
         return path
 
     @field_validator("time_zone")

@@ -9,6 +9,7 @@ from fhir_server.workflows.orders.pattern import PATTERN as ORDERS
 from fhir_server.workflows.pattern import Pattern
 from fhir_server.workflows.profile import pattern as profile
 from fhir_server.workflows.registration import pattern as registration
+from fhir_server.workflows.scheduling.pattern import PATTERN as SCHEDULING
 from fhir_server.workflows.upkeep.tickets import PATTERN as UPKEEP
 from fhir_server.workflows.wearables import pattern as wearables
 
@@ -26,6 +27,7 @@ PATTERNS: tuple[Pattern, ...] = (
     BILLING,
     INSURANCE,
     UPKEEP,
+    SCHEDULING,
 )
 
 WORKFLOW_OPERATIONS: tuple[Operation, ...] = tuple(

@@ -46,6 +46,9 @@ _LEVELS = (
     "/Questionnaire",
     "/QuestionnaireResponse/1",
     "/DocumentReference",
+    "/Appointment",
+    "/Appointment/1",
+    "/Schedule/1",
 )
 
 

@@ -1,0 +1,131 @@
+"""Requests that doctors answer, holds and offers that lapse, and the waiting list."""
+
+import time
+from typing import Any
+
+import pytest
+
+from tests.fhir_server.workflows.scheduling.clinic import CARDIOLOGY, REASON, Clinic, participants, rules
+
+Resource = dict[str, Any]
+
+
+def _asked(clinic: Clinic, slot: Resource | None = None) -> Resource:
+    wanted = clinic.appointment(slot or clinic.slot("asked"), status="pending")
+    answer = clinic.post("PT", wanted)
+    assert answer.status_code == 201, answer.text
+    made: Resource = answer.json()
+    return made
+
+
+@pytest.mark.workflow("3-13", "3-32", "3-39", "3-23", "3-38")
+def test_a_doctor_accepts(clinic: Clinic) -> None:
+    """The slot is tentative, then busy; a second answer, another doctor's and the patient's are refused."""
+    slot = clinic.slot("asked")
+    asked = _asked(clinic, slot)
+    assert clinic.read(slot)["status"] == "busy-tentative"
+    assert clinic.told(asked) == [("W3.requested", "Practitioner/dr")]
+    found = clinic.clients["DR"].get("/Appointment?status=pending&practitioner=Practitioner/dr").json()
+    assert asked["id"] in [one["resource"]["id"] for one in found["entry"]]
+    early = clinic.put("PT", asked, status="booked")
+    assert early.status_code == 403
+    assert rules(early) == {"W3.approval"}
+    forged = participants("Patient/p", "PractitionerRole/r-dr", "Practitioner/dr")
+    assert rules(clinic.put("PT", asked, participant=forged)) == {"W3.approval"}
+    assert clinic.answered("DR2", asked, "Practitioner/dr", "accepted").status_code in (403, 404)
+    answer = clinic.answered("DR", asked, "Practitioner/dr", "accepted")
+    assert answer.status_code == 201, answer.text
+    assert clinic.read(asked)["status"] == "booked"
+    assert clinic.read(slot)["status"] == "busy"
+    assert [one for one in clinic.told(asked) if one[0] == "W3.booked"] == [
+        ("W3.booked", "Patient/p"),
+        ("W3.booked", "Practitioner/dr"),
+    ]
+    second = clinic.answered("DR", asked, "Practitioner/dr", "declined")
+    assert second.status_code == 422
+    assert rules(second) == {"W3.answered"}
+    changed = clinic.put("SY", answer.json(), participantStatus="declined")
+    assert rules(changed) == {"W3.answered"}
+
+
+def test_a_doctor_declines(clinic: Clinic) -> None:
+    """It is cancelled, the Slot is free, and the patient is told once."""
+    slot = clinic.slot("asked")
+    asked = _asked(clinic, slot)
+    assert clinic.answered("DR", asked, "Practitioner/dr", "declined").status_code == 201
+    assert clinic.read(asked)["status"] == "cancelled"
+    assert clinic.read(slot)["status"] == "free"
+    assert ("W3.not-confirmed", "Patient/p") in clinic.told(asked)
+
+
+def test_only_who_is_asked_answers(clinic: Clinic) -> None:
+    """A doctor who does not take part; an administrator may for one who does."""
+    asked = _asked(clinic)
+    assert rules(clinic.answered("DR2", asked, "Practitioner/dr2", "accepted")) == {"W3.not-invited"}
+    assert clinic.answered("SY", asked, "Practitioner/dr2", "accepted").status_code == 422
+    assert clinic.answered("AD", asked, "Practitioner/dr", "accepted").status_code == 201
+
+
+@pytest.mark.workflow("3-19")
+def test_a_doctor_proposes_another_time(clinic: Clinic) -> None:
+    """The patient is told, agrees, and the Appointment is booked for that time; the first Slot is free."""
+    slot = clinic.slot("asked")
+    asked, other = _asked(clinic, slot), clinic.time()
+    proposed = clinic.answered("DR", asked, "Practitioner/dr", "tentative", **other)
+    assert proposed.status_code == 201, proposed.text
+    assert ("W3.proposed", "Patient/p") in clinic.told(asked)
+    agreed = clinic.answered("PT", asked, "Patient/p", "accepted")
+    assert agreed.status_code == 201, agreed.text
+    now = clinic.read(asked)
+    assert (now["status"], now["start"]) == ("booked", other["start"])
+    assert clinic.read(slot)["status"] == "free"
+
+
+def _until_cancelled(clinic: Clinic, appointment: Resource) -> None:
+    for _ in range(200):
+        if clinic.read(appointment)["status"] == "cancelled":
+            return
+        time.sleep(0.1)
+    raise AssertionError(clinic.read(appointment))
+
+
+def test_what_waits_too_long_lapses(clinic: Clinic) -> None:
+    """A request that nobody answers, and a hold; their Slots are free again."""
+    slot, held_slot = clinic.slot("asked"), clinic.slot()
+    asked = _asked(clinic, slot)
+    answer = clinic.call("PT", "$hold", clinic.appointment(held_slot))
+    held = answer.json()["entry"][0]["resource"]
+    assert clinic.told(held) == []
+    for one, its_slot in ((asked, slot), (held, held_slot)):
+        assert clinic.due(one, "W3.hold-expires") == 1
+        _until_cancelled(clinic, one)
+        assert clinic.read(its_slot)["status"] == "free"
+    assert ("W3.not-confirmed", "Patient/p") in clinic.told(asked)
+
+
+def test_a_free_slot_is_offered_to_the_first_who_waits(clinic: Clinic) -> None:
+    """Not to a patient who is taken then; the next is asked, is told, and books it."""
+    slot = clinic.slot("s2")
+    booked = clinic.booked(slot, patient="p")
+    waiting = {"resourceType": "Appointment", "status": "waitlist", "specialty": [CARDIOLOGY]}
+    clinic.made(
+        "AD", clinic.appointment(participant=participants("Patient/q"), start=slot["start"], end=slot["end"])
+    )
+    first = clinic.made(
+        "AD", {**waiting, "participant": participants("Patient/q"), "created": "2020-01-01T00:00:00Z"}
+    )
+    patient = clinic.fresh_patient()
+    second = clinic.made(
+        "AD",
+        {**waiting, "participant": participants(f"Patient/{patient}"), "created": "2021-01-01T00:00:00Z"},
+    )
+    clinic.put("AD", booked, status="cancelled", cancelationReason=REASON)
+    assert clinic.read(first)["status"] == "waitlist"
+    offered = clinic.read(second)
+    assert (offered["status"], offered["start"]) == ("pending", slot["start"])
+    assert clinic.read(slot)["status"] == "busy-tentative"
+    assert clinic.told(second) == [("W3.offered", f"Patient/{patient}")]
+    answer = clinic.call("AD", "$book", appt_id=second["id"])
+    assert answer.status_code == 200, answer.text
+    assert clinic.read(second)["status"] == "booked"
+    clinic.put("AD", clinic.read(first), status="cancelled", cancelationReason=REASON)
