@@ -60,8 +60,8 @@ def run(settings: Settings, base_url: str, call: Callable[[Context], Awaitable[A
 @pytest.fixture
 def paper(client: httpx.Client) -> Resource:
     """A paper of the patient `p` on file."""
-    for one in ("p", "q"):
-        client.put(f"/Patient/{one}", json={"resourceType": "Patient", "id": one})
+    for patient in ("p", "q"):
+        client.put(f"/Patient/{patient}", json={"resourceType": "Patient", "id": patient})
     about = {"resourceType": "MedicationRequest", "id": new_id(), "meta": {"versionId": "1"}}
     document, binary = filed(
         PAPER,
