@@ -16,8 +16,9 @@ from fhir_server.settings import Settings
 from tests.fhir_server.conftest import running_server
 
 _OPEN = {"/metadata"}
-# Health; what applications and people come in by, which is tested with the authorization server and accounts.
-_BESIDE = ("/health/", "/oauth/", "/auth/", "/.well-known/", "/fhir/.well-known/")
+# Health; what applications and people come in by, which is tested with the authorization server and accounts;
+# papers, which open by what is signed (tests/fhir_server/papers).
+_BESIDE = ("/health/", "/oauth/", "/auth/", "/.well-known/", "/fhir/.well-known/", "/documents/", "/verify/")
 _PLACES = {"{type}": "Patient", "{id}": "1", "{vid}": "1", "{job}": "1", "{member}": "Observation"}
 _LEVELS = (
     "",
