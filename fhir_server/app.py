@@ -28,6 +28,7 @@ from fhir_server.formats import JSON
 from fhir_server.health import add_health
 from fhir_server.identifiers import new_id
 from fhir_server.logs import configure_logs
+from fhir_server.papers.routes import paper_routes
 from fhir_server.processes.announcement import local_base_url
 from fhir_server.reindexing.walk import Pace
 from fhir_server.reindexing.worker import ReindexWorker
@@ -107,6 +108,8 @@ def create_app(
     endpoint = FhirEndpoint(store, settings, jobs, admission, recorder, rules, prefix=_FHIR_PATH)
     app.router.routes += [Route(_FHIR_PATH, endpoint), Mount(_FHIR_PATH, endpoint)]
     _add_payments(app, settings, lambda: ruled(own_contexts(new_id()), rules))
+    own_base_url = settings.base_url or local_base_url(settings, settings.port)
+    app.router.routes += paper_routes(store, recorder, own_base_url, _now)
     is_registered = None if accounts is None else store.oauth.clients.has_origin
     guarded = app if admission is not None else _without_tokens(app, settings)
     return Gate(guarded, settings, prefix=_FHIR_PATH, is_registered=is_registered)

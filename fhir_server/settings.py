@@ -439,6 +439,11 @@ class Settings(BaseSettings):
     )
     visit_types: Path | None = Field(
         default=None, description="File of the kinds of visits that need an order; without one our own"
+    paper_link_hours: float = Field(
+        default=72, gt=0, le=8760, description="Hours for which a link to a paper in an e-mail opens it"
+    )
+    interactions: Path | None = Field(
+        default=None, description="File of classes and interactions of medicines; without one our own"
     )
     reindex_batch_size: int = Field(
         default=100, ge=1, le=10_000, description="Resources that `$reindex` looks at in one go"

@@ -16,8 +16,12 @@ from fhir_server.settings import Settings
 from tests.fhir_server.conftest import running_server
 
 _OPEN = {"/metadata"}
-# Health; what applications and people come in by, which is tested with the authorization server and accounts.
-_BESIDE = ("/health/", "/oauth/", "/auth/", "/.well-known/", "/fhir/.well-known/", "/payments/")
+# Health; what applications and people come in by, which is tested with the authorization server and accounts;
+# what is signed: papers (tests/fhir_server/papers) and what Stripe tells (workflows/billing/test_stripe.py).
+_BESIDE = (
+    *("/health/", "/oauth/", "/auth/", "/.well-known/", "/fhir/.well-known/"),
+    *("/payments/", "/documents/", "/verify/"),
+)
 # For the machines that look after the server: nothing of anybody, and /metrics for those only who may know.
 _FOR_MACHINES = {"/health", "/ready", "/metrics"}
 _PLACES = {"{type}": "Patient", "{id}": "1", "{vid}": "1", "{job}": "1", "{member}": "Observation"}
