@@ -439,6 +439,7 @@ class Settings(BaseSettings):
     )
     visit_types: Path | None = Field(
         default=None, description="File of the kinds of visits that need an order; without one our own"
+    )
     paper_link_hours: float = Field(
         default=72, gt=0, le=8760, description="Hours for which a link to a paper in an e-mail opens it"
     )

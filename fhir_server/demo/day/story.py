@@ -5,12 +5,19 @@ from pathlib import Path
 
 from rich.console import Console
 
+from fhir_server.demo.day.arrival import register
 from fhir_server.demo.day.house import open_house
+from fhir_server.demo.day.laboratory import examine
+from fhir_server.demo.day.money import settle
 from fhir_server.demo.day.trace import Trace, WentWrong
 
 Chapter = Callable[[Trace], None]
 
-CHAPTERS: Sequence[tuple[str, Chapter]] = ()
+CHAPTERS: Sequence[tuple[str, Chapter]] = (
+    ("Registration", register),
+    ("Laboratory", examine),
+    ("Billing", settle),
+)
 """The parts of the day."""
 
 
@@ -23,7 +30,9 @@ def spend(console: Console, papers: Path) -> bool:
                 chapter(trace)
             saved = [path.name for path in trace.saved]
     except (WentWrong, RuntimeError) as failure:
-        console.print(f"\n[bold red]The day went wrong[/bold red]: {failure}", markup=True, highlight=False)
+        console.print(
+            f"\n[bold red]The day went wrong[/bold red]: {failure}", soft_wrap=True, highlight=False
+        )
         return False
     console.print(f"\n[bold green]All went well.[/bold green] {len(saved)} papers are in {papers}:")
     for name in saved:

@@ -31,13 +31,15 @@ class WentWrong(Exception):
 class Trace:
     """The day as it goes: whoever acts does so through this, so that it is told and checked.
 
-    `papers` is the folder for PDFs and other files, and `saved` what was put into it.
+    `papers` is the folder for PDFs and other files, and `saved` what was put into it. `known` is what one
+    part of the day leaves to the next.
     """
 
     house: House
     console: Console
     papers: Path
     saved: list[Path] = field(default_factory=list)
+    known: dict[str, Resource] = field(default_factory=dict)
     _clients: dict[str, httpx.Client] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
 
@@ -59,7 +61,8 @@ class Trace:
     def tell(self, role: str, what: str, result: str = "") -> None:
         """Print one line: who did what, and what came of it."""
         who = ROLES.get(role, role)
-        self.console.print(f"  {who:15} {what}" + (f"  [dim]{result}[/dim]" if result else ""))
+        line = f"  {who:15} {what}" + (f"  [dim]{result}[/dim]" if result else "")
+        self.console.print(line, soft_wrap=True, highlight=False)
 
     def send(
         self,
@@ -136,6 +139,16 @@ class Trace:
         self.check(answer.status_code == 200, f"{reference}: {answer.status_code} {answer.text[:_SHOWN]}")
         self.check(answer.content.startswith(b"%PDF-"), f"{reference} is no PDF")
         return self.keep(name, answer.content)
+
+    def paper(self, role: str, name: str, query: str) -> Path:
+        """Save the PDF that a search for DocumentReferences finds, as soon as it is made."""
+
+        def look() -> str | None:
+            found = self.search(role, f"DocumentReference?{query}")
+            return found[0]["content"][0]["attachment"]["url"] if found else None
+
+        url = self.wait_for(f"the paper {name}", look)
+        return self.save(role, name, url.removeprefix(f"{self.house.base_url}/"))
 
     def keep(self, name: str, content: bytes) -> Path:
         """Keep a file among the papers."""

@@ -1,0 +1,35 @@
+"""The evening at the billing office: what was done is charged once, invoiced, claimed and paid."""
+
+from fhir_server.demo.day.trace import Trace
+
+
+def settle(day: Trace) -> None:
+    """Invoice all charges, take a part in cash and the rest by card terminal, and file the receipts."""
+    patient = day.known["patient"]["id"]
+    accounts = day.search("BC", f"Account?subject=Patient/{patient}&status=active")
+    day.check(accounts, "nothing was charged to an account")
+    account = accounts[0]
+    charges = day.search("BC", f"ChargeItem?account=Account/{account['id']}")
+    day.tell("BC", "looks at what was done", f"{len(charges)} charges on Account/{account['id']}")
+    invoice = day.call("BC", f"Account/{account['id']}/$invoice", issue=True)
+    total = invoice["totalGross"]
+    lines = len(invoice["lineItem"])
+    day.tell("BC", "issues the invoice", f"{lines} lines, {total['value']} {total['currency']}")
+    day.check(lines == len(charges), "a charge is missing on the invoice")
+    reference = f"Invoice/{invoice['id']}"
+    day.paper("BC", "invoice.pdf", f"related={reference}&status=current")
+    stored = day.read("BC", reference)
+    day.refused("BC", "PUT", f"/{reference}", {**stored, "lineItem": stored["lineItem"][:1]}, 422)
+    day.tell("BC", "changes the issued invoice", "refused: it is corrected by a credit note")
+    part = {"valueMoney": {"value": 20, "currency": total["currency"]}}
+    day.call("BC", f"{reference}/$pay", method={"valueCode": "cash"}, amount=part, key="cash-1")
+    day.call("BC", f"{reference}/$pay", method={"valueCode": "cash"}, amount=part, key="cash-1")
+    day.tell("BC", "takes 20 in cash", "sent twice, counted once")
+    day.call("BC", f"{reference}/$pay", method={"valueCode": "card-terminal"}, key="terminal-1")
+    day.check(day.read("BC", reference)["status"] == "balanced", "the paid invoice is not balanced")
+    day.tell("BC", "takes the rest by card", "the invoice is balanced")
+    payments = day.search("BC", f"PaymentReconciliation?invoice={reference}")
+    day.check(len(payments) == 2, f"there are {len(payments)} payments and not 2")
+    for number, payment in enumerate(payments, 1):
+        day.paper("BC", f"receipt-{number}.pdf", f"related=PaymentReconciliation/{payment['id']}")
+    day.tell("BC", "hands out the receipts")
