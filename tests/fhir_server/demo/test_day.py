@@ -8,6 +8,7 @@ from pypdf import PdfReader
 
 from fhir_server.__main__ import main
 from fhir_server.demo.day.story import CHAPTERS
+from fhir_server.demo.day.trace import Trace
 
 
 @pytest.mark.workflow("0-01", "4-54")
@@ -27,7 +28,7 @@ def test_what_is_wrong_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     """A day on which something is not as it has to be ends with it, and with exit code 1."""
     from fhir_server.demo.day import story
 
-    def wrong(day: story.Trace) -> None:
+    def wrong(day: Trace) -> None:
         day.send("PT", "GET", "/AuditEvent/none", status=200)
 
     monkeypatch.setattr(story, "CHAPTERS", (("Wrong", wrong),))
