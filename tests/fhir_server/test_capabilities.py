@@ -292,7 +292,8 @@ def test_each_operation(client: httpx.Client, rest: Statement, resources: dict[s
         (f"/{name}", operation) for name, resource in resources.items() for operation in resource["operation"]
     ]
     definitions = {operation["definition"] for _, operation in claims}
-    for url in definitions - of_r4:
+    # Those of other guides of HL7 (US Core, SDC) are theirs to publish.
+    for url in {url for url in definitions - of_r4 if not url.startswith("http://hl7.org/fhir/")}:
         definition = client.get(url).raise_for_status().json()
         assert validate(definition) == []
         assert definition["url"] == url
