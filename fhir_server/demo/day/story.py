@@ -9,13 +9,19 @@ from fhir_server.demo.day.arrival import register
 from fhir_server.demo.day.house import open_house
 from fhir_server.demo.day.laboratory import examine
 from fhir_server.demo.day.money import settle
+from fhir_server.demo.day.stores import run_low
 from fhir_server.demo.day.trace import Trace, WentWrong
+from fhir_server.demo.day.visits import book
+from fhir_server.demo.day.ward import admit
 
 Chapter = Callable[[Trace], None]
 
 CHAPTERS: Sequence[tuple[str, Chapter]] = (
     ("Registration", register),
+    ("Appointment", book),
+    ("Ward", admit),
     ("Laboratory", examine),
+    ("Stores", run_low),
     ("Billing", settle),
 )
 """The parts of the day."""

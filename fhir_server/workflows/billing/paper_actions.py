@@ -71,6 +71,7 @@ async def _keep(about: str, paper: Paper, kind: str, patient: str, context: Cont
     binary = made(
         "Binary",
         id=binary_id,
+        meta={"tag": [{"system": _TYPE, "code": "billing"}]},  # by which the billing office finds it
         contentType="application/pdf",
         securityContext={"reference": patient},
         data=base64.b64encode(data).decode(),
