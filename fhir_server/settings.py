@@ -406,6 +406,9 @@ class Settings(BaseSettings):
         default=None,
         description="Who is told as well if it is not, such as `Practitioner/1` or `PractitionerRole/1`",
     )
+    emergency_minutes_to_accept: float = Field(
+        default=5, gt=0, le=1440, description="Minutes in which somebody is to accept an emergency (ESI 1, 2)"
+    )
     self_bookable_tests: Path | None = Field(
         default=None, description="File of the tests that patients may order themselves; without one our own"
     )

@@ -1,7 +1,7 @@
 """The one list of the patterns of the hospital's work: rules, operations and actions are taken from it."""
 
 from fhir_server.operations.operation import Operation
-from fhir_server.workflows import accounts, beds, encounters, staff, supplies
+from fhir_server.workflows import accounts, beds, discharge, emergency, encounters, staff, supplies
 from fhir_server.workflows.billing.pattern import PATTERN as BILLING
 from fhir_server.workflows.insurance.pattern import PATTERN as INSURANCE
 from fhir_server.workflows.messages.pattern import PATTERN as MESSAGES
@@ -19,6 +19,8 @@ PATTERNS: tuple[Pattern, ...] = (
     accounts.PATTERN,
     encounters.PATTERN,
     beds.PATTERN,
+    emergency.PATTERN,
+    discharge.PATTERN,
     MESSAGES,
     registration.PATTERN,
     profile.PATTERN,

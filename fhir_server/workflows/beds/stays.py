@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from fhir_server.search.intervals import interval
 from fhir_server.store import instant
 from fhir_server.store.ruling import Claim
 from fhir_server.workflows.beds import terms
@@ -52,7 +53,9 @@ def completes(encounter: Resource, before: Resource | None, situation: Situation
         if place.get("status") == "active" and "start" not in period:
             place["period"] = {"start": now, **period}
         elif place.get("status") == "completed" and "end" not in period and place not in known:
-            place["period"] = {**period, "end": end}
+            # The end of the encounter may be told to the second only.
+            is_later = "start" not in period or interval(end)[0] >= interval(period["start"])[0]
+            place["period"] = {**period, "end": end if is_later else now}
         filled.append(place)
     return encounter if filled == listed else {**encounter, "location": filled}
 
@@ -116,6 +119,8 @@ def check(change: Change, facts: Facts, _situation: Situation) -> Iterable[Viola
         return
     before, after = dict(uses(change.before)), dict(uses(encounter))
     beds = {one: how for one, how in after.items() if kind_of(facts.places.get(one)) == "bd"}
+    if len(list(uses(encounter))) > len(after):
+        yield terms.ONE_BED.broken("A place is named twice: it is active or reserved, not both", _WHERE)
     for how in terms.LIVE:
         if list(beds.values()).count(how) > 1:
             yield terms.ONE_BED.broken(f"More than one bed is {how}", _WHERE)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fhir_server.store.ruling import Claim
+from fhir_server.workflows.emergency.terms import is_esi
 from fhir_server.workflows.intake.responses import FEEDBACK_ONCE, FEEDBACK_VISIT
 from fhir_server.workflows.made import has_code
 from fhir_server.workflows.pattern import Change, Pattern, Rule, Violation, Watch
@@ -69,10 +70,11 @@ def check(change: Change, facts: Resource | None, situation: Situation) -> Itera
     observation = change.after
     if observation is None or not situation.is_only_patient():
         return
-    if not has_code(observation.get("category"), _CATEGORIES, *_OF_PATIENTS):
+    is_urgency = is_esi(observation) and observation["status"] == "preliminary"  # of those who check in
+    if not is_urgency and not has_code(observation.get("category"), _CATEGORIES, *_OF_PATIENTS):
         yield OWN_MEASUREMENT.broken("Patients bring vital signs and activity", "Observation.category")
     for name in ("basedOn", "partOf", "encounter", "interpretation"):
-        if name in observation:
+        if name in observation and not (is_urgency and name == "encounter"):
             yield OWN_MEASUREMENT.broken("Patients do not say this", f"Observation.{name}")
     subject = (observation.get("subject") or {}).get("reference")
     if "device" in observation:

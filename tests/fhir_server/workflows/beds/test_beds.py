@@ -63,7 +63,7 @@ def test_a_stay_from_admission_to_a_clean_bed(ward: Ward) -> None:
     assert ward.patch(f"Task/{task['id']}", "/status", "completed").status_code == 200
     assert ward.state(first) == "U"
     assert ward.call(f"{encounter}/$transfer", bed=second).json()["meta"] == moved.json()["meta"]
-    period = {"start": moment(-600), "end": moment()}
+    period = {"start": moment(-600), "end": moment(1)}
     assert ward.set(encounter, status="finished", period=period).status_code == 200
     assert ward.state(second) == "H"
     assert ward.get(encounter)["location"][1]["status"] == "completed"
@@ -120,6 +120,9 @@ def test_only_a_bed_is_given_as_one(ward: Ward) -> None:
     refused = ward.call(f"{ward.begin()}/$admit", bed=ward.room)
     assert refused.status_code == 422
     assert rules(refused) == {"W5.not-a-bed"}
+    both = ward.bed()
+    twice = _in_bed(both) + _in_bed(both, "reserved")
+    assert rules(ward.set(ward.begin(), location=twice)) == {"W5.one-bed"}
     two = _in_bed(ward.bed()) + _in_bed(ward.bed())
     assert rules(ward.set(ward.begin(), location=two)) == {"W5.one-bed"}
     assert rules(ward.set(ward.begin("planned"), location=_in_bed(ward.bed()))) == {"W5.not-here"}
@@ -150,6 +153,15 @@ def test_a_reservation_ends_with_the_encounter(ward: Ward) -> None:
     assert ward.state(bed) == "U"
     assert _open_tasks(ward, bed) == []
     assert ward.call(f"{ward.begin()}/$admit", bed=bed).status_code == 200
+
+
+def test_an_end_to_the_second(ward: Ward) -> None:
+    """Whoever says the end of an encounter without milliseconds does not end a stay before it began."""
+    encounter = ward.begin("arrived", period={"start": moment(-600)})
+    assert ward.call(f"{encounter}/$admit", bed=ward.bed()).status_code == 200
+    start = ward.get(encounter)["location"][0]["period"]["start"]
+    period = {"start": moment(-600), "end": f"{start[:19]}Z"}
+    assert ward.set(encounter, status="finished", period=period).status_code == 200
 
 
 def test_isolation(ward: Ward) -> None:

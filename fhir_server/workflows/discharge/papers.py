@@ -1,0 +1,119 @@
+"""The paper of a discharge summary: a PDF of each version that is signed, for the patient to take along.
+
+https://hl7.org/fhir/R4/documentreference.html
+"""
+
+import asyncio
+import re
+from collections.abc import Iterable, Mapping
+from html import unescape
+from typing import TYPE_CHECKING, Any
+
+from fhir_server.context import Context
+from fhir_server.papers.filing import filed
+from fhir_server.papers.paper import Facts, Paper, Paragraph, Section
+from fhir_server.papers.rendering import render
+from fhir_server.store.ruling import Entry
+from fhir_server.workflows.consequences import Consequence, Later
+from fhir_server.workflows.discharge import terms
+from fhir_server.workflows.discharge.terms import is_summary
+from fhir_server.workflows.encounters.terms import reference_of
+from fhir_server.workflows.made import changed
+from fhir_server.workflows.pattern import Change
+from fhir_server.workflows.records import Records
+from fhir_server.workflows.situation import Situation
+from fhir_server.write_path import commit, replacement
+
+if TYPE_CHECKING:
+    from fhir_server.workflows.services import Services
+
+Resource = Mapping[str, Any]
+
+PAPER = "W13.paper"
+_ENDS = re.compile(r"</(?:p|li|div|tr|h\d)>|<br\s*/?>")
+_TAGS = re.compile(r"<[^>]*>")
+
+
+def follows(change: Change, _facts: Any, situation: Situation) -> Iterable[Consequence]:
+    """Have the paper made of a summary that is signed."""
+    after = change.after
+    if after is None or not is_summary(after) or after["status"] not in terms.SIGNED:
+        return
+    version = after.get("meta", {}).get("versionId", "1")
+    key = f"W13/paper/{change.reference}/{version}"
+    yield Later(Entry(key, situation.now, PAPER, change.reference, {"version": version}))
+
+
+async def make_paper(entry: Entry, context: Context, _services: "Services") -> None:
+    """Make the paper of a version, and let that of the version before be superseded."""
+    situation = Situation(context.now(), context.base_url, context.settings, context.new_id)
+    records = Records(context.store, situation)
+    summary = await records.read(entry.subject)
+    if summary is None or summary["meta"]["versionId"] != entry.data["version"]:
+        return  # there is a later version, which has an entry of its own
+    paper = await _paper(summary, records)
+    pdf = await asyncio.to_thread(render, paper)
+    encounter = reference_of(summary.get("encounter"))
+    document, binary = filed(
+        paper,
+        pdf,
+        about=summary,
+        kind=summary["type"],
+        subject=summary.get("subject"),
+        now=context.now(),
+        encounter=encounter,
+    )
+    writes = [replacement(one["resourceType"], one["id"], one) for one in (binary, document)]
+    writes += [
+        replacement("DocumentReference", one["id"], changed(one, status="superseded"))
+        for one in await records.search("DocumentReference", ("related", entry.subject))
+        if one["id"] != document["id"] and one["status"] == "current"
+    ]
+    await commit(context, writes)
+
+
+async def _paper(summary: Resource, records: Records) -> Paper:
+    patient = await records.read(summary.get("subject")) or {}
+    encounter = await records.read(summary.get("encounter")) or {}
+    custodian = await records.read(summary.get("custodian")) or {}
+    authors = [await records.read(one) for one in summary.get("author", ())]
+    period = encounter.get("period", {})
+    pairs = [
+        ("Patient", name_of(patient)),
+        ("Born", str(patient.get("birthDate", ""))),
+        ("From", _day(period.get("start"))),
+        ("Until", _day(period.get("end"))),
+    ]
+    listed = [Section("", [Facts(pairs)])]
+    listed += [
+        Section(one.get("title", ""), [Paragraph(plain(one) or "None known")])
+        for one in summary.get("section", ())
+    ]
+    return Paper(
+        title=str(summary["title"]),
+        issuer=[str(custodian.get("name", "Hospital"))],
+        number=str(summary["id"]),
+        version=str(summary["meta"]["versionId"]),
+        date=_day(summary["date"]),
+        sections=listed,
+        signature=", ".join(name_of(one) for one in authors if one),
+        language=str(summary.get("language", "en")),
+    )
+
+
+def _day(moment: Any) -> str:
+    return str(moment or "")[:10]
+
+
+def plain(section: Resource) -> str:
+    """Return the narrative of a section as text without markup, a line for each paragraph."""
+    div = str(section.get("text", {}).get("div", ""))
+    lines = (unescape(_TAGS.sub("", line)).strip() for line in _ENDS.split(div))
+    return "\n".join(line for line in lines if line)
+
+
+def name_of(person: Resource) -> str:
+    """Return what somebody is called."""
+    name: Resource = next(iter(person.get("name", ())), {})
+    parts = [*name.get("prefix", ()), *name.get("given", ()), name.get("family", "")]
+    return str(name.get("text") or " ".join(part for part in parts if part))
