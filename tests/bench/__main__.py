@@ -18,6 +18,8 @@ from pymongo import MongoClient
 from fhir_server.settings import Settings
 from fhir_server.store.embedded import running_mongo
 from tests.bench import beds
+from tests.bench.billing import LINES, invoice_seconds
+from tests.bench.everything import whole_record
 from tests.bench.loading import Bundles, insert_many_rate, load, renamed, synthea
 from tests.bench.machine import machine
 from tests.bench.searching import Hospital, Latency, measure, table
@@ -120,6 +122,24 @@ def growth_rows(server: Running, bundles: Bundles, stored: int, resources: int) 
     return [Row(name, "resources/s", last, first, "90 %", last >= 0.9 * first)]
 
 
+def everything_rows(server: Running) -> list[Row]:
+    """Read the whole record of one patient, page by page, and look at what the workers take for it."""
+    found = whole_record(server)
+    name = f"Patient/$everything of {found.resources:,} resources"
+    megabytes = found.growth / 2**20
+    return [
+        Row(name, "resources/s", found.rate, None, "2,000/s", found.rate >= 2_000),
+        Row("memory that both workers take for it", "MB", megabytes, None, "under 100 MB", megabytes < 100),
+    ]
+
+
+def billing_rows(server: Running) -> list[Row]:
+    """Write an invoice of many lines."""
+    seconds = invoice_seconds(server.port)
+    name = f"Account/$invoice, {LINES} lines"
+    return [Row(name, "s", seconds, None, "3 s", seconds <= 3)]
+
+
 def startup_rows(settings: Settings) -> list[Row]:
     """Start on the data that is there now, and look at the memory of the one process."""
     before = time.perf_counter()
@@ -156,6 +176,8 @@ def main() -> None:
                 rows += reading_rows(server, bare, mongo.url)
             rows.append(bed_board_row(server, mongo.url))
             rows += growth_rows(server, bundles, bundles.entries, options.resources)
+            rows += everything_rows(server)
+            rows += billing_rows(server)
             small, large = _searches(Hospital(server.port, mongo.url), bundles)
         rows += startup_rows(settings)
     _report(rows, small, large, (bundles.entries, options.resources))

@@ -8,12 +8,14 @@ import base64
 from typing import Any
 
 from fhir_server.context import Context
+from fhir_server.papers.paper import Paper
+from fhir_server.papers.rendering import render
 from fhir_server.store import instant
 from fhir_server.store.ruling import Entry
 from fhir_server.workflows.billing.invoice_operations import records_of
 from fhir_server.workflows.billing.ledger import ISSUED, amounts, charges_on
 from fhir_server.workflows.billing.making import method_of
-from fhir_server.workflows.billing.papers import Paper, invoice_paper, pdf, receipt_paper
+from fhir_server.workflows.billing.papers import invoice_paper, receipt_paper
 from fhir_server.workflows.billing.references import paper_id, short
 from fhir_server.workflows.made import concept, key_id, made
 from fhir_server.workflows.records import Records
@@ -66,7 +68,7 @@ async def _issuer(reference: Any, records: Records) -> str:
 
 async def _keep(about: str, paper: Paper, kind: str, patient: str, context: Context) -> None:
     """Store a paper with the DocumentReference by which the patient finds it."""
-    data = await asyncio.to_thread(pdf, paper)
+    data = await asyncio.to_thread(render, paper)
     binary_id, document_id = key_id("paper", about), paper_id(about)
     binary = made(
         "Binary",
