@@ -6,18 +6,13 @@ What its applications were allowed ends, as they would go on to show a record th
 from fhir_server.context import Context
 
 
-async def hand_over(source: str, target: str, context: Context) -> list[str]:
-    """Let the accounts of one patient be those of another; return which they are."""
-    store = context.store.accounts
-    found = []
-    for account in await store.of_patient(source):
-        await _give(account.id, source, target, context)
-        found.append(account.id)
-    return found
+async def accounts_of(patient: str, context: Context) -> list[str]:
+    """Return the ids of the accounts of a patient."""
+    return [account.id for account in await context.store.accounts.of_patient(patient)]
 
 
-async def hand_back(accounts: list[str], source: str, target: str, context: Context) -> None:
-    """Let accounts that were handed over be those of the patient before."""
+async def hand_over(accounts: list[str], source: str, target: str, context: Context) -> None:
+    """Let accounts of one patient be those of another."""
     for account_id in accounts:
         await _give(account_id, source, target, context)
 

@@ -121,6 +121,7 @@ def hospital(settings: Settings) -> Iterator[Settings]:
         mongo_url=settings.mongo_url,
         database=name,
         log_level="error",
+        workflows_off="all",
         encryption_key=SecretStr(new_key()),
         **more,
     )
