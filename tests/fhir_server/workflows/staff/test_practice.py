@@ -10,7 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
-from fhir_server.workflows.staff import may_practise
+from fhir_server.settings import Settings
+from fhir_server.smart.principal import Principal
+from fhir_server.workflows.pattern import Change
+from fhir_server.workflows.situation import Situation
+from fhir_server.workflows.staff import PATTERN, may_practise
 from fhir_server.workflows.staff.qualifications import lapsed
 from tests.fhir_server.workflows.staff.house import LICENCE, House, at, day, rules, transaction
 
@@ -185,3 +189,26 @@ def test_nobody_is_on_the_roster_twice(house: House) -> None:
     assert house.post(slot(first, 2.01, 2)).status_code == 201
     assert house.post(slot(stranger, 0, 2)).status_code == 201
     assert house.post(slot(second, 0, 2, "busy-unavailable")).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("role", "element", "is_refused"),
+    [
+        ("DR", "qualification", True),
+        ("DR", "active", True),
+        ("DR", "telecom", False),
+        ("AD", "qualification", False),
+    ],
+)
+def test_a_licence_is_changed_by_administrators(
+    settings: Settings, role: str, element: str, is_refused: bool
+) -> None:
+    """Whatever a hospital's own file of roles allows: the rule says so too."""
+    principal = Principal("app", (), "1", "Practitioner/1", frozenset({role}))
+    situation = Situation(_NOW, "http://server/fhir", settings, lambda: "1", principal)
+    before = {"resourceType": "Practitioner", "id": "1"}
+    change = Change("Practitioner", "1", before, {**before, element: [{"code": {"text": "x"}}]})
+    (watch,) = (one for one in PATTERN.watches if one.types == {"Practitioner"})
+    assert watch.check is not None
+    found = [one.rule.id for one in watch.check(change, None, situation)]
+    assert found == (["W12.own-licence"] if is_refused else [])
