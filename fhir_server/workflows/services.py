@@ -10,10 +10,11 @@ from adapters.sms.folder import FolderTextGateway
 from adapters.sms.http import HttpTextGateway
 from adapters.sms.text import TextGateway
 from fhir_server.context import Context
+from fhir_server.papers.links import link_to
 from fhir_server.settings import Settings
 
-LinkTo = Callable[[str, Context], Awaitable[str | None]]
-"""Makes the signed link to a paper, from the reference of its DocumentReference; None if there is none."""
+LinkTo = Callable[[Context, str, str], Awaitable[str | None]]
+"""Makes the signed link to a paper (its DocumentReference), for a recipient; None if it is not about them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Services:
 
 def services_of(settings: Settings) -> Services:
     """Return the services that `settings` name."""
-    return Services(mailer=mailer_of(settings), texts=_texts(settings))
+    return Services(mailer=mailer_of(settings), texts=_texts(settings), link=link_to)
 
 
 def mailer_of(settings: Settings) -> Mailer | None:

@@ -18,7 +18,6 @@ from adapters.email.mail import NotAccepted as MailNotAccepted
 from adapters.sms.text import NotAccepted as TextNotAccepted
 from adapters.sms.text import TextMessage
 from fhir_server.context import Context
-from fhir_server.papers.links import link_to
 from fhir_server.store import instant
 from fhir_server.store.ruling import Entry
 from fhir_server.workflows.agenda import NotYet
@@ -161,7 +160,8 @@ async def _link(notice: _Notice, paper: str | None) -> str:
     """Return the link to a paper, "" if there is none: the recipient signs in to read it then."""
     if paper is None or notice.services.link is None:
         return ""
-    return await notice.services.link(paper, notice.context) or ""
+    link = await notice.services.link(notice.context, paper, f"Patient/{notice.recipient.patient}")
+    return link or ""
 
 
 def _wording(notice: _Notice) -> Wording:
@@ -174,10 +174,6 @@ def _wording(notice: _Notice) -> Wording:
 async def _send(notice: _Notice, address: Address, wording: Wording, data: Mapping[str, Any]) -> None:
     zone = ZoneInfo(notice.context.settings.time_zone)
     key = notice.message["id"]
-    paper = data.get(PAPER)
-    if paper:
-        link = await link_to(notice.context, str(paper), f"Patient/{notice.recipient.patient}")
-        data = {**data, "link": link or ""}
     if address.medium == "EMAIL":
         assert notice.services.mailer is not None  # noqa: S101 - see _Notice.addresses
         subject, text = filled(wording.subject, data, zone), filled(wording.text, data, zone)

@@ -362,7 +362,8 @@ async def test_a_paper_is_in_the_record_and_not_its_link(hospital: Hospital) -> 
 async def test_a_link_to_a_paper_is_in_the_mail_alone(hospital: Hospital, mailbox: MailBox) -> None:
     """Who has the link can open the paper: it goes to the recipient, and stays in no record."""
 
-    async def link(paper: str, _context: Any) -> str:
+    async def link(_context: Any, paper: str, recipient: str) -> str:
+        assert recipient == "Patient/1"
         return f"https://hospital.example/papers/{paper.partition('/')[2]}?signature=abc"
 
     hospital.services = replace(hospital.services, link=link)
@@ -393,8 +394,8 @@ async def test_categories_of_our_own_have_a_system_of_our_own(hospital: Hospital
 
 
 def test_a_hospital_without_anything_has_no_services(settings: Any, tmp_path: Path) -> None:
-    """Nothing is set: nothing is there; a folder takes the place of both."""
-    assert services_of(settings) == Services()
+    """Nothing is set: nothing is there to send with; a folder takes the place of both."""
+    assert replace(services_of(settings), link=None) == Services()
     both = services_of(settings.model_copy(update={"mail_dir": tmp_path}))
     assert both.mailer is not None
     assert both.texts is not None
