@@ -159,9 +159,11 @@ async def _sent(notice: _Notice) -> Resource:
 
 async def _link(notice: _Notice, paper: str | None) -> str:
     """Return the link to a paper, "" if there is none: the recipient signs in to read it then."""
-    if paper is None or notice.services.link is None:
+    if paper is None:
         return ""
-    return await notice.services.link(paper, notice.context) or ""
+    if notice.services.link is not None:
+        return await notice.services.link(paper, notice.context) or ""
+    return await link_to(notice.context, paper, f"Patient/{notice.recipient.patient}") or ""
 
 
 def _wording(notice: _Notice) -> Wording:
@@ -174,10 +176,6 @@ def _wording(notice: _Notice) -> Wording:
 async def _send(notice: _Notice, address: Address, wording: Wording, data: Mapping[str, Any]) -> None:
     zone = ZoneInfo(notice.context.settings.time_zone)
     key = notice.message["id"]
-    paper = data.get(PAPER)
-    if paper:
-        link = await link_to(notice.context, str(paper), f"Patient/{notice.recipient.patient}")
-        data = {**data, "link": link or ""}
     if address.medium == "EMAIL":
         assert notice.services.mailer is not None  # noqa: S101 - see _Notice.addresses
         subject, text = filled(wording.subject, data, zone), filled(wording.text, data, zone)
