@@ -63,7 +63,7 @@ def check(change: Change, facts: Facts, situation: Situation) -> Iterable[Violat
         yield EXPIRED_LOT.broken("The lot has expired", "MedicationAdministration.medication")
     for one, element in ((facts.prescription, "request"), (facts.encounter, "context")):
         of = "subject" if one is None or one["resourceType"] != "EpisodeOfCare" else "patient"
-        if one is not None and target(one.get(of), base_url) != patient:
+        if one is not None and of in one and target(one[of], base_url) != patient:
             yield SAME_PATIENT.broken("That is another patient's", f"MedicationAdministration.{element}")
     where = "MedicationAdministration.request"
     if facts.prescription is not None and facts.prescription.get("status") not in _GIVEN_FROM:

@@ -81,8 +81,8 @@ def test_nothing_is_handed_out_without_a_prescription(ward: Ward, patient: str) 
 
 def test_another_medicine_is_handed_out_if_the_prescription_allows_it(ward: Ward, patient: str) -> None:
     """And if the pharmacist says so."""
-    other = {"medicationCodeableConcept": medicine("ampicillin")}
-    said = {"substitution": {"wasSubstituted": True}}
+    other: dict[str, Any] = {"medicationCodeableConcept": medicine("ampicillin")}
+    said: dict[str, Any] = {"substitution": {"wasSubstituted": True}}
     strict = ward.prescribed(patient, substitution={"allowedBoolean": False})
     for elements in (other, other | said):
         refused = ward.post("PH", ward.dispense(strict, **elements))

@@ -89,7 +89,7 @@ def test_a_consultation_prescribes_in_its_encounter(ward: Ward, patient: str) ->
         "subject": {"reference": patient},
     }
     assert ward.put("SY", visit).status_code == 201
-    encounter = {"encounter": refer(visit)}
+    encounter: Resource = {"encounter": refer(visit)}
     request = ward.prescription(patient, id=f"rx-{visit['id']}", **encounter)
     answer = ward.transaction("DR", {**visit, "reasonCode": [{"text": "cough"}]}, request)
     assert answer.status_code == 200, answer.text

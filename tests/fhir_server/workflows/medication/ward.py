@@ -95,7 +95,7 @@ class Ward(Laboratory):
         """Have the doctor prescribe."""
         return self.made("DR", self.prescription(patient, name, **elements))
 
-    def dispense(self, prescription: Resource, number: float = 21, **elements: Any) -> Resource:
+    def dispense(self, prescription: Resource, number: Any = 21, **elements: Any) -> Resource:
         """Return a dispense that is not stored."""
         return {
             "resourceType": "MedicationDispense",
