@@ -4,6 +4,7 @@ from fhir_server.operations.operation import Operation
 from fhir_server.workflows import accounts, beds, discharge, emergency, encounters, staff, supplies
 from fhir_server.workflows.billing.pattern import PATTERN as BILLING
 from fhir_server.workflows.insurance.pattern import PATTERN as INSURANCE
+from fhir_server.workflows.medication.pattern import PATTERN as MEDICATION
 from fhir_server.workflows.messages.pattern import PATTERN as MESSAGES
 from fhir_server.workflows.orders.pattern import PATTERN as ORDERS
 from fhir_server.workflows.pattern import Pattern
@@ -22,6 +23,7 @@ PATTERNS: tuple[Pattern, ...] = (
     emergency.PATTERN,
     discharge.PATTERN,
     MESSAGES,
+    MEDICATION,
     registration.PATTERN,
     profile.PATTERN,
     ORDERS,

@@ -34,7 +34,7 @@ TABLE = [
     ("BC", "Invoice", "crsu", {"any"}),
     ("BC", "Condition", "", set()),
     ("AD", "Location", "crsud", {"any"}),
-    ("AD", "MedicationRequest", "rs", {"any"}),
+    ("AD", "MedicationRequest", "crsu", {"any"}),
     ("AD", "Patient", "crsu", {"any"}),
     ("AU", "AuditEvent", "rs", {"any"}),
     ("AU", "Patient", "rs", {"any"}),

@@ -16,7 +16,12 @@ def settings(mongo_url: str) -> Iterator[Settings]:
     """Settings for a database of the module's own, which is dropped afterwards; requests need no token."""
     name = f"test-{uuid.uuid4().hex[:12]}"
     yield Settings(
-        mongo_url=mongo_url, database=name, log_level="error", auth="off", card_terminal="simulated"
+        mongo_url=mongo_url,
+        database=name,
+        log_level="error",
+        auth="off",
+        workflows_off="W6.prescription",
+        card_terminal="simulated",
     )
     with MongoClient[dict[str, object]](mongo_url) as client:
         client.drop_database(name)
