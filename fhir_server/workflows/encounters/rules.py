@@ -102,7 +102,8 @@ _OWN = "urn:fhir-hospital-server:"
 
 def is_general(task: Resource) -> bool:
     """Tell whether a Task has no rules of its own: orders, and what patterns make Tasks for, have."""
-    if "ServiceRequest/" in task.get("focus", {}).get("reference", ""):
+    focus = task.get("focus", {}).get("reference", "")
+    if "ServiceRequest/" in focus or "MedicationRequest/" in focus:
         return False
     codings = task.get("code", {}).get("coding", ())
     return not any(one.get("system", "").startswith(_OWN) for one in codings)

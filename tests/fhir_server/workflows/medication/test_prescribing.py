@@ -95,7 +95,7 @@ def test_a_consultation_prescribes_in_its_encounter(ward: Ward, patient: str) ->
     assert answer.status_code == 200, answer.text
     other = ward.patient()
     refused = ward.post("DR", ward.prescription(other, **encounter))
-    assert (refused.status_code, rules(refused)) == (422, {"W6.same-patient"})
+    assert (refused.status_code, rules(refused)) == (422, {"W6.same-patient", "W4.other-subject"})
     period = {"start": "2026-11-27T08:00:00Z", "end": "2026-11-27T09:00:00Z"}
     assert ward.put("SY", {**visit, "status": "finished", "period": period}).status_code == 200
     refused = ward.post("DR", ward.prescription(patient, "metformin", **encounter))
