@@ -22,6 +22,7 @@ from tests.bench.billing import LINES, invoice_seconds
 from tests.bench.everything import whole_record
 from tests.bench.loading import Bundles, insert_many_rate, load, renamed, synthea
 from tests.bench.machine import machine
+from tests.bench.scheduling import attempts, contend, open_hours
 from tests.bench.searching import Hospital, Latency, measure, table
 from tests.bench.servers import Running, bare_server, fhir_server, resident_bytes
 from tests.bench.traffic import get, repeat
@@ -140,6 +141,16 @@ def billing_rows(server: Running) -> list[Row]:
     return [Row(name, "s", seconds, None, "3 s", seconds <= 3)]
 
 
+def booking_rows(server: Running) -> list[Row]:
+    """Book 200 Slots that 50 patients each want at once; each is booked once, the others are refused."""
+    open_hours(server.port)
+    found = asyncio.run(contend([server.port], attempts(server.port, 50), _READERS))
+    booked, decided = found.statuses[201], sum(found.statuses.values())
+    name = f"bookings under contention, {decided:,} attempts, {booked} booked, {_READERS} connections"
+    is_right = booked == 200 and set(found.statuses) == {201, 409}
+    return [Row(name, "attempts/s", found.rate, None, "each Slot once", is_right)]
+
+
 def startup_rows(settings: Settings) -> list[Row]:
     """Start on the data that is there now, and look at the memory of the one process."""
     before = time.perf_counter()
@@ -178,6 +189,7 @@ def main() -> None:
             rows += growth_rows(server, bundles, bundles.entries, options.resources)
             rows += everything_rows(server)
             rows += billing_rows(server)
+            rows += booking_rows(server)
             small, large = _searches(Hospital(server.port, mongo.url), bundles)
         rows += startup_rows(settings)
     _report(rows, small, large, (bundles.entries, options.resources))
