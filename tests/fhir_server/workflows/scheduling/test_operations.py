@@ -39,6 +39,7 @@ def test_find_hold_book(clinic: Clinic) -> None:
     second = clinic.call("PT2", "$hold", clinic.appointment(slot, "q"))
     assert second.status_code == 404
     assert second.json()["issue"][0]["severity"] == "fatal"
+    assert rules(second) == {"W3.not-offered"}
     booked = clinic.call("PT", "$book", appt_id=appointment["id"])
     assert booked.status_code == 200, booked.text
     now = booked.json()["entry"][0]["resource"]
