@@ -1,6 +1,7 @@
 """The evening at the billing office: what was done is charged once, invoiced, claimed and paid."""
 
 from fhir_server.demo.day.trace import Trace
+from fhir_server.workflows.made import concept
 
 
 def settle(day: Trace) -> None:
@@ -21,6 +22,30 @@ def settle(day: Trace) -> None:
     stored = day.read("BC", reference)
     day.refused("BC", "PUT", f"/{reference}", {**stored, "totalGross": {**total, "value": 1}}, 422)
     day.tell("BC", "changes the issued invoice", "refused: it is corrected by a credit note")
+    coverage = f"Coverage/{day.known['coverage']['id']}"
+    claim = {
+        "resourceType": "Claim",
+        "identifier": [{"system": "urn:fhir-hospital-server:demo-day", "value": invoice["id"]}],
+        "status": "active",
+        "type": concept("http://terminology.hl7.org/CodeSystem/claim-type", "institutional"),
+        "use": "claim",
+        "patient": {"reference": f"Patient/{patient}"},
+        "created": invoice["date"][:10],
+        "provider": {"reference": day.house.people["DR"]},
+        "priority": concept("http://terminology.hl7.org/CodeSystem/processpriority", "normal"),
+        "insurance": [
+            {
+                "sequence": 1,
+                "focal": True,
+                "coverage": {"reference": f"Coverage/{day.known['coverage']['id']}"},
+            }
+        ],
+        "item": [{"sequence": 1, "productOrService": {"text": "Hospital stay"}, "net": total}],
+        "total": total,
+    }
+    response = day.send("BC", "POST", "/Claim/$submit", claim, status=200)
+    day.check(response["resourceType"] == "ClaimResponse", "the claim has no ClaimResponse")
+    day.tell("BC", "submits the claim", f"ClaimResponse/{response['id']}: {response['outcome']}")
     part = {"valueMoney": {"value": 20, "currency": total["currency"]}}
     day.call("BC", f"{reference}/$pay", method={"valueCode": "cash"}, amount=part, key="cash-1")
     day.call("BC", f"{reference}/$pay", method={"valueCode": "cash"}, amount=part, key="cash-1")

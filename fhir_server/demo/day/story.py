@@ -6,9 +6,12 @@ from pathlib import Path
 from rich.console import Console
 
 from fhir_server.demo.day.arrival import register
+from fhir_server.demo.day.emergency import triage
 from fhir_server.demo.day.house import open_house
 from fhir_server.demo.day.laboratory import examine
+from fhir_server.demo.day.leaving import discharge
 from fhir_server.demo.day.money import settle
+from fhir_server.demo.day.pharmacy import prescribe
 from fhir_server.demo.day.stores import run_low
 from fhir_server.demo.day.trace import Trace, WentWrong
 from fhir_server.demo.day.visits import book
@@ -19,9 +22,12 @@ Chapter = Callable[[Trace], None]
 CHAPTERS: Sequence[tuple[str, Chapter]] = (
     ("Registration", register),
     ("Appointment", book),
+    ("Emergency", triage),
     ("Ward", admit),
     ("Laboratory", examine),
+    ("Pharmacy", prescribe),
     ("Stores", run_low),
+    ("Discharge", discharge),
     ("Billing", settle),
 )
 """The parts of the day."""
