@@ -92,7 +92,7 @@ def test_who_may_not_practise_is_not_booked(house: House) -> None:
         ):
             assert refused.status_code == 422
             assert "W12.may-not-practise" in rules(refused)
-    booked = house.post(house.appointment(good)).json()
+    booked = house.post(house.appointment(good, hours=72)).json()
     other = [{"actor": {"reference": over}, "status": "accepted"}]
     moved = house.patch(f"Appointment/{booked['id']}", participant=other)
     assert (moved.status_code, rules(moved)) == (422, {"W12.may-not-practise"})
