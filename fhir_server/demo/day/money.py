@@ -37,7 +37,7 @@ def settle(day: Trace) -> None:
             {
                 "sequence": 1,
                 "focal": True,
-                "coverage": {"reference": f"Coverage/{day.known['coverage']['id']}"},
+                "coverage": {"reference": coverage},
             }
         ],
         "item": [{"sequence": 1, "productOrService": {"text": "Hospital stay"}, "net": total}],

@@ -37,6 +37,7 @@ def _prescription(day: Trace, medicine: dict[str, Any]) -> dict[str, Any]:
         "intent": "order",
         "medicationCodeableConcept": medicine,
         "subject": {"reference": f"Patient/{day.known['patient']['id']}"},
+        "encounter": {"reference": f"Encounter/{day.known['encounter']['id']}"},
         "requester": {"reference": day.house.people["DR"]},
         "reasonCode": [{"text": "Pain"}],
         "dosageInstruction": [{"text": "1 tablet up to 4 times a day"}],
