@@ -85,7 +85,7 @@ def _order(ward: Ward, encounter: str, **more: Any) -> Resource:
     }
 
 
-@pytest.mark.workflow("4-40", "4-43", "0-34")
+@pytest.mark.workflow("4-40", "4-43", "0-34", "4-41")
 def test_a_stay_ends_with_a_summary(ward: Ward) -> None:
     """The encounter is finished, the bed to be cleaned, and the summary says what the record says."""
     encounter, bed = _stay(ward)

@@ -234,6 +234,7 @@ def test_the_pharmacy_gets_a_task_and_finds_it(ward: Ward, patient: str) -> None
     assert ward.found("PH", search) == []
 
 
+@pytest.mark.workflow("4-14")
 def test_reminders_end_with_the_prescription(ward: Ward, patient: str) -> None:
     """There is one for each dose at home, and none for what is given in the ward."""
     request = ward.prescribed(patient)

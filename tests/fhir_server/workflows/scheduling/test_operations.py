@@ -166,6 +166,7 @@ def test_a_file_for_the_calendar(clinic: Clinic) -> None:
     assert clinic.clients["PT2"].get(f"/Appointment/{booked['id']}/$ical").status_code == 404
 
 
+@pytest.mark.workflow("1-41")
 def test_who_joins_when(clinic: Clinic) -> None:
     """Those who take part, a quarter of an hour before it at the earliest; not what is no visit by video."""
     video = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "VR"}]}
