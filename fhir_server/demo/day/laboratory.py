@@ -22,6 +22,10 @@ def examine(day: Trace) -> None:
     _report(day, patient, order, specimen, result)
 
 
+def _stay(day: Trace) -> dict[str, str]:
+    return {"reference": f"Encounter/{day.known['encounter']['id']}"}
+
+
 def _order(day: Trace, patient: dict[str, Any]) -> dict[str, Any]:
     order = day.create(
         "DR",
@@ -33,6 +37,7 @@ def _order(day: Trace, patient: dict[str, Any]) -> dict[str, Any]:
             "category": [concept("http://snomed.info/sct", "108252007", "Laboratory procedure")],
             "code": _POTASSIUM,
             "subject": patient,
+            "encounter": _stay(day),
             "requester": {"reference": day.house.people["DR"]},
         },
     )
@@ -74,6 +79,7 @@ def _critical_result(
             "category": [concept(_CATEGORY, "laboratory")],
             "code": _POTASSIUM,
             "subject": patient,
+            "encounter": _stay(day),
             "basedOn": [{"reference": f"ServiceRequest/{order['id']}"}],
             "specimen": {"reference": f"Specimen/{specimen['id']}"},
             "valueQuantity": {
@@ -108,6 +114,7 @@ def _report(
             "category": [concept("http://terminology.hl7.org/CodeSystem/v2-0074", "LAB")],
             "code": _POTASSIUM,
             "subject": patient,
+            "encounter": _stay(day),
             "basedOn": [{"reference": f"ServiceRequest/{order['id']}"}],
             "specimen": [{"reference": f"Specimen/{specimen['id']}"}],
             "result": [{"reference": f"Observation/{result['id']}"}],

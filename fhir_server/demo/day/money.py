@@ -8,10 +8,11 @@ def settle(day: Trace) -> None:
     """Invoice all charges, take a part and then the rest, and file the receipts."""
     patient = day.known["patient"]["id"]
     accounts = day.search("BC", f"Account?subject=Patient/{patient}&status=active")
-    day.check(accounts, "nothing was charged to an account")
+    day.check(len(accounts) == 1, f"the stay is charged to {len(accounts)} accounts and not to one")
     account = accounts[0]
     charges = day.search("BC", f"ChargeItem?account=Account/{account['id']}")
     day.tell("BC", "looks at what was done", f"{len(charges)} charges on Account/{account['id']}")
+    day.check(len(charges) == 3, "bed-day, laboratory and medicine are not charged once each")
     invoice = day.call("BC", f"Account/{account['id']}/$invoice", issue=True)
     total = invoice["totalGross"]
     lines = len(invoice["lineItem"])

@@ -51,6 +51,7 @@ def _dispense(day: Trace, reference: str) -> dict[str, Any]:
         "status": "completed",
         "medicationCodeableConcept": _PARACETAMOL,
         "subject": {"reference": f"Patient/{day.known['patient']['id']}"},
+        "context": {"reference": f"Encounter/{day.known['encounter']['id']}"},
         "authorizingPrescription": [{"reference": reference}],
         "quantity": {"value": 20, "unit": "tablet"},
         "whenHandedOver": day.known["patient"]["meta"]["lastUpdated"],
