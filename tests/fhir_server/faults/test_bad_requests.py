@@ -70,7 +70,7 @@ TARGETS = (
     "//",
     "/../fhir/Patient/bad",
     "/nothing/here",
-    "/health",
+    "/healthy",
     "/docs",
     "/openapi.json",
 )
