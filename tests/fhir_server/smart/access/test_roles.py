@@ -54,7 +54,7 @@ def test_the_matrix(role: str, resource_type: str, actions: str, whose: set[str]
 def test_nobody_changes_what_is_on_record() -> None:
     """No role writes AuditEvents or Provenance, and only administrators delete anything.
 
-    A doctor takes back free slots of their own (W3.own-slot, W3.slot-in-use).
+    A doctor takes back free slots of their own, as the rules of scheduling say.
     """
     matrix = load_matrix(None)
     for role in ROLES:
