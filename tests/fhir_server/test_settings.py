@@ -81,6 +81,23 @@ def test_what_is_not_allowed_is_refused(name: str, value: str, monkeypatch: pyte
         Settings()
 
 
+_GRAVE = 'interactions = [{between = ["a", "b"], severity = "grave", says = "no"}]\ntests = 1'
+
+
+@pytest.mark.parametrize("text", ["[[", "interactions = [{}]\ntests = 1", _GRAVE, None])
+@pytest.mark.parametrize("name", ["INTERACTIONS", "SELF_BOOKABLE_TESTS"])
+def test_a_table_that_cannot_be_read_is_refused(
+    name: str, text: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hospital hears of it at the start, and not when somebody prescribes or orders."""
+    path = tmp_path / "table.toml"
+    if text is not None:
+        path.write_text(text)
+    monkeypatch.setenv(f"FHIR_{name}", str(path))
+    with pytest.raises(ValidationError):
+        Settings()
+
+
 def test_no_secret_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither what settings look like nor the refusal of a wrong one quotes a secret."""
     key = new_key()

@@ -15,6 +15,8 @@ from typing import Any
 
 Resource = Mapping[str, Any]
 
+_SEVERITIES = ("high", "moderate", "low")
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -96,24 +98,30 @@ class Medicines:
             if (harm.between[0] in here and harm.between[1] in there)
             or (harm.between[1] in here and harm.between[0] in there)
         ]
-        order = ("high", "moderate", "low")
-        return min(found, key=lambda harm: order.index(harm.severity), default=None)
+        return min(found, key=lambda harm: _SEVERITIES.index(harm.severity), default=None)
 
 
 @cache
 def medicines(path: Path | None) -> Medicines:
-    """Return the table in the file at `path`, for None the one that comes with the server."""
+    """Return the table in the file at `path`, for None the one that comes with the server.
+
+    Raises OSError, ValueError (of which TOMLDecodeError is one) or LookupError for what is no such table.
+    """
     text = path.read_text() if path else files(__package__).joinpath("medicines.toml").read_text()
     table = tomllib.loads(text)
-    harms = (
-        Harm((one["between"][0], one["between"][1]), one["severity"], one["says"])
-        for one in table.get("interactions", ())
-    )
+    harms = (_harm(one) for one in table.get("interactions", ()))
     return Medicines(
         {name: _known(one) for name, one in table.get("ingredients", {}).items()},
         {name: _known(one) for name, one in table.get("classes", {}).items()},
         tuple(harms),
     )
+
+
+def _harm(row: Mapping[str, Any]) -> Harm:
+    if row["severity"] not in _SEVERITIES:
+        raise ValueError(f"severity is one of {', '.join(_SEVERITIES)}")
+    first, second = row["between"]
+    return Harm((first, second), row["severity"], row["says"])
 
 
 def _known(row: Mapping[str, Any]) -> Known:
