@@ -1,8 +1,7 @@
 """The store as the rest of the server sees it; every failure of the database leaves it as a FhirError."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -25,7 +24,6 @@ from fhir_server.store.counters import next_number
 from fhir_server.store.documents import Document, SequenceNumbers, Version, Write, Written
 from fhir_server.store.dumps import Dumps
 from fhir_server.store.emergency_access import EmergencyAccessStore
-from fhir_server.store.explanations import Explanation
 from fhir_server.store.expunge import Expunging, expunge
 from fhir_server.store.failures import translated_failures
 from fhir_server.store.fence import is_stale
@@ -41,19 +39,18 @@ from fhir_server.store.retention import Retention
 from fhir_server.store.ruling import Rules, reserving
 from fhir_server.store.sealed_texts import SealedTexts
 from fhir_server.store.searching import DEFAULT_LIMITS, Searching, SearchLimits
-from fhir_server.store.snapshots import is_in_transaction, moment_of, session_as_of
+from fhir_server.store.snapshots import is_in_transaction
 from fhir_server.store.stock import StockStore
+from fhir_server.store.views import StoreView
 from fhir_server.store.witnessing import Witness
 from resources.custom_parameters import CustomParameters, using
-from resources.operation_outcome import FhirError, Forbidden, TooBusy, error
+from resources.operation_outcome import FhirError, Forbidden, error
 
-# How long a search that no index serves waits for one of the others of this kind to be done.
-_PATIENCE_SECONDS = 1.0
 # What a witness may say of a transaction: a collection cannot be made within one.
 _TESTIMONIES = frozenset({AUDIT_EVENT, "Provenance"})
 
 
-class Store:
+class Store(StoreView):
     """One process's connection to the resources; made at start, closed at the end."""
 
     def __init__(
@@ -133,73 +130,6 @@ class Store:
         with translated_failures():
             return await self._registry.fresh()
 
-    @asynccontextmanager
-    async def as_of(self, moment: int | None) -> AsyncIterator["Store"]:
-        """Give the store as it was at `moment`, to search in; for None as it is now, until the block ends.
-
-        What is asked of it raises SnapshotGone if MongoDB does not know any more how things were then. Within
-        a transaction it is the store as the transaction sees it.
-        """
-        if is_in_transaction():
-            yield self
-            return
-        async with session_as_of(self._client, moment) as session:
-            yield self._seen(session=session)
-
-    @asynccontextmanager
-    async def scanning(self) -> AsyncIterator["Store"]:
-        """Give the store for a search that no index serves: for a shorter time, and to a few at once.
-
-        Raises TooBusy if as many as may are going on already.
-        """
-        try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
-                await self._scans.acquire()
-        except TimeoutError:
-            message = (
-                "As many searches without an index as may are going on now; try again later, or ask for less,"
-                " for example of one patient, with one code or by a date"
-            )
-            raise TooBusy(error("throttled", message)) from None
-        try:
-            yield self._seen(longest_ms=self._searching.longest_scan_ms)
-        finally:
-            self._scans.release()
-
-    def unhurried(self, seconds: float) -> "Store":
-        """Return the store for a search that nobody waits for, which may take `seconds` in any case."""
-        longest = round(seconds * 1000)
-        return self._seen(longest_ms=longest, longest_scan_ms=longest)
-
-    def explaining(self) -> tuple["Store", list[Explanation]]:
-        """Return the store to search in, and a list in which it explains what was asked of it."""
-        explanations: list[Explanation] = []
-        return self._seen(explanations=explanations), explanations
-
-    def guarded(self, guard: Guard) -> "Store":
-        """Return the store as the caller sees it for whom `guard` has the rules: nothing else is in it."""
-        return self._with(_guard=guard)
-
-    def unguarded(self) -> "Store":
-        """Return the store as the server itself sees it, for what it does in its own name.
-
-        Whoever asks for it has seen to it that the caller may have that done.
-        """
-        return self._with(_guard=None)
-
-    def witnessed(self, witness: Witness) -> "Store":
-        """Return the store in which each transaction stores what `witness` says of it as well."""
-        return self._with(_witness=witness)
-
-    def ruled(self, rules: Rules) -> "Store":
-        """Return the store in which each transaction keeps `rules`, and stores what follows from them."""
-        return self._with(_rules=rules)
-
-    @property
-    def rules(self) -> Rules | None:
-        """The rules that each transaction keeps, if there are any."""
-        return self._rules
-
     async def lock(self, key: str) -> None:
         """Let no other transaction that locks `key` be open beside this one: one of them is tried again."""
         change = {"$set": {"at": datetime.now(UTC)}, "$inc": {"uses": 1}}
@@ -211,32 +141,6 @@ class Store:
         """Return the first of the next `count` numbers called `name` (see `store.counters`)."""
         with translated_failures():
             return await next_number(self._database, name, first, count)
-
-    @property
-    def is_guarded(self) -> bool:
-        """Whether access rules stand between the store and whoever asks."""
-        return self._guard is not None
-
-    def _seen(self, **changes: Any) -> "Store":
-        return self._with(_searching=replace(self._searching, **changes))
-
-    def _with(self, **changes: Any) -> "Store":
-        """Return another view of the same store; a fifth of the time that `copy.copy` takes."""
-        view = object.__new__(type(self))
-        view.__dict__.update(self.__dict__, **changes)
-        return view
-
-    async def fix_moment(self) -> None:
-        """Decide what moment a store given by `as_of` shows, before several questions are asked at once."""
-        if self._searching.session is not None and self.moment is None:
-            with translated_failures():
-                await self._database["Basic"].find_one({"_id": ""}, session=self._searching.session)
-
-    @property
-    def moment(self) -> int | None:
-        """The moment that is shown, as a number; None for the present, and before the first question."""
-        session = self._searching.session
-        return None if session is None else moment_of(session)
 
     async def shared_key(self, name: str, candidate: str) -> str:
         """Return the key called `name` that all processes share, `candidate` if there was none."""
