@@ -1,7 +1,7 @@
 """What a pattern may count on, shown by one that is made up: beds in a hotel."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,117 +15,21 @@ from fhir_server.settings import Settings
 from fhir_server.store import Store, Write, open_store
 from fhir_server.store.agenda import AGENDA, LeaseLost
 from fhir_server.store.claims import CLAIMS
-from fhir_server.store.ruling import Claim, Entry
-from fhir_server.workflows.agenda import NotYet
+from fhir_server.store.ruling import Entry
 from fhir_server.workflows.clock import Clock
-from fhir_server.workflows.consequences import Consequence, Create, Later, Put, Strike
-from fhir_server.workflows.made import changed, key_id, made
+from fhir_server.workflows.made import key_id
 from fhir_server.workflows.modes import parse_modes
-from fhir_server.workflows.pattern import Change, Pattern, Rule, StateTable, Violation, Watch
 from fhir_server.workflows.records import Records
-from fhir_server.workflows.rulebook import RuleBook, ruled, unfinished
+from fhir_server.workflows.rulebook import RuleBook, ruled
 from fhir_server.workflows.services import Services
 from fhir_server.workflows.situation import Situation
-from fhir_server.write_path import commit, new_resource, replacement
+from fhir_server.write_path import commit, replacement
 from resources.operation_outcome import Conflict, FhirError, UnprocessableContent
+from tests.fhir_server.workflows.hotel import PATTERN, begin
 
 pytestmark = pytest.mark.anyio
 
 Resource = dict[str, Any]
-
-STATE = Rule("W0.state", "A stay goes from planned to active to completed.")
-TAKEN = Rule("W0.taken", "A bed is for one stay.", 409, "conflict")
-FULL = Rule("W0.full", "A house has three stays at most.")
-_MOST = 3
-
-
-def claims(resource: Any) -> Iterable[Claim]:
-    """Claim the bed of an active stay, and the time of the guest."""
-    if resource["status"] != "active":
-        return
-    owner = f"CarePlan/{resource['id']}"
-    if "title" in resource:
-        yield Claim(f"W0/bed/{resource['title']}", owner, TAKEN.error("The bed is taken"))
-    if period := resource.get("period"):
-        start, end = (datetime.fromisoformat(period[name]) for name in ("start", "end"))
-        yield Claim(f"W0/guest/{resource['subject']['reference']}", owner, TAKEN.error("Away"), start, end)
-
-
-async def gather(change: Change, records: Records) -> int:
-    """Count the stays that are active now."""
-    await records.lock("W0/house")
-    return await records.count("CarePlan", ("status", "active"))
-
-
-def check(change: Change, facts: int, situation: Situation) -> Iterable[Violation]:
-    """Refuse the fourth."""
-    if change.after is not None and facts > _MOST:
-        yield FULL.broken("The house is full", "CarePlan.status")
-
-
-def follows(change: Change, facts: int, situation: Situation) -> Iterable[Consequence]:
-    """Charge a stay when it ends, once; note on it that it was charged; ask later how it was."""
-    assert change.after is not None
-    if change.became("completed"):
-        bill_id, guest = key_id("bill", change.reference), change.after["subject"]
-        bill = made("Basic", id=bill_id, code={"text": "bill"}, subject=guest)
-        yield Create(bill)
-        yield Put(changed(change.after, description="charged"))
-        yield Strike(f"remind/{change.reference}")
-        yield Later(Entry(f"ask/{change.reference}", situation.now, "W0.ask", change.reference))
-    if change.became("active"):
-        later = situation.now + timedelta(hours=1)
-        yield Later(Entry(f"remind/{change.reference}/x", later, "W0.ask", change.reference))
-
-
-def completes(resource: Any, before: Any, situation: Situation) -> Any:
-    """Number each stay."""
-    number = situation.drawn("stays", resource)
-    if before is not None:
-        return {**resource, "identifier": before["identifier"]}
-    return {**resource, "identifier": [{"system": "urn:stay", "value": str(number)}]}
-
-
-async def ask(entry: Entry, context: Context, services: Services) -> None:
-    """Write down that somebody was asked."""
-    basic = {"resourceType": "Basic", "code": {"text": "asked"}}
-    await commit(context, [new_resource("Basic", context.new_id(), basic)])
-
-
-async def fail(entry: Entry, context: Context, services: Services) -> None:
-    """Fail after having tried to store something."""
-    await ask(entry, context, services)
-    raise RuntimeError("a name that must not be told")
-
-
-async def begin(entry: Entry, context: Context, services: Services) -> None:
-    """Store that it has begun, and then go down, or find that it is too early."""
-    basic = {"resourceType": "Basic", "id": entry.data["id"], "code": {"text": "begun"}}
-    await commit(unfinished(context), [replacement("Basic", basic["id"], basic)])
-    if "until" in entry.data:
-        raise NotYet(entry.data["until"])
-    raise RuntimeError
-
-
-PATTERN = Pattern(
-    "W0",
-    "Hotel",
-    rules=(STATE, TAKEN, FULL),
-    states=(StateTable("CarePlan", STATE, {"draft": ("active",), "active": ("completed",)}),),
-    watches=(
-        Watch(
-            frozenset({"CarePlan"}),
-            completes=completes,
-            draws=lambda _resource: ["stays"],
-            claims=claims,
-            gather=gather,
-            check=check,
-            follows=follows,
-        ),
-    ),
-    actions={"W0.ask": ask, "W0.fail": fail, "W0.begin": begin},
-    creates=frozenset({"Basic"}),
-)
 
 
 @pytest.fixture

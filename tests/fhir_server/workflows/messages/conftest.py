@@ -25,7 +25,7 @@ from fhir_server.workflows.consequences import Later
 from fhir_server.workflows.messages import delivery
 from fhir_server.workflows.messages.pattern import PATTERN
 from fhir_server.workflows.modes import parse_modes
-from fhir_server.workflows.notices import NoticeKind
+from fhir_server.workflows.notices import NoticeKind, notice
 from fhir_server.workflows.rulebook import RuleBook, ruled
 from fhir_server.workflows.services import Services
 from fhir_server.write_path import commit, replacement
@@ -189,3 +189,12 @@ def practitioner(practitioner_id: str = "1", **elements: Any) -> Resource:
     """Return a practitioner with an e-mail address."""
     telecom = [{"system": "email", "value": f"doctor{practitioner_id}@example.org"}]
     return {"resourceType": "Practitioner", "id": practitioner_id, "telecom": telecom, **elements}
+
+
+START = "2027-03-02T08:30:00Z"
+
+
+def told(kind: NoticeKind = BOOKED, recipient: str = "Patient/1", **named: Any) -> Any:
+    """Return a notice of an appointment."""
+    data = named.pop("data", {"start": START, "place": "Ward 3"})
+    return notice(kind, "Appointment/9", recipient, named.pop("at", NOON), data=data, **named)

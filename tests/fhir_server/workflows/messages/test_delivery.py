@@ -11,7 +11,7 @@ import pytest
 from fhir_server.store.agenda import LeaseLost
 from fhir_server.workflows.messages import delivery
 from fhir_server.workflows.messages.record import CATEGORIES, communication_id
-from fhir_server.workflows.notices import NoticeKind, notice
+from fhir_server.workflows.notices import NoticeKind
 from fhir_server.workflows.rulebook import ruled
 from fhir_server.workflows.services import Services, services_of
 from tests.fhir_server.workflows.messages.conftest import (
@@ -23,19 +23,13 @@ from tests.fhir_server.workflows.messages.conftest import (
     MailBox,
     patient,
     practitioner,
+    told,
     without_mail,
 )
 
 pytestmark = pytest.mark.anyio
 
 Resource = dict[str, Any]
-START = "2027-03-02T08:30:00Z"
-
-
-def told(kind: NoticeKind = BOOKED, recipient: str = "Patient/1", **named: Any) -> Any:
-    """Return a notice of an appointment."""
-    data = named.pop("data", {"start": START, "place": "Ward 3"})
-    return notice(kind, "Appointment/9", recipient, named.pop("at", NOON), data=data, **named)
 
 
 @pytest.mark.workflow("4-08", "3-33", "0-39", "0-44", "4-23", "0-07")
@@ -347,34 +341,6 @@ async def test_what_is_taken_back_while_it_waits_is_not_sent(hospital: Hospital,
         await delivery.notify(taken.entry, acting, hospital.services)
     assert mailbox.mails == []
     assert await hospital.communications() == []
-
-
-async def test_a_paper_is_in_the_record_and_not_its_link(hospital: Hospital) -> None:
-    """Who reads the Communication finds the DocumentReference, and no link that opens it for anybody."""
-    await hospital.put(patient())
-    await hospital.plan(told(data={"start": START, "paper": "DocumentReference/5"}))
-    await hospital.work()
-    [kept] = await hospital.communications()
-    assert kept["payload"][1] == {"contentReference": {"reference": "DocumentReference/5"}}
-    assert "http" not in kept["payload"][0]["contentString"]
-
-
-async def test_a_link_to_a_paper_is_in_the_mail_alone(hospital: Hospital, mailbox: MailBox) -> None:
-    """Who has the link can open the paper: it goes to the recipient, and stays in no record."""
-
-    async def link(_context: Any, paper: str, recipient: str) -> str:
-        assert recipient == "Patient/1"
-        return f"https://hospital.example/papers/{paper.partition('/')[2]}?signature=abc"
-
-    hospital.services = replace(hospital.services, link=link)
-    await hospital.put(patient())
-    await hospital.plan(told(data={"start": START, "paper": "DocumentReference/5"}))
-    await hospital.work()
-    [(_, mail)] = mailbox.mails
-    text = mail.get_payload(decode=True)
-    assert isinstance(text, bytes)
-    assert b"https://hospital.example/papers/5?signature=abc" in text
-    assert "signature" not in str(await hospital.communications())
 
 
 async def test_categories_of_our_own_have_a_system_of_our_own(hospital: Hospital) -> None:
