@@ -1,10 +1,32 @@
 """The e-mails with links by which people make accounts, and set a new password."""
 
+import asyncio
 import uuid
+from collections.abc import Coroutine
+from typing import Any
+
+import aiosmtplib
+import structlog
 
 from adapters.email.mail import Mail, NotAccepted
 from fhir_server.settings import Settings
 from fhir_server.workflows.services import mailer_of
+
+_sending: set[asyncio.Task[None]] = set()
+
+
+def deliver(work: Coroutine[Any, Any, None]) -> None:
+    """Have a mail sent while nobody waits: the mail server's time would tell whether there is an account."""
+    task = asyncio.create_task(_delivered(work))
+    _sending.add(task)
+    task.add_done_callback(_sending.discard)
+
+
+async def _delivered(work: Coroutine[Any, Any, None]) -> None:
+    try:
+        await work
+    except (aiosmtplib.SMTPException, OSError, ValueError) as failure:
+        structlog.get_logger("fhir_server.accounts").error("mail not sent", reason=type(failure).__name__)
 
 
 async def send_reset_link(settings: Settings, e_mail: str, link: str) -> None:

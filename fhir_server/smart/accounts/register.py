@@ -4,22 +4,19 @@ Whether there is such an account, or such a patient, is told by nothing: not by 
 how long it takes. https://pages.nist.gov/800-63-4/sp800-63a.html
 """
 
-import asyncio
-from collections.abc import Awaitable
 from datetime import date, timedelta
 
-import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
 from fhir_server.identifiers import new_id
 from fhir_server.smart.accounts.desk import Desk, Form
-from fhir_server.smart.accounts.mail import send_known_notice, send_register_link
+from fhir_server.smart.accounts.mail import deliver, send_known_notice, send_register_link
 from fhir_server.smart.accounts.passwords import problem
 from fhir_server.smart.events import address_of
 from fhir_server.smart.oauth.secrets import hashed, new_secret
 from fhir_server.smart.pages.rendering import page
-from fhir_server.store.accounts import Account, NameTaken
+from fhir_server.store.accounts import Account, HasAccount, NameTaken
 from fhir_server.store.sign_ups import SignUp
 
 _GOOD_FOR = timedelta(hours=24)
@@ -30,9 +27,9 @@ _DONE = (
     "join your records when they have seen who you are."
 )
 _LINKED = "Your account is made, and it is for the record that your code was for."
+_ALREADY = "Sign in with it. If the desk gave you a code, show it there."
+_HAS_ACCOUNT = "There is an account for this record already: sign in with it, or set a new password for it."
 _NO_CODE = "The code is wrong or too old, or the date of birth is not the one that the desk has."
-
-_sending: set[asyncio.Task[None]] = set()
 
 
 def is_open(desk: Desk) -> bool:
@@ -107,16 +104,7 @@ async def _send(desk: Desk, request: Request, values: dict[str, str], password_h
     else:
         await desk.store.sign_ups.remove(sign_up.id)
         work = send_known_notice(desk.settings, e_mail, f"{origin}/auth/reset")
-    task = asyncio.create_task(_deliver(work))
-    _sending.add(task)
-    task.add_done_callback(_sending.discard)
-
-
-async def _deliver(work: Awaitable[None]) -> None:
-    try:
-        await work
-    except (OSError, ValueError) as failure:
-        structlog.get_logger("fhir_server.accounts").error("mail not sent", reason=type(failure).__name__)
+    deliver(work)
 
 
 def plain(code: str) -> str:
@@ -136,8 +124,16 @@ async def confirm(desk: Desk, request: Request) -> Response:
         values = {"heading": "This link is over", "text": "It was used, or it is too old. Begin anew."}
         return page("auth/told.html", status=410, values=values)
     if request.method != "POST":
-        return desk.page_with_form(request, "auth/confirm.html", {"e_mail": sign_up.e_mail})
-    await desk.form(request)
+        return desk.page_with_form(request, "auth/confirm.html", {"e_mail": sign_up.e_mail, "problem": ""})
+    form = await desk.form(request)
+    if not await _chose(desk, request, sign_up, form.get("password", "")):
+        values = {"e_mail": sign_up.e_mail, "problem": "This is not the password that was chosen."}
+        return desk.page_with_form(request, "auth/confirm.html", values, 422)
+    if await desk.store.called(sign_up.e_mail) is not None:
+        # Made by another link of theirs; a code that they were given stays good.
+        await desk.store.sign_ups.remove(sign_up.id)
+        values = {"heading": "There is an account already", "text": _ALREADY}
+        return page("auth/told.html", status=409, values=values)
     patient = None
     if sign_up.code is not None:
         patient = await _invited(desk, request, sign_up)
@@ -145,6 +141,20 @@ async def confirm(desk: Desk, request: Request) -> Response:
             values = {"heading": "Your code is not good", "text": f"{_NO_CODE} Ask the desk for a new one."}
             return page("auth/told.html", status=422, values=values)
     return await _made(desk, request, sign_up, patient)
+
+
+async def _chose(desk: Desk, request: Request, sign_up: SignUp, password: str) -> bool:
+    """Tell whether who opens the link is who chose the password.
+
+    Who reads the mailbox need not be: the account would be somebody else's, who then sees the records.
+    """
+    key, address, now = f"confirm {sign_up.e_mail}", address_of(request), desk.now()
+    if await desk.attempts.wait(key, address, now) is not None:
+        return False
+    if await desk.passwords.matches(password, sign_up.password_hash):
+        return True
+    await desk.attempts.failed(key, address, now)
+    return False
 
 
 async def _invited(desk: Desk, request: Request, sign_up: SignUp) -> str | None:
@@ -179,9 +189,11 @@ async def _made(desk: Desk, request: Request, sign_up: SignUp, patient: str | No
             e_mail=sign_up.e_mail,
         )
         try:
-            await desk.store.add(account)
+            await desk.store.add(account, is_only_one=True)
             await desk.tell(request, "account-change", account.id)
         except NameTaken:
             pass  # the same link, opened twice at one moment
+        except HasAccount:
+            text = _HAS_ACCOUNT
     await desk.store.sign_ups.remove(sign_up.id)
     return page("auth/told.html", values={"heading": "Welcome", "text": text})

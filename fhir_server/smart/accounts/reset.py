@@ -3,16 +3,13 @@
 Whether there is such an account is told by nothing: not by the answer, and not by how long it takes.
 """
 
-import asyncio
 from datetime import timedelta
 
-import aiosmtplib
-import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
 from fhir_server.smart.accounts.desk import Desk, see_other
-from fhir_server.smart.accounts.mail import send_reset_link
+from fhir_server.smart.accounts.mail import deliver, send_reset_link
 from fhir_server.smart.accounts.passwords import problem
 from fhir_server.smart.events import address_of
 from fhir_server.smart.oauth.secrets import hashed, new_secret
@@ -22,8 +19,6 @@ from fhir_server.store.accounts import Account, Reset
 _GOOD_FOR = timedelta(minutes=30)
 _LONGEST_TOKEN = 200
 _SENT = "If an account has this address, a link is on its way. It is good for 30 minutes."
-
-_sending: set[asyncio.Task[None]] = set()
 
 
 async def ask(desk: Desk, request: Request) -> Response:
@@ -46,17 +41,7 @@ async def _send(desk: Desk, request: Request, account: Account, e_mail: str) -> 
     await desk.store.add_reset(Reset(hashed(secret), account.id, desk.now() + _GOOD_FOR))
     await desk.tell(request, "password-reset", account.id)
     link = f"{desk.sessions.origin(request)}/auth/reset/{secret}"
-    # Nobody waits for the mail server, whose time would tell that there is such an account.
-    task = asyncio.create_task(_deliver(desk, e_mail, link))
-    _sending.add(task)
-    task.add_done_callback(_sending.discard)
-
-
-async def _deliver(desk: Desk, e_mail: str, link: str) -> None:
-    try:
-        await send_reset_link(desk.settings, e_mail, link)
-    except (aiosmtplib.SMTPException, OSError, ValueError) as failure:
-        structlog.get_logger("fhir_server.accounts").error("mail not sent", reason=type(failure).__name__)
+    deliver(send_reset_link(desk.settings, e_mail, link))
 
 
 async def choose(desk: Desk, request: Request) -> Response:

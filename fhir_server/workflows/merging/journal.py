@@ -8,7 +8,6 @@ from typing import Any
 
 from fhir_server.store import instant
 from fhir_server.workflows.made import concept, has_code, made
-from fhir_server.workflows.situation import Situation
 
 Resource = Mapping[str, Any]
 
@@ -77,8 +76,3 @@ def advanced(task: Resource, moved: int, left: list[str], now: Any, *, is_done: 
     ]
     status = "completed" if is_done else "in-progress"
     return {**task, "status": status, "lastModified": instant(now), "output": output}
-
-
-def is_of_system(situation: Situation) -> bool:
-    """Tell whether the server itself acts."""
-    return situation.is_system

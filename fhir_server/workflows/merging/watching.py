@@ -11,13 +11,19 @@ from fhir_server.workflows.merging.pointing import moves, patients_of
 from fhir_server.workflows.pattern import Change, Violation, Watch
 from fhir_server.workflows.records import Records
 from fhir_server.workflows.registration.identity import is_merged
-from fhir_server.workflows.registration.rules import MERGED
+from fhir_server.workflows.registration.rules import MERGE_TASK, MERGED
 from fhir_server.workflows.situation import Situation
 from resources.definitions import resource_types
 
 # How long the request that merges has the work for itself.
 _HEAD_START = SWEEP_AFTER / 4
 _MOST_PATIENTS = 20
+
+
+def check_task(change: Change, _facts: None, situation: Situation) -> Iterable[Violation]:
+    """Refuse a Task that would have the server move records, of whoever may not merge."""
+    if (is_journal(change.before) or is_journal(change.after)) and not situation.has_role("AD"):
+        yield MERGE_TASK.broken("Patient/$merge writes this", "Task.code")
 
 
 def follows(change: Change, _facts: None, situation: Situation) -> Iterable[Consequence]:
@@ -55,7 +61,7 @@ def check(_change: Change, facts: bool, _situation: Situation) -> Iterable[Viola
 
 
 def _tasks() -> Watch[Any]:
-    return Watch(frozenset({"Task"}), follows=follows)
+    return Watch(frozenset({"Task"}), check=check_task, follows=follows)
 
 
 def _others() -> Watch[Any]:

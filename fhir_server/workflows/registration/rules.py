@@ -25,6 +25,9 @@ LINK = Rule(
     "W1.link", "A patient is linked to another one who is here, and not in a circle.", 422, "business-rule"
 )
 MERGED = Rule("W1.merged", "Nothing new is written about a patient whose record went into another one.", 422)
+MERGE_TASK = Rule(
+    "W1.merge-task", "The Task of a merge is written by Patient/$merge alone.", 403, "forbidden"
+)
 
 PATIENT_RULES = (
     INCOMPLETE,
@@ -34,4 +37,5 @@ PATIENT_RULES = (
     DUPLICATE_PATIENT,
     LINK,
     MERGED,
+    MERGE_TASK,
 )

@@ -12,7 +12,7 @@ from typing import Any
 from fhir_server.context import Context
 from fhir_server.store.sign_ups import SignUp
 from fhir_server.workflows.made import key_id, made
-from fhir_server.workflows.registration.identity import REGISTRATION, SELF_REGISTERED
+from fhir_server.workflows.registration.identity import REGISTRATION, SELF_REGISTERED, is_merged
 from fhir_server.workflows.rulebook import RuleBook, ruled
 from fhir_server.write_path import commit, replacement
 from resources.operation_outcome import PreconditionFailed
@@ -53,6 +53,8 @@ def birth_date(new_context: NewContext) -> Callable[[str], Awaitable[str | None]
     async def born(patient: str) -> str | None:
         version = await new_context("birth-date").store.read("Patient", patient)
         resource = None if version is None else version.resource
-        return None if resource is None else resource.get("birthDate")
+        if resource is None or resource.get("active") is False or is_merged(resource):
+            return None
+        return resource.get("birthDate")
 
     return born

@@ -266,6 +266,18 @@ def test_only_administrators_merge(clients: Clients, caller: str) -> None:
     observation = backend.post("/Observation", json=_about(source["id"])[2]).json()
     assert _call(clients[caller], source["id"], target["id"]).status_code == 403
     assert clients[caller].post(f"/Patient/{source['id']}/$unmerge").status_code == 403
+    forged = {
+        "resourceType": "Task",
+        "status": "in-progress",
+        "intent": "order",
+        "code": {"coding": [{"system": "urn:fhir-hospital-server:task", "code": "patient-merge"}]},
+        "input": [
+            {"type": {"text": name}, "valueString": one["id"]}
+            for name, one in (("source", source), ("target", target))
+        ],
+    }
+    # The rule W1.merge-task, where the role may write Tasks at all.
+    assert clients[caller].post("/Task", json=forged).status_code == 403
     assert (
         _parts(_call(clients["administrator"], source["id"], target["id"]))["task"]["status"] == "completed"
     )

@@ -121,7 +121,7 @@ def test_a_patient_makes_an_account(house: House) -> None:
     # Programs that look at links make nothing of them.
     assert browser.get(link).status_code == 200
     assert _of(house, form) == []
-    done = _fill(browser, link)
+    done = _fill(browser, link, password=PASSWORD)
     assert done.status_code == 200, done.text
     (patient,) = _of(house, form)
     assert len(numbers(patient)) == 1
@@ -139,7 +139,7 @@ def test_an_address_that_has_an_account_gives_nothing_away(house: House) -> None
     form = _form()
     first = _fill(house.browser(), "/auth/register", **form)
     browser = house.browser()
-    _fill(browser, _link(house.letters(form["e_mail"])[0]))
+    _fill(browser, _link(house.letters(form["e_mail"])[0]), password=PASSWORD)
     again = _fill(house.browser(), "/auth/register", **(form | {"given": "Other"}))
     assert (first.status_code, first.text) == (again.status_code, again.text)
     letters = house.letters(form["e_mail"], 2)
@@ -195,6 +195,19 @@ def test_where_nobody_registers_the_page_says_so(settings: Settings) -> None:
         assert httpx.get(f"{address}/auth/register/x").status_code == 404
 
 
+def test_who_did_not_choose_the_password_makes_no_account(house: House) -> None:
+    """Somebody else's password on one's own address would be an account that they sign in to."""
+    form = _form()
+    _fill(house.browser(), "/auth/register", **form)
+    link = _link(house.letters(form["e_mail"])[0])
+    for password in ("", "something-else-entirely"):
+        refused = _fill(house.browser(), link, password=password)
+        assert refused.status_code == 422
+    assert _of(house, form) == []
+    signed_in = _fill(house.browser(), "/auth/login", user_name=form["e_mail"], password=PASSWORD)
+    assert signed_in.status_code != 303
+
+
 @pytest.mark.workflow("1-29", "1-06")
 def test_who_looks_like_a_patient_gets_a_record_of_their_own(house: House) -> None:
     """Whose name and birth date one knows, their record one does not see; staff are told, and merge."""
@@ -205,7 +218,7 @@ def test_who_looks_like_a_patient_gets_a_record_of_their_own(house: House) -> No
     old = administrator.post("/Patient", json=there).json()
     done = _fill(house.browser(), "/auth/register", **form)
     browser = house.browser()
-    done = _fill(browser, _link(house.letters(form["e_mail"])[0]))
+    done = _fill(browser, _link(house.letters(form["e_mail"])[0]), password=PASSWORD)
     assert done.status_code == 200
     (new,) = [one for one in _of(house, form) if one["id"] != old["id"]]
     tasks = administrator.get("/Task?code=urn:fhir-hospital-server:task|possible-duplicate").json()
@@ -240,7 +253,8 @@ def test_a_code_from_the_desk_leads_to_ones_own_record(house: House) -> None:
     def register(**changes: str) -> httpx.Response:
         given = _form(**{**form, "e_mail": f"{uuid.uuid4().hex}@example.org", **changes})
         _fill(house.browser(), "/auth/register", **given)
-        return _fill(house.browser(), _link(house.letters(given["e_mail"])[0]))
+        link = _link(house.letters(given["e_mail"])[0])
+        return _fill(house.browser(), link, password=PASSWORD)
 
     assert register(code="WRONG-WRONG-WRONG").status_code == 422
     assert register(code=code, birth_date="1990-05-07").status_code == 422
@@ -249,6 +263,12 @@ def test_a_code_from_the_desk_leads_to_ones_own_record(house: House) -> None:
     assert "your code was for" in linked.text
     assert register(code=code).status_code == 422
     assert _of(house, form) == []
+    # Who has an account for the record gets no second one.
+    code = administrator.post(f"/Patient/{mine['id']}/$invite").json()["parameter"][0]["valueString"]
+    again = register(code=code)
+    assert "an account for this record already" in again.text
+    code = administrator.post(f"/Patient/{mine['id']}/$invite").json()["parameter"][0]["valueString"]
     inactive = mine | {"active": False}
     assert administrator.put(f"/Patient/{mine['id']}", json=inactive).status_code == 200
+    assert register(code=code).status_code == 422
     assert rules_of(administrator.post(f"/Patient/{mine['id']}/$invite")) == {"W1.invite"}
