@@ -3,6 +3,7 @@
 FHIR_TEST_MONGO_URL names a MongoDB to use; without it one is started, as the server does it.
 """
 
+import inspect
 import os
 import tempfile
 import uuid
@@ -10,11 +11,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
 REPOSITORY = Path(__file__).parents[1]
+
+# No test depends on how fast the machine is: a client that says nothing else waits longer than httpx's five
+# seconds, which the first write into a new database may take where all cores are busy.
+inspect.signature(httpx.get).parameters["timeout"].default.read = 120.0
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -29,7 +29,7 @@ from fhir_server.smart.principal import ROLES
 _ROOT = Path(__file__).parents[1]
 _README = (_ROOT / "README.md").read_text()
 _BLOCKS = [block.strip() for block in re.findall(r"^```sh\n(.*?)^```", _README, re.MULTILINE | re.DOTALL)]
-_START, _TEST, _WITHOUT_MAKE, _REQUESTS, _LOAD = _BLOCKS
+_START, _TEST, _WITHOUT_MAKE, _REQUESTS, _DAY, _LOAD = _BLOCKS
 _TOKENS = [line for line in _REQUESTS.splitlines() if line.startswith("TOKEN=")]
 _LOADED = re.compile(r"^([\d,]+) resources in .*, 0 failed$")
 _USER = re.compile(r"^  [a-z ]+?  +([a-z]+) +([a-z2-9]{4}(?:-[a-z2-9]{4}){3})$")
@@ -133,7 +133,7 @@ def _run(command: str, clone: Path, port: int) -> str:
         env=_environment(clone, port),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=True,
     ).stdout
 
@@ -222,6 +222,15 @@ def test_the_doctor_sees_fewer(clone: Path, port: int) -> None:
     count = 'curl -s -H "Authorization: Bearer $TOKEN" "http://127.0.0.1:8000/fhir/Patient?_summary=count"'
     everybody, treated = (json.loads(_run(f"{token}; {count}", clone, port))["total"] for token in _TOKENS)
     assert 10 < treated < 100 < everybody
+
+
+@needs_make
+def test_the_day_in_the_hospital_goes_well(clone: Path, port: int) -> None:
+    """It needs nothing that runs already, and leaves its papers where README says."""
+    _run(_DAY, clone, port)
+    papers = sorted((clone / "demo-day").glob("*.pdf"))
+    assert len(papers) >= 4
+    assert all(paper.read_bytes().startswith(b"%PDF-") for paper in papers)
 
 
 @needs_make

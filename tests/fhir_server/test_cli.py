@@ -136,6 +136,10 @@ def test_help_names_the_commands() -> None:
         "clients",
         "audit",
         "secrets",
+        "backup",
+        "restore",
+        "retention",
+        "agenda",
         "version",
     ]
 
