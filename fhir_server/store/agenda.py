@@ -6,7 +6,6 @@ process dies, another one takes the entry when the lease is over.
 https://www.mongodb.com/docs/manual/core/index-ttl/
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -82,11 +81,12 @@ class Agenda:
             if found.matched_count == 0:
                 raise LeaseLost(key)
         for beginning in outcome.struck:
-            # What follows is a part of the key of its own, so that Task/1 does not meet Task/12.
-            pattern = {"$regex": f"^{re.escape(beginning)}(/|$)"}
+            # What follows is a part of the key of its own, so that Task/1 does not meet Task/12. "0" comes
+            # next to the slash; a range is found in the index, a pattern with an alternative is not.
+            below = {"_id": {"$gte": f"{beginning}/", "$lt": f"{beginning}0"}}
             struck = {"state": "struck", "expires": now + _REMEMBERED}
             await self._entries.update_many(
-                {"_id": pattern, "state": "waiting"}, {"$set": struck}, session=session
+                {"$or": [{"_id": beginning}, below], "state": "waiting"}, {"$set": struck}, session=session
             )
         if outcome.entries:
             updates: list[Any] = []
@@ -122,6 +122,12 @@ class Agenda:
                 wanted, change, sort=[("due", ASCENDING)], return_document=ReturnDocument.AFTER
             )
         return None if found is None else Leased(_entry(found), lease, found["attempts"])
+
+    async def renew(self, leased: Leased, until: datetime) -> bool:
+        """Keep an entry until then; return False if it is not this process's any more."""
+        held = {"_id": leased.entry.key, "lease": leased.lease, "state": "waiting"}
+        with translated_failures():
+            return (await self._entries.update_one(held, {"$set": {"until": until}})).matched_count == 1
 
     async def finish(self, leased: Leased, now: datetime) -> None:
         """Note that an entry is done, if its transaction did not do so itself."""

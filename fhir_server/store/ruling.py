@@ -22,7 +22,9 @@ class Claim:
 
     `key` names the thing. With `start` and `end` (aware, UTC; from, and until but without) it is claimed for
     that time, and others may have it at others; without these for as long as `owner`, a reference such as
-    `Appointment/1`, is as it is. `refusal` is what whoever comes second is told.
+    `Appointment/1`, is as it is. `refusal` is what whoever comes second is told. A thing that `has_state`,
+    which follows from who has it, does not go from one to another within one transaction: the consequences
+    would undo each other.
     """
 
     key: str
@@ -30,6 +32,7 @@ class Claim:
     refusal: FhirError = field(compare=False)
     start: datetime | None = None
     end: datetime | None = None
+    has_state: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

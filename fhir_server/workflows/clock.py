@@ -5,8 +5,9 @@ and the log and the metrics say so.
 """
 
 import asyncio
+import contextlib
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 
 import structlog
@@ -96,13 +97,13 @@ class Clock:
             return False
         action = self._actions.get(leased.entry.action)
         if action is None:  # of a pattern that is switched off: it may be switched on again
-            await self._agenda.postpone(leased, context.now() + _LONGEST_PAUSE, "no such action")
+            await self._agenda.defer(leased, context.now() + _LONGEST_PAUSE)
             return True
         using(await self._store.custom_parameters())
         try:
             acting = ruled(context, self._book, done=[(leased.entry.key, lease)])
             # In a task of its own, so that an end of the server does not stop it half way.
-            await asyncio.shield(action(leased.entry, acting, self._services))
+            await asyncio.shield(self._kept(leased, action(leased.entry, acting, self._services)))
             await self._agenda.finish(leased, context.now())
         except LeaseLost:
             pass
@@ -111,6 +112,22 @@ class Clock:
         except Exception as failure:
             await self._failed(leased, failure, context.now())
         return True
+
+    async def _kept(self, leased: Leased, work: Awaitable[None]) -> None:
+        """Do the work of an entry, and keep its lease for as long as that takes."""
+        keeping = asyncio.create_task(self._keep(leased))
+        try:
+            await work
+        finally:
+            keeping.cancel()
+
+    async def _keep(self, leased: Leased) -> None:
+        is_ours = True
+        while is_ours:
+            await asyncio.sleep(_LEASE_SECONDS / 3)
+            until = self._new_context("").now() + timedelta(seconds=_LEASE_SECONDS)
+            with contextlib.suppress(StoreUnavailable):
+                is_ours = await self._agenda.renew(leased, until)
 
     async def _failed(self, leased: Leased, failure: Exception, now: datetime) -> None:
         """Have an entry tried again, or parked; what is told of the failure names no patient."""
@@ -121,8 +138,9 @@ class Clock:
             self._log.error("an entry of the agenda failed", exc_info=failure, **told)
         if leased.attempts >= _MOST_ATTEMPTS:
             self._log.error("an entry of the agenda is parked", **told)
-            await self._agenda.park(leased, reason)
+            # Told first: one who is told twice is better off than one who is never told.
             await self._tell_operators(leased.entry, reason, now)
+            await self._agenda.park(leased, reason)
             return
         pause = min(_FIRST_PAUSE * 2 ** (leased.attempts - 1), _LONGEST_PAUSE)
         await self._agenda.postpone(leased, now + pause, reason)

@@ -22,9 +22,14 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """A resource as it is from now on; its `id` says which one."""
+    """A resource as it is from now on; its `id` says which one.
+
+    One that `is_whole` says all that is known at the end of the transaction, so that of several the last
+    counts; others that follow from one request and do not say the same would undo each other: refused.
+    """
 
     resource: Mapping[str, Any]
+    is_whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

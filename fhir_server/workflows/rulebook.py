@@ -1,9 +1,9 @@
 """The rules of all patterns, asked of each change within its transaction (see `store.ruling.Rules`)."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import structlog
 
@@ -17,9 +17,10 @@ from fhir_server.workflows.pattern import Change, Pattern, StateTable, Violation
 from fhir_server.workflows.records import Records
 from fhir_server.workflows.situation import Situation
 from fhir_server.write_path import as_set, new_resource, replacement
-from resources.operation_outcome import Issue, PreconditionRequired
+from resources.operation_outcome import Conflict, Issue, PreconditionRequired, error
 
 Resource = Mapping[str, Any]
+Claims = Callable[[Resource], Iterable[Claim]]
 
 
 class RuleBook:
@@ -29,9 +30,15 @@ class RuleBook:
         """Take the rules of `patterns`, as `modes` says; `store`, without a guard, is where they look."""
         self.modes = modes
         self.store = store
-        self.patterns = [pattern for pattern in patterns if modes.of(pattern.id) != "off"]
+        listed = list(patterns)
+        self.patterns = [pattern for pattern in listed if modes.of(pattern.id) != "off"]
         self._watches: defaultdict[str, list[tuple[Pattern, Watch[Any]]]] = defaultdict(list)
         self._states: defaultdict[str, list[StateTable]] = defaultdict(list)
+        self._claims: defaultdict[str, list[tuple[Pattern, Claims]]] = defaultdict(list)
+        for pattern in listed:
+            for watch in pattern.watches:
+                for resource_type in watch.types if watch.claims is not None else ():
+                    self._claims[resource_type].append((pattern, cast(Claims, watch.claims)))
         for pattern in self.patterns:
             for watch in pattern.watches:
                 for resource_type in watch.types:
@@ -47,6 +54,10 @@ class RuleBook:
     def states(self, resource_type: str) -> Sequence[StateTable]:
         """Return the state tables of a type."""
         return self._states.get(resource_type, ())
+
+    def claims(self, resource_type: str) -> Sequence[tuple[Pattern, Claims]]:
+        """Return what resources of a type claim, also by patterns that are off: they may have been on."""
+        return self._claims.get(resource_type, ())
 
     def concern(self, resource_type: str) -> bool:
         """Tell whether there is any rule about a type."""
@@ -200,13 +211,15 @@ class Ruling:
         given_up: list[Claim] = []
         wanted: list[Claim] = []
         for change in changes:
-            for pattern, watch in self._book.watches(change.after.resource_type):
-                if watch.claims is None or self._book.modes.of(pattern.id) != "on":
-                    continue
+            for pattern, claims in self._book.claims(change.after.resource_type):
                 if change.since is not None:
-                    given_up += watch.claims(change.since)
-                if change.after.resource is not None:
-                    wanted += watch.claims(change.after.resource)
+                    given_up += claims(change.since)
+                if change.after.resource is not None and self._book.modes.of(pattern.id) == "on":
+                    wanted += claims(change.after.resource)
+        if not self._is_import:
+            owners = {claim.key: claim.owner for claim in given_up if claim.has_state}
+            if any(owners.get(claim.key, claim.owner) != claim.owner for claim in wanted):
+                raise _entangled()
         return given_up, wanted
 
     async def consequences(self, changes: Sequence[StoredChange]) -> Outcome:
@@ -255,7 +268,11 @@ class Ruling:
                 struck.append(one.beginning)
             else:
                 write = self._write(one)
-                writes[write.resource_type, write.id] = write
+                key = write.resource_type, write.id
+                is_whole = isinstance(one, Put) and one.is_whole
+                if key in writes and not is_whole and writes[key].resource != write.resource:
+                    raise _entangled()
+                writes[key] = write
         return Outcome(tuple(writes.values()), entries, struck)
 
     def _write(self, one: Create | Put) -> Write:
@@ -268,6 +285,11 @@ class Ruling:
             write = new_resource(resource_type, self._situation.new_id(), resource)
         write = as_set(write, self._situation.settings, self._situation.base_url)
         return replace(write, needs_if_match=False, follows=True)
+
+
+def _entangled() -> Conflict:
+    message = "What follows from these changes would undo each other: send one after the other"
+    return Conflict(error("conflict", message))
 
 
 def _whole(stored: StoredChange) -> Change:

@@ -71,7 +71,7 @@ def claims(encounter: Resource) -> Iterable[Claim]:
             and one.get("status") in terms.LIVE
             and has_code(one.get("physicalType"), terms.PHYSICAL, "bd")
         ):
-            yield Claim(f"W5/bed/{where}", f"Encounter/{encounter['id']}", _taken())
+            yield Claim(f"W5/bed/{where}", f"Encounter/{encounter['id']}", _taken(), has_state=True)
 
 
 def _taken() -> Any:

@@ -51,7 +51,7 @@ def claims(appointment: Resource) -> Iterable[Claim]:
     owner = f"Appointment/{appointment['id']}"
     for slot in slots(appointment):
         refusal = SLOT_TAKEN.error("The Slot is taken", "Appointment.slot")
-        yield Claim(f"W3/slot/{slot}", owner, refusal)
+        yield Claim(f"W3/slot/{slot}", owner, refusal, has_state=True)
     time = times(appointment)
     if appointment.get("status") not in ACTIVE or time is None:
         return

@@ -171,7 +171,7 @@ def _check_who(delivery: Resource, situation: Situation) -> Iterable[Violation]:
 def follows(_change: Change, facts: Booked, situation: Situation) -> Iterable[Consequence]:
     """Tell what is on hand now, and that an order is complete."""
     for shelf, lot in facts.shelves:
-        yield Put(on_hand(shelf, situation.now, lot))
+        yield Put(on_hand(shelf, situation.now, lot), is_whole=True)
     if facts.order is not None and facts.order["status"] == "active":
         wanted = ordered_quantity(facts.order)
         if wanted is not None and facts.received >= wanted:

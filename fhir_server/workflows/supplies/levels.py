@@ -87,7 +87,7 @@ def _follows_lot(change: Change, facts: list[Shelf], situation: Situation) -> It
     lot: Item = item_of(change.after)
     if item_of(change.before).expires != lot.expires:
         for shelf in facts:
-            yield Put(on_hand(shelf, situation.now, lot))
+            yield Put(on_hand(shelf, situation.now, lot), is_whole=True)
 
 
 LOTS = Watch(

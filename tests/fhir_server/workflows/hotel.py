@@ -26,12 +26,14 @@ _MOST = 3
 
 
 def claims(resource: Any) -> Iterable[Claim]:
-    """Claim the bed of an active stay, and the time of the guest."""
+    """Claim the bed of an active stay, the room, whose state follows the stay, and the time of the guest."""
     if resource["status"] != "active":
         return
     owner = f"CarePlan/{resource['id']}"
     if "title" in resource:
         yield Claim(f"W0/bed/{resource['title']}", owner, TAKEN.error("The bed is taken"))
+    for room in resource.get("instantiatesUri", ()):
+        yield Claim(f"W0/room/{room}", owner, TAKEN.error("The room is taken"), has_state=True)
     if period := resource.get("period"):
         start, end = (datetime.fromisoformat(period[name]) for name in ("start", "end"))
         yield Claim(f"W0/guest/{resource['subject']['reference']}", owner, TAKEN.error("Away"), start, end)
@@ -52,6 +54,9 @@ def check(change: Change, facts: int, situation: Situation) -> Iterable[Violatio
 def follows(change: Change, facts: int, situation: Situation) -> Iterable[Consequence]:
     """Charge a stay when it ends, once; note on it that it was charged; ask later how it was."""
     assert change.after is not None
+    for note in change.after.get("note", ()):
+        book = made("Basic", id="guestbook", code={"text": note["text"]})
+        yield Put(book, is_whole="whole" in note["text"])
     if change.became("completed"):
         bill_id, guest = key_id("bill", change.reference), change.after["subject"]
         bill = made("Basic", id=bill_id, code={"text": "bill"}, subject=guest)

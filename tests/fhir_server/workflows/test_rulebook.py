@@ -13,7 +13,7 @@ from fhir_server.context import Context
 from fhir_server.identifiers import new_id
 from fhir_server.settings import Settings
 from fhir_server.store import Store, Write, open_store
-from fhir_server.store.agenda import AGENDA, LeaseLost
+from fhir_server.store.agenda import AGENDA, Leased, LeaseLost
 from fhir_server.store.claims import CLAIMS
 from fhir_server.store.ruling import Entry
 from fhir_server.workflows.clock import Clock
@@ -156,6 +156,42 @@ async def test_a_claim_is_for_one(store: Store, settings: Settings, book: RuleBo
     assert refused.value.issues[0].rule == "W0.taken"
     await _put(context, book, _stay("b", title="bed 1"), _stay("a", "completed", title="bed 1"))
     assert (await _read(store, "CarePlan", "b"))["status"] == "active"
+
+
+async def test_what_has_a_state_is_not_handed_on_in_one_change(
+    store: Store, settings: Settings, book: RuleBook
+) -> None:
+    """Whoever has the room leaves it first, and the next comes after that; neither is stored otherwise."""
+    context, room = _context(store, settings), ["urn:room-1"]
+    await _put(context, book, _stay("a", instantiatesUri=room))
+    leaving, coming = _stay("a", "completed", instantiatesUri=room), _stay("b", instantiatesUri=room)
+    with pytest.raises(Conflict, match="one after the other"):
+        await _put(context, book, leaving, coming)
+    assert (await _read(store, "CarePlan", "a"))["status"] == "active"
+    await _put(context, book, leaving)
+    await _put(context, book, coming)
+
+
+async def test_a_claim_is_given_up_by_a_rule_that_is_off(store: Store, settings: Settings) -> None:
+    """A bed that was given back while nobody asked is free when the rule is on again."""
+    on, off = (RuleBook([PATTERN], parse_modes(mode, None), store) for mode in (None, "W0"))
+    context = _context(store, settings)
+    await _put(context, on, _stay("a", title="bed 1"))
+    await _put(context, off, _stay("a", "completed", title="bed 1"))
+    await _put(context, on, _stay("b", title="bed 1"))
+
+
+async def test_what_would_undo_each_other_is_refused(
+    store: Store, settings: Settings, book: RuleBook
+) -> None:
+    """Two changes that want a third resource to be two things; what says all that is known says it last."""
+    context = _context(store, settings)
+    one, other = _stay("a", note=[{"text": "quiet"}]), _stay("b", guest="2", note=[{"text": "loud"}])
+    with pytest.raises(Conflict, match="one after the other"):
+        await _put(context, book, one, other)
+    await _put(context, book, one, _stay("b", guest="2", note=[{"text": "quiet"}]))
+    await _put(context, book, _stay("c", guest="3", note=[{"text": "1, whole"}, {"text": "2, whole"}]))
+    assert (await _read(store, "Basic", "guestbook"))["code"]["text"] == "2, whole"
 
 
 @pytest.mark.parametrize(
@@ -308,6 +344,59 @@ async def test_nothing_is_begun_under_a_lease_that_is_lost(
             Entry("begin/y", datetime.now(UTC), "W0.begin", "CarePlan/a", {"id": "y"}), context, Services()
         )
     assert await store.read("Basic", "y") is None
+
+
+async def test_a_lease_is_kept_while_the_work_lasts(
+    store: Store, settings: Settings, book: RuleBook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An action that takes longer than its lease is not begun by another process meanwhile."""
+    context, has_begun, is_renewed = _context(store, settings), asyncio.Event(), asyncio.Event()
+    second = Clock(store, book, Services(), lambda _id: context)
+
+    async def slow(_entry: Entry, _context: Context, _services: Services) -> None:
+        assert not has_begun.is_set()
+        has_begun.set()
+        until = (await store.agenda.about("CarePlan/a"))[0]["until"]
+        async with asyncio.timeout(60):
+            await is_renewed.wait()
+        assert (await store.agenda.about("CarePlan/a"))[0]["until"] > until
+        assert not await second.work_once()
+
+    async def renew(leased: Leased, until: datetime) -> bool:
+        is_ours = await renewed(leased, until)
+        is_renewed.set()
+        return is_ours
+
+    monkeypatch.setattr("fhir_server.workflows.clock._LEASE_SECONDS", 1.5)
+    monkeypatch.setitem(PATTERN.actions, "W0.begin", slow)
+    renewed = store.agenda.renew
+    monkeypatch.setattr(store.agenda, "renew", renew)
+    await _due(store, "begin/slow", {})
+    assert await Clock(store, book, Services(), lambda _id: context).work_once()
+    assert (await store.agenda.about("CarePlan/a"))[0]["state"] == "done"
+
+
+async def test_what_is_switched_off_waits_without_an_attempt(store: Store, settings: Settings) -> None:
+    """A hospital that switches a pattern on again has its entries as they were."""
+    off = RuleBook([PATTERN], parse_modes("W0", None), store)
+    await _due(store, "begin/off", {})
+    assert await Clock(store, off, Services(), lambda _id: _context(store, settings)).work_once()
+    [entry] = await store.agenda.about("CarePlan/a")
+    assert (entry["attempts"], entry["state"], entry.get("failure")) == (0, "waiting", None)
+
+
+async def test_striking_out_meets_the_resource_alone(
+    store: Store, settings: Settings, book: RuleBook
+) -> None:
+    """What waits for stay 1 is struck out, and what waits for stay 12 is not."""
+    context = _context(store, settings)
+    for name in ("1", "12"):
+        await _put(context, book, _stay(name, "draft", guest=name))
+        await _put(context, book, _stay(name, guest=name))
+    await _put(context, book, _stay("1", "completed"))
+    waiting = {"state": "waiting", "_id": {"$regex": "^remind/"}}
+    left = await store._database[AGENDA].distinct("_id", waiting)
+    assert left == ["remind/CarePlan/12/x"]
 
 
 async def test_what_is_too_early_is_no_attempt(store: Store, settings: Settings, book: RuleBook) -> None:
