@@ -19,7 +19,7 @@ from fhir_server.settings import secret_variables
 from fhir_server.store.embedded.data_directory import DataDirectory
 from fhir_server.store.embedded.executable import LIBCURL, environment_with_libcurl
 from fhir_server.store.embedded.failure import CannotStart
-from fhir_server.store.embedded.mongod_log import last_failure, rotate
+from fhir_server.store.embedded.mongod_log import last_failure, last_words, rotate
 from fhir_server.store.embedded.replica_set import REPLICA_SET, make_primary
 from fhir_server.store.embedded.socket_paths import reachable, url_at
 
@@ -96,16 +96,18 @@ class Mongod:
                 structlog.get_logger().error("MongoDB could not be started again", reason=str(failure))
             else:
                 self._settled.set()
+                log_start = self._directory.log_size
                 exit_code = process.wait()
                 if self._stopping.is_set():
                     return
-                structlog.get_logger().error("MongoDB ended and is started again", exit_code=exit_code)
+                told = {"exit_code": exit_code, "reason": last_words(self._directory.log, log_start)}
+                structlog.get_logger().error("MongoDB ended and is started again", **told)
             was_stable = time.monotonic() - started > _STABLE_SECONDS
             pause = 0.0 if was_stable else min(max(0.05, pause * 2), _LONGEST_PAUSE_SECONDS)
 
     def _launch(self) -> subprocess.Popen[bytes]:
         rotate(self._directory.log)
-        log_start = self._directory.log.stat().st_size if self._directory.log.exists() else 0
+        log_start = self._directory.log_size
         with tempfile.TemporaryFile() as output:
             try:
                 return self._launch_once(output)
