@@ -52,6 +52,8 @@ def test_why_it_gave_up_is_read() -> None:
         log = Path(folder) / "mongod.log"
         assert last_words(log, 0) is None
         log.write_text("".join(json.dumps(line) + "\n" for line in lines))
-        assert last_words(log, 0) == "WiredTiger error message Gone; Fatal assertion 50853"
+        assert last_words(log, 0) == (
+            "WiredTiger error message 24; WiredTiger error message Gone; Fatal assertion 50853"
+        )
         log.write_text(json.dumps(lines[1]) + "\n")
         assert last_words(log, 0) is None

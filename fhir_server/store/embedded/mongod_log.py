@@ -4,6 +4,7 @@ https://www.mongodb.com/docs/manual/reference/log-messages/
 """
 
 import json
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ _LARGEST_BYTES = 8 * 1024 * 1024
 _TAIL_BYTES = 64 * 1024
 _LONGEST_REASON = 300
 # A stack trace is written after the reason.
+_COMPLAINTS = 4
 _LAST_WORDS_BYTES = 2 * 1024 * 1024
 
 
@@ -29,16 +31,17 @@ def last_failure(log: Path, start: int) -> str | None:
 def last_words(log: Path, start: int) -> str | None:
     """Return why MongoDB gave up, as it says in the log after byte `start`; None if it did not say.
 
-    That is its first line of severity F, and the complaint of the storage engine before it. Other complaints
-    may quote what is stored, and are left out.
+    That is its first line of severity F, and the last complaints of the storage engine before it. Other
+    complaints may quote what is stored, and are left out.
     """
-    complaint = None
+    told: deque[str] = deque(maxlen=_COMPLAINTS)
     for entry in map(_entry, _lines(log, start, _LAST_WORDS_BYTES)):
+        is_of_storage = str(entry.get("c")).startswith(("WT", "STORAGE"))
+        if entry.get("s") == "F" or (entry.get("s") == "E" and is_of_storage):
+            told.append(_reason(entry))
         if entry.get("s") == "F":
-            return "; ".join(one for one in (complaint, _reason(entry)) if one)
-        if entry.get("s") == "E" and str(entry.get("c")).startswith(("WT", "STORAGE")):
-            complaint = _reason(entry)
-    return complaint
+            break
+    return "; ".join(told) or None
 
 
 def _lines(log: Path, start: int, most: int) -> list[bytes]:
