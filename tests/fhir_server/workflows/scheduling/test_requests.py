@@ -81,6 +81,31 @@ def test_a_doctor_proposes_another_time(clinic: Clinic) -> None:
     assert clinic.read(slot)["status"] == "free"
 
 
+def _wished(clinic: Clinic) -> tuple[Resource, Resource, Resource]:
+    """Return a request for which the doctor proposes one time, and the patient another one, and both."""
+    asked, proposed, wished = _asked(clinic), clinic.time(), clinic.time()
+    assert clinic.answered("DR", asked, "Practitioner/dr", "tentative", **proposed).status_code == 201
+    assert clinic.answered("PT", asked, "Patient/p", "tentative", **wished).status_code == 201
+    return asked, proposed, wished
+
+
+def test_a_patient_accepts_what_the_doctor_proposed(clinic: Clinic) -> None:
+    """And not what the patient wished for afterwards."""
+    asked, proposed, _ = _wished(clinic)
+    assert clinic.answered("PT", asked, "Patient/p", "accepted").status_code == 201
+    now = clinic.read(asked)
+    assert (now["status"], now["start"]) == ("booked", proposed["start"])
+
+
+def test_a_time_that_the_patient_wishes_for_is_not_booked_at_once(clinic: Clinic) -> None:
+    """It is a request again, and the doctor is asked."""
+    asked, _, wished = _wished(clinic)
+    wanted = {**clinic.read(asked), **wished}
+    wanted.pop("slot", None)
+    assert clinic.call("PT", "$book", wanted).status_code == 200
+    assert clinic.read(asked)["status"] == "pending"
+
+
 def _until_cancelled(clinic: Clinic, appointment: Resource) -> None:
     for _ in range(200):
         if clinic.read(appointment)["status"] == "cancelled":
