@@ -104,6 +104,30 @@ def test_the_laboratory_does_not_acknowledge_its_own_result(laboratory: Laborato
     assert done["owner"] == {"reference": "Practitioner/rn"}
 
 
+def test_nobody_else_takes_away_what_waits_for_a_doctor(laboratory: Laboratory) -> None:
+    """While the value is critical the task is neither closed, deleted nor made another by anybody else."""
+    result = _critical(laboratory)
+    task = _task(laboratory, result)
+    other = laboratory.made("LB", laboratory.result())
+    for elements in (
+        {"status": "cancelled"},
+        {"status": "entered-in-error"},
+        {"code": coded("urn:other", "look-at-it")},
+        {"code": coded("urn:other", "look-at-it"), "status": "cancelled"},
+        {"focus": refer(other)},
+    ):
+        for refused in (
+            laboratory.put("LB", {**task, **elements}),
+            laboratory.transaction("LB", {**task, **elements}),
+        ):
+            assert (refused.status_code, rules(refused)) == (403, {"W7.acknowledge-role"}), elements
+    gone = laboratory.clients["AD"].delete(f"/Task/{task['id']}")
+    assert (gone.status_code, rules(gone)) == (403, {"W7.acknowledge-role"})
+    laboratory.changed("LB", task, note=[{"text": "The doctor was called"}])
+    laboratory.changed("RN", task, status="cancelled")
+    assert laboratory.read({"resourceType": "Flag", "id": task["id"]})["status"] == "inactive"
+
+
 def test_an_alert_ends_with_a_correction(laboratory: Laboratory) -> None:
     """A result that turns out not to be critical has nothing to be acknowledged; if it is again, it has."""
     result = _critical(laboratory)
