@@ -238,6 +238,45 @@ async def test_nobody_accepts_in_time(ward: Ward, settings: Settings, on_call: t
     assert _hurry(settings, encounter) == 0
 
 
+@pytest.mark.workflow("4-27")
+@pytest.mark.anyio
+async def test_all_decline(ward: Ward, settings: Settings, on_call: tuple[str, str]) -> None:
+    """Once nobody is left who may accept it everybody is told at once, and whoever comes has a task."""
+    encounter = _check_in(ward, patient=ward.patient, complaint="Chest pain", esi=1)
+    first, last = _tasks(ward, encounter, "alert")
+    assert ward.patch(f"Task/{first['id']}", "/status", "rejected").status_code == 200
+    await asyncio.sleep(2)
+    assert len(_tasks(ward, encounter, "alert")) == 2
+    assert ward.patch(f"Task/{last['id']}", "/status", "rejected").status_code == 200
+    wanted = {("W11.escalated", one) for one in on_call}
+    await _until(lambda: wanted <= _told(settings, encounter))
+    [task] = [one for one in _tasks(ward, encounter, "alert") if one["status"] == "requested"]
+    assert "owner" not in task
+    # What was to come in some minutes has come, and the next is waited for.
+    assert _hurry(settings, encounter) == 2
+    await _until(lambda: "escalated-2" in str(ward.get(f"Task/{task['id']}")))
+    assert ward.patch(f"Task/{task['id']}", "/status", "rejected").status_code == 200
+    await _until(lambda: len(_tasks(ward, encounter, "alert")) == 4)
+    [task] = [one for one in _tasks(ward, encounter, "alert") if one["status"] == "requested"]
+    assert "escalated-3" in str(task["businessStatus"])
+    assert ward.patch(f"Task/{task['id']}", "/status", "accepted").status_code == 200
+    assert _hurry(settings, encounter) == 0
+
+
+@pytest.mark.workflow("4-27")
+@pytest.mark.anyio
+async def test_the_only_one_declines(ward: Ward, settings: Settings, on_call: tuple[str, str]) -> None:
+    """A task of which nobody was told, as no doctor is on call, is not waited for."""
+    for role in ward.search(f"PractitionerRole?practitioner={on_call[0]}"):
+        assert ward.set(f"PractitionerRole/{role['id']}", active=False).status_code == 200
+    encounter = _check_in(ward, patient=ward.patient, complaint="Chest pain", esi=1)
+    [task] = [one for one in _tasks(ward, encounter, "alert") if "owner" in one]
+    assert ward.patch(f"Task/{task['id']}", "/status", "rejected").status_code == 200
+    await _until(lambda: ("W11.escalated", on_call[1]) in _told(settings, encounter))
+    [left] = [one for one in _tasks(ward, encounter, "alert") if one["status"] == "requested"]
+    assert "escalated-1" in str(left["businessStatus"])
+
+
 @pytest.mark.workflow("4-24", "4-26")
 def test_who_checks_in_and_triages(ward: Ward, staffed: dict[str, httpx.Client]) -> None:
     """A patient checks in only themselves, and their urgency is provisional; a nurse triages."""
