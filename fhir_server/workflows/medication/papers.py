@@ -22,7 +22,7 @@ from fhir_server.workflows.pattern import Change, Watch
 from fhir_server.workflows.records import Records
 from fhir_server.workflows.services import Services
 from fhir_server.workflows.situation import Situation
-from fhir_server.write_path import commit, replacement
+from fhir_server.write_path import commit, replacement, revision
 
 Resource = Mapping[str, Any]
 
@@ -58,7 +58,7 @@ async def make_paper(entry: Entry, context: Context, _services: Services) -> Non
     )
     earlier = await records.search("DocumentReference", ("related", entry.subject), ("status", "current"))
     ended = [
-        replacement("DocumentReference", one["id"], changed(one, status="superseded"))
+        revision(changed(one, status="superseded"))
         for one in earlier
         if one["id"] != document["id"] and has_code(one.get("type"), LOINC, PRESCRIPTION)
     ]

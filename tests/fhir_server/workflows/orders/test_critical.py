@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from fhir_server.workflows.orders import critical
 from tests.fhir_server.workflows.orders.laboratory import MEANING, Laboratory, Resource, coded, refer, rules
-from tests.fhir_server.workflows.orders.time import pass_time
+from tests.fhir_server.workflows.orders.time import meanwhile, pass_time
 
 
 def _critical(laboratory: Laboratory, meaning: str = "HH") -> Resource:
@@ -160,3 +161,18 @@ async def test_an_alert_grows_louder_if_nobody_reacts(laboratory: Laboratory) ->
     assert laboratory.clients["DR"].post(f"/Observation/{result['id']}/$acknowledge").status_code == 200
     await pass_time(laboratory.settings, now + timedelta(minutes=300))
     assert laboratory.told("W7.critical-escalated", task) == sorted(people * 2)
+
+
+@pytest.mark.anyio
+async def test_an_escalation_keeps_what_somebody_wrote_meanwhile(
+    laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is tried again with the task as it is then."""
+    task = _task(laboratory, _critical(laboratory))
+    note = [{"text": "The doctor is on the way"}]
+    meanwhile(monkeypatch, critical, lambda: laboratory.changed("RN", task, note=note))
+    now = datetime.now(UTC)
+    await pass_time(laboratory.settings, now + timedelta(minutes=31))
+    await pass_time(laboratory.settings, now + timedelta(minutes=32))
+    marked = laboratory.read(task)
+    assert (marked["note"], marked["businessStatus"]["coding"][0]["code"]) == (note, "escalated-1")

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
+from fhir_server.workflows.orders import release
 from tests.fhir_server.workflows.orders.laboratory import (
     CATEGORY,
     NOPAT,
@@ -18,7 +19,7 @@ from tests.fhir_server.workflows.orders.laboratory import (
     refer,
     rules,
 )
-from tests.fhir_server.workflows.orders.time import pass_time
+from tests.fhir_server.workflows.orders.time import meanwhile, pass_time
 
 _RELEASED = {"system": "urn:fhir-hospital-server:release", "code": "released"}
 
@@ -195,3 +196,20 @@ async def test_time_releases_what_nobody_did(laboratory: Laboratory) -> None:
         assert laboratory.read(one, "PT")["id"] == one["id"]
     assert laboratory.told("W7.result-available", report) == ["Patient/p"]
     assert laboratory.told("W7.result-available", alone) == ["Patient/p"]
+
+
+@pytest.mark.anyio
+async def test_a_release_in_time_keeps_what_was_corrected_meanwhile(
+    laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is tried again with the result as it is then."""
+    made = laboratory.made("LB", laboratory.result())
+    result = laboratory.changed("LB", made, status="corrected", note=[{"text": "measured twice"}])
+    note = [{"text": "measured three times"}]
+    correct = {"status": "corrected", "note": note}
+    meanwhile(monkeypatch, release, lambda: laboratory.changed("LB", result, **correct))
+    now = datetime.now(UTC)
+    await pass_time(laboratory.settings, now + timedelta(hours=49))
+    await pass_time(laboratory.settings, now + timedelta(hours=50))
+    seen = laboratory.read(result, "PT")
+    assert (seen["status"], seen["note"]) == ("corrected", note)
