@@ -14,6 +14,7 @@ from fhir_server.papers.filing import filed
 from fhir_server.papers.keeping import keep, papers_of, state
 from fhir_server.papers.paper import Facts, Paper, Paragraph, Section
 from fhir_server.papers.rendering import render
+from fhir_server.papers.words import name_of
 from fhir_server.store import Write
 from fhir_server.store.ruling import Entry
 from fhir_server.workflows.consequences import Consequence, Later
@@ -123,10 +124,3 @@ def plain(section: Resource) -> str:
     div = str(section.get("text", {}).get("div", ""))
     lines = (unescape(_TAGS.sub("", line)).strip() for line in _ENDS.split(div))
     return "\n".join(line for line in lines if line)
-
-
-def name_of(person: Resource) -> str:
-    """Return what somebody is called."""
-    name: Resource = next(iter(person.get("name", ())), {})
-    parts = [*name.get("prefix", ()), *name.get("given", ()), name.get("family", "")]
-    return str(name.get("text") or " ".join(part for part in parts if part))

@@ -15,6 +15,7 @@ from fhir_server.workflows.consequences import Consequence, Create, Later, Strik
 from fhir_server.workflows.emergency import terms
 from fhir_server.workflows.emergency.team import Team, team
 from fhir_server.workflows.encounters.terms import reference_of
+from fhir_server.workflows.escalation import escalated, escalations
 from fhir_server.workflows.made import changed, concept, has_code, key_id, made
 from fhir_server.workflows.notices import notice
 from fhir_server.workflows.pattern import Change, Watch
@@ -152,11 +153,11 @@ async def escalate(entry: Entry, context: Context, _services: "Services") -> Non
         (version.number, version.resource) for version in versions if version and version.resource is not None
     ]
     tasks = [task for _, task in there]
-    is_done = any(_escalations(task) >= number for task in tasks)
+    is_done = any(escalations(task, terms.OWN) >= number for task in tasks)
     if is_done or any(task["status"] in terms.ACCEPTED for task in tasks):
         return
     marks = {
-        "businessStatus": concept(terms.OWN, f"escalated-{number}", "Nobody has accepted it"),
+        "businessStatus": escalated(terms.OWN, number, "Nobody has accepted it"),
         "groupIdentifier": _group(about),
         "lastModified": instant(context.now()),
     }
@@ -194,7 +195,7 @@ async def gather(change: Change, records: Records) -> Facts:
     task = change.after
     if task is None or not has_code(task.get("code"), terms.OWN, terms.ALERT):
         return Facts()
-    if _escalations(task) > _escalations(change.before):
+    if escalations(task, terms.OWN) > escalations(change.before, terms.OWN):
         return Facts(await team(await records.read(reference_of(task.get("focus"))), records))
     about = _about(task)
     if not about or not _is_declined(change):
@@ -211,7 +212,7 @@ def _is_declined(change: Change) -> bool:
 
 def _may_come(task: Resource) -> bool:
     """Tell whether somebody comes, or may still: one who was told of the Task has not answered."""
-    is_told = "owner" in task or _escalations(task) > 0
+    is_told = "owner" in task or escalations(task, terms.OWN) > 0
     return task["status"] in terms.ACCEPTED or (task["status"] in _WAITING and is_told)
 
 
@@ -226,26 +227,17 @@ def follows(change: Change, facts: Facts, situation: Situation) -> Iterable[Cons
         yield Strike(f"W11/alert/{encounter}")
         yield Strike(f"notice/{encounter}/{terms.ESCALATED.id}")
     if facts.tasks and not any(_may_come(one) for one in facts.tasks):
-        following = max(_escalations(one) for one in facts.tasks) + 1
+        following = max(escalations(one, terms.OWN) for one in facts.tasks) + 1
         if following <= _MOST_ESCALATIONS:
             yield _timer(about, encounter, following, situation.now, "/declined")
-    number = _escalations(task)
-    if number <= _escalations(change.before):
+    number = escalations(task, terms.OWN)
+    if number <= escalations(change.before, terms.OWN):
         return
     escalation = situation.settings.critical_escalation
     for one in dict.fromkeys([*facts.team.everybody, *([escalation] if escalation else [])]):
         yield notice(terms.ESCALATED, encounter, one, situation.now, occasion=f"{change.id}-{number}")
     if number < _MOST_ESCALATIONS and about:
         yield _timer(about, encounter, number + 1, _soon(situation))
-
-
-def _escalations(task: Resource | None) -> int:
-    """Return how often more people were told of a Task that nobody has accepted."""
-    for coding in (task or {}).get("businessStatus", {}).get("coding", ()):
-        code = coding.get("code", "")
-        if coding.get("system") == terms.OWN and code.startswith("escalated-") and code[10:].isdecimal():
-            return int(code[10:])
-    return 0
 
 
 WATCH: Watch[Facts] = Watch(frozenset({"Task"}), gather=gather, follows=follows)

@@ -16,6 +16,7 @@ from fhir_server.search.parameters import parse_search
 from fhir_server.store import instant
 from fhir_server.store.ruling import Entry
 from fhir_server.workflows.consequences import Consequence, Create, Later, Put, Strike
+from fhir_server.workflows.escalation import escalated, escalations
 from fhir_server.workflows.made import changed, concept, key_id, made
 from fhir_server.workflows.notices import no_notice, notice
 from fhir_server.workflows.orders.notices import CRITICAL_RESULT, ESCALATED
@@ -158,20 +159,12 @@ def after_task(change: Change, known: Alert, situation: Situation) -> Iterable[C
         for flag in known.flags:
             if flag["id"] == change.id and flag["status"] == "active":
                 yield Put(changed(flag, status="inactive", period={**flag.get("period", {}), "end": now}))
-    number = _escalations(task)
-    if number > _escalations(change.before or {}):
+    number = escalations(task, OWN)
+    if number > escalations(change.before, OWN):
         for one in known.others:
             yield notice(ESCALATED, change.reference, one, situation.now, occasion=str(number))
         if number < _MOST_ESCALATIONS:
             yield _timer(change.id, number + 1, situation)
-
-
-def _escalations(task: Resource) -> int:
-    for coding in task.get("businessStatus", {}).get("coding", ()):
-        code = coding.get("code", "")
-        if coding.get("system") == OWN and code.startswith("escalated-") and code[10:].isdecimal():
-            return int(code[10:])
-    return 0
 
 
 async def escalate(entry: Entry, context: Context, _services: Services) -> None:
@@ -182,9 +175,7 @@ async def escalate(entry: Entry, context: Context, _services: Services) -> None:
     if task is None or task["status"] not in OPEN_TASKS:
         return
     number = int(entry.data["number"])
-    marked = changed(
-        task, businessStatus=concept(OWN, f"escalated-{number}"), lastModified=instant(context.now())
-    )
+    marked = changed(task, businessStatus=escalated(OWN, number), lastModified=instant(context.now()))
     await commit(context, [revision(marked)])
 
 

@@ -12,13 +12,14 @@ from fhir_server.context import Context
 from fhir_server.papers.filing import filed
 from fhir_server.papers.keeping import keep, papers_of, state, version_of
 from fhir_server.papers.rendering import render
+from fhir_server.papers.words import listed_name_of
 from fhir_server.store import Version, Write
 from fhir_server.store.ruling import Entry
 from fhir_server.workflows.consequences import Later
 from fhir_server.workflows.made import changed, concept
 from fhir_server.workflows.orders import release
 from fhir_server.workflows.orders.answers import corrected
-from fhir_server.workflows.orders.sheet import name_of, sheet
+from fhir_server.workflows.orders.sheet import sheet
 from fhir_server.workflows.orders.vocabulary import Resource, content, is_final, references
 from fhir_server.workflows.pattern import Change
 from fhir_server.workflows.records import Records
@@ -112,7 +113,7 @@ async def _made(
         results,
         patients[0] if patients else {},
         issuer=[one["name"] for one in issuers if "name" in one][:1],
-        signature=", ".join(name_of(one) for one in doctors),
+        signature=", ".join(listed_name_of(one) for one in doctors),
     )
     document, binary = filed(
         paper,

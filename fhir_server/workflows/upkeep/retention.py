@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +16,7 @@ from fhir_server.search.parameters import parse_search
 from fhir_server.smart.access.compartment import is_about_patients
 from fhir_server.store import Store, Write, instant
 from fhir_server.store.retention import OldVersion
+from fhir_server.workflows.tables import read_table
 from resources.definitions import resource_types
 from resources.operation_outcome import FhirError, PreconditionFailed
 
@@ -88,8 +88,7 @@ def load_retention(path: Path | None) -> RetentionTable:
     Raises ValueError, which names the place, for what is not understood.
     """
     try:
-        text = path.read_text() if path else files(__package__).joinpath("retention.toml").read_text()
-        data = tomllib.loads(text)
+        data = read_table(path, __package__, "retention.toml")
     except (tomllib.TOMLDecodeError, OSError) as failure:
         raise ValueError(f"the file of retention rules cannot be read: {failure}") from None
     hold = data.get("hold", {})
