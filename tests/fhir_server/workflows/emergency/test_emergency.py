@@ -145,6 +145,24 @@ def test_nobody_knows_the_patient(ward: Ward) -> None:
     assert encounter["status"] == "triaged"
 
 
+@pytest.mark.workflow("4-24", "4-26")
+def test_whom_staff_have_looked_at_is_triaged(
+    ward: Ward, settings: Settings, staffed: dict[str, httpx.Client], on_call: tuple[str, str]
+) -> None:
+    """Nobody is asked to triage them once more; a patient who gives an index still waits for that."""
+    nurse = Ward.__new__(Ward)
+    nurse.client = staffed["RN"]
+    for by in (ward, nurse):
+        patient = ward.put({"resourceType": "Patient", "name": [{"family": "Seen"}]})
+        encounter = _check_in(by, patient=patient, complaint="Cough", esi=4)
+        assert (encounter["status"], encounter["priority"]["coding"][0]["code"]) == ("triaged", "R")
+        assert encounter["meta"]["versionId"] == "1"
+        assert _tasks(ward, encounter, "triage") == []
+        assert _told(settings, encounter) == set()
+        [index] = ward.search(f"Observation?encounter=Encounter/{encounter['id']}&code=75636-1")
+        assert index["status"] == "final"
+
+
 @pytest.mark.workflow("4-26")
 def test_triage(ward: Ward) -> None:
     """The index is from 1 to 5, sets priority and state, and is given anew each time; the old one stays."""
