@@ -61,8 +61,10 @@ def follows(change: Change, tasks: list[dict[str, Any]], situation: Situation) -
     if order is None or not is_order(order):
         return
     if change.became("active"):
-        yield Create(_task(change.reference, order, situation))
-        yield from (Put(_moved(task, "received", situation)) for task in tasks if task["status"] == "on-hold")
+        held = [task for task in tasks if task["status"] == "on-hold"]
+        yield from (Put(_moved(task, "received", situation)) for task in held)
+        if not held:
+            yield Create(_task(change.reference, order, situation))
     for state, following in _FOLLOWING.items():
         if change.became(state):
             yield from (

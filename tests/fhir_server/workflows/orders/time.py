@@ -1,8 +1,12 @@
 """Letting time pass: what the agenda says is due until a moment is done."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
+from types import ModuleType
 from typing import Any
+
+import pytest
 
 from fhir_server.asynchronous.jobs import Jobs
 from fhir_server.context import Context
@@ -17,6 +21,18 @@ from fhir_server.workflows.rulebook import RuleBook
 from fhir_server.workflows.services import Services
 
 _MOST = 1_000
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, module: ModuleType, change: Callable[[], Any]) -> None:
+    """Let `change` happen between what an action in `module` has read and what it stores, once."""
+    commit, waiting = module.commit, [change]
+
+    async def later(*arguments: Any) -> Any:
+        while waiting:
+            waiting.pop()()
+        return await commit(*arguments)
+
+    monkeypatch.setattr(module, "commit", later)
 
 
 async def pass_time(settings: Settings, moment: datetime) -> None:
