@@ -65,21 +65,22 @@ def check(request: Request, route: Route, caller: Caller, guard: AccessGuard) ->
 
 def _check_operation(request: Request, route: Route, caller: Caller, guard: AccessGuard) -> None:
     code = request.path[-1].removeprefix("$")
-    check_role(code, caller)
     resource_type = request.path[0]
+    check_role(code, caller, resource_type)
     # What is for some roles is for them whatever else they may do: an emergency begins with no access.
-    if resource_type not in resource_types() or code in caller.matrix.operations:
+    is_for_some = caller.matrix.callers(code, resource_type) is not None
+    if resource_type not in resource_types() or is_for_some:
         return
     if not guard.may("rs" if route.is_safe else "cu", resource_type):
         raise _forbidden(f"${code} on {resource_type}")
 
 
-def check_role(code: str, caller: Caller) -> None:
-    """Raise Forbidden if the operation is for some roles, and the caller has none of them.
+def check_role(code: str, caller: Caller, resource_type: str | None = None) -> None:
+    """Raise Forbidden if the operation (on that type) is for some roles, and the caller has none of them.
 
     A backend service needs the scope for everything.
     """
-    allowed = caller.matrix.operations.get(code)
+    allowed = caller.matrix.callers(code, resource_type)
     if allowed is None:
         return
     principal = caller.principal
