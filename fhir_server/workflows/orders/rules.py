@@ -5,6 +5,7 @@ https://hl7.org/fhir/R4/valueset-observation-status.html,
 https://hl7.org/fhir/R4/valueset-diagnostic-report-status.html
 """
 
+from fhir_server.workflows.order_sets import rules as order_sets
 from fhir_server.workflows.orders.vocabulary import is_acknowledgement, is_fulfilment, is_result
 from fhir_server.workflows.pattern import Rule, StateTable
 
@@ -55,6 +56,7 @@ RULES = (
         REQUESTER,
     ),
     *(RELEASE_ROLE, RELEASE_FINAL, ACKNOWLEDGE_ROLE, ACKNOWLEDGED, NOT_CRITICAL),
+    *order_sets.RULES,
 )
 
 _WRONG = "entered-in-error"
