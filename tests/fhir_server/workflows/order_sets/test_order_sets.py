@@ -134,6 +134,22 @@ def test_what_is_sent_obeys_the_rules(
 
 
 @pytest.mark.workflow("0-11")
+def test_an_option_is_not_put_in_force(ward: Ward, patient: str, stored: Resource) -> None:
+    """Who makes a draft active and forgets to order it is told, and not left to wait for the pharmacy."""
+    proposed = drafts(apply(ward, stored, patient).json())
+    for kind, rule in (("MedicationRequest", "W6.option"), ("ServiceRequest", "W7.option")):
+        draft = ward.made("DR", proposed[kind])
+        for status in ("active", "on-hold"):
+            forgotten = {**draft, "status": status}
+            for refused in (ward.put("DR", forgotten), ward.patch("DR", draft, "status", status)):
+                assert rule in rules(refused), (kind, status, refused.text)
+        refused = ward.post("DR", {**proposed[kind], "status": "active"})
+        assert (refused.status_code, rules(refused)) == (422, {rule})
+        ward.changed("DR", draft, note=[{"text": "to be asked"}])
+        ward.changed("DR", draft, status="active", intent="order")
+
+
+@pytest.mark.workflow("0-11")
 def test_the_whole_proposal_can_be_kept(ward: Ward, patient: str, stored: Resource) -> None:
     """As a CarePlan; what it contains orders nothing."""
     kept = ward.made("DR", apply(ward, stored, patient).json())
