@@ -66,7 +66,9 @@ def follows(change: Change, tasks: list[dict[str, Any]], situation: Situation) -
     if order is None or not is_order(order):
         return
     if change.became("active"):
-        yield Create(_task(change.reference, order, situation))
+        task = _task(change.reference, order, situation)
+        if all(one["id"] != task["id"] for one in tasks):
+            yield Create(task)
         yield from (Put(_moved(task, "received", situation)) for task in tasks if task["status"] == "on-hold")
     for state, following in _FOLLOWING.items():
         if change.became(state):
