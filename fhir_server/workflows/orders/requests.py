@@ -65,7 +65,7 @@ def follows(change: Change, tasks: list[dict[str, Any]], situation: Situation) -
     order = change.after
     if order is None or not is_order(order):
         return
-    if change.became("active"):
+    if not _is_ordered(change.before) and _is_ordered(order):
         task = _task(change.reference, order, situation)
         if all(one["id"] != task["id"] for one in tasks):
             yield Create(task)
@@ -77,6 +77,10 @@ def follows(change: Change, tasks: list[dict[str, Any]], situation: Situation) -
                 for task in tasks
                 if task["status"] in OPEN_TASKS - {following}
             )
+
+
+def _is_ordered(order: Resource | None) -> bool:
+    return order is not None and is_order(order) and order.get("status") == "active"
 
 
 def _task(reference: str, order: Resource, situation: Situation) -> dict[str, Any]:
