@@ -67,9 +67,9 @@ def check(request: Request, route: Route, caller: Caller, guard: AccessGuard) ->
 
 def _check_operation(request: Request, route: Route, caller: Caller, guard: AccessGuard) -> None:
     code = request.path[-1].removeprefix("$")
-    check_role(code, caller)
     resource_type = request.path[0] if request.path[0] in resource_types() else "*"
-    if code in caller.matrix.operations:
+    check_role(code, caller, request.path[0])
+    if caller.matrix.callers(code, request.path[0]) is not None:
         # What is for some roles is for them whatever else they may do, within what the application may.
         needed = frozenset("rs" if route.is_safe else "cud")
         if code not in _FOR_ALL_SCOPES and not actions_of_scopes(caller.principal, resource_type) & needed:
@@ -78,12 +78,12 @@ def _check_operation(request: Request, route: Route, caller: Caller, guard: Acce
         raise _forbidden(f"${code} on {resource_type}")
 
 
-def check_role(code: str, caller: Caller) -> None:
-    """Raise Forbidden if the operation is for some roles, and the caller has none of them.
+def check_role(code: str, caller: Caller, resource_type: str | None = None) -> None:
+    """Raise Forbidden if the operation (on that type) is for some roles, and the caller has none of them.
 
     A backend service needs the scope for everything.
     """
-    allowed = caller.matrix.operations.get(code)
+    allowed = caller.matrix.callers(code, resource_type)
     if allowed is None:
         return
     principal = caller.principal
