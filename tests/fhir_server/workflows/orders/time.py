@@ -50,11 +50,11 @@ async def pass_time(settings: Settings, moment: datetime) -> None:
         clock = Clock(
             store, RuleBook(PATTERNS, parse_modes(None, None), store), Services(), lambda _: context
         )
-        waiting = {"state": "waiting", "due": {"$lte": moment}}
         for _ in range(_MOST):
             if await clock.work_once():
                 continue
-            # The server's own clock may be at work on one.
+            # The server's own clock may be at work on one, or have put it off for a moment.
+            waiting = {"state": "waiting", "due": {"$lte": max(moment, datetime.now(UTC))}}
             if await store._database[AGENDA].count_documents(waiting) == 0:
                 return
             await asyncio.sleep(0.02)
