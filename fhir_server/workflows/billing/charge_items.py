@@ -111,6 +111,9 @@ def check(change: Change, facts: Standing, situation: Situation) -> Iterable[Vio
     if after is not None:
         yield from _below_nought(change, after, facts, situation)
     if before is None:
+        if change.became("billed") and not change.is_ours:
+            message = "It is not billed yet; Account/$invoice writes the invoice that bills it"
+            yield rules.CHARGE_BILLED.broken(message, "ChargeItem.status")
         return
     if change.became("billed") and not facts.is_issued:
         message = "It is on no invoice that is issued; Account/$invoice writes one"

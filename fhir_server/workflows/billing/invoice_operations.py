@@ -99,7 +99,7 @@ async def _billable(account: str, patient: str | None, records: Records) -> list
 
 async def _created(resource: dict[str, Any], context: Context, *before: Any) -> Response:
     """Store a new invoice after what it is written for; answer 201 with it."""
-    write = new_resource("Invoice", resource["id"], resource)
+    write = replace(new_resource("Invoice", resource["id"], resource), follows=True)
     written = await commit(context, [*before, write])
     version = written[-1].version
     assert version is not None  # noqa: S101 - a create always stores a version

@@ -13,7 +13,8 @@ CHARGE_BILLED = Rule(
 )
 INVOICE_STATE = Rule(
     "W8.invoice-state",
-    "An invoice goes from draft to issued to balanced, or is cancelled; a refund makes it issued again.",
+    "An invoice goes from draft to issued to balanced, or is cancelled; a refund makes it issued again. Only "
+    "operations write one that is issued from the beginning.",
 )
 DOUBLE_BILL = Rule(
     "W8.double-bill", "A charge stands on one invoice that is not cancelled.", 409, "duplicate"
