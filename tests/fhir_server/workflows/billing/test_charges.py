@@ -220,3 +220,18 @@ def test_a_definition_is_applied(desk: Desk, client: httpx.Client) -> None:
     assert answer.status_code == 200, answer.text
     stored = desk.read(f"ChargeItem/{charge['id']}")
     assert (stored["status"], stored["priceOverride"]["value"]) == ("billable", Decimal("10.01"))
+
+
+def test_a_factor_counts_once(desk: Desk) -> None:
+    """A definition that is applied, once or twice, leaves it to the invoice to multiply by the factor."""
+    desk.stored(definition("thing", price("base", amount=money("3.00"))))
+    patient = desk.patient()
+    account = desk.account(patient)
+    more = {"quantity": {"value": Decimal(3)}, "factorOverride": Decimal("1.5")}
+    charge = desk.charge(patient, "9.99", on=account, status="planned", **more)
+    for _ in range(2):
+        answer = desk.call(
+            "ChargeItemDefinition/price-thing/$apply", chargeItem={"reference": f"ChargeItem/{charge['id']}"}
+        )
+        assert decimals(answer)["priceOverride"]["value"] == Decimal("9.00")
+    assert desk.invoice(account)["totalNet"]["value"] == Decimal("13.50")
