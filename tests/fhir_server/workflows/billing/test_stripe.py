@@ -185,3 +185,16 @@ def test_a_payment_in_cash_is_not_settled_by_stripe(desk: Desk, base_url: str) -
 def test_amounts_are_in_the_smallest_unit(amount: str, currency: str, wanted: int) -> None:
     """Cents, where a currency has them."""
     assert units(Asked("p", "k", Decimal(amount), currency)) == wanted
+
+
+def test_a_payment_by_card_is_to_be_given_up_in_the_end(
+    desk: Desk, stub: StripeStub, settings: Settings
+) -> None:
+    """Also after Stripe has told its name for it; once it is settled there is nothing to give up."""
+    invoice = desk.bill("4.00")
+    _, payment = _begun(desk, stub, invoice)
+    assert payment["identifier"]
+    with MongoClient[dict[str, Any]](settings.mongo_url) as client:
+        key = f"payment/PaymentReconciliation/{payment['id']}/over"
+        [entry] = client[settings.database]["agenda"].find({"_id": key})
+    assert entry["state"] == "waiting"
