@@ -110,10 +110,11 @@ def _period(task: Resource) -> Any:
 
 
 def _check(change: Change, facts: Request, situation: Situation) -> Iterable[Violation]:
+    yield from _check_hiring_by(change, situation)
     task = change.after
     if task is None or not is_about(task, "leave", "hiring"):
         return
-    if any(change.became(state) for state in (*_DECISIONS, "completed")):
+    if is_about(task, "leave") and any(change.became(state) for state in (*_DECISIONS, "completed")):
         yield from _check_who(change, situation)
     if is_about(task, "leave"):
         period = _period(task) or {}
@@ -130,13 +131,20 @@ def _check(change: Change, facts: Request, situation: Situation) -> Iterable[Vio
             yield UNQUALIFIED.broken("Their licence or training has expired", "Task.status")
 
 
+def _check_hiring_by(change: Change, situation: Situation) -> Iterable[Violation]:
+    """Refuse what others do about a hiring: one that begins makes a role inactive, one that ends active."""
+    is_hiring = any(one is not None and is_about(one, "hiring") for one in (change.before, change.after))
+    if is_hiring and not change.is_ours and not situation.has_role("AD"):
+        yield APPROVAL.broken("Administrators hire, and nobody else", "Task.code")
+
+
 def _check_who(change: Change, situation: Situation) -> Iterable[Violation]:
     task = change.after or {}
     if not situation.has_role("AD"):
         yield APPROVAL.broken("An administrator decides this", "Task.status")
     elif not situation.is_anybody and situation.person is not None:
         asked = ((change.before or task).get("requester") or {}).get("reference")
-        if asked == situation.person and is_about(task, "leave"):
+        if asked == situation.person:
             yield APPROVAL.broken("Another administrator decides what you have asked for", "Task.status")
 
 

@@ -168,3 +168,27 @@ def test_leave_is_decided_by_another_administrator(clients: dict[str, httpx.Clie
         if asks == "DR":  # what the doctor has asked for, the administrator decides
             decided = House(clients["AD"]).patch(f"Task/{made.json()['id']}", status="accepted")
             assert decided.status_code == 200
+
+
+@pytest.mark.workflow("4-33")
+def test_hiring_is_for_administrators(clients: dict[str, httpx.Client]) -> None:
+    """Nobody else begins one, which would make a role inactive, nor ends, redirects or hides one."""
+    office, nurse = House(clients["AD"]), House(clients["RN"])
+    role = office.role(office.doctor())
+    begun = nurse.post(nurse.task("hiring", role))
+    assert (begun.status_code, rules(begun)) == (403, {"W12.approval"})
+    assert office.get(role)["active"] is True
+    hiring = office.put(office.task("hiring", role))
+    assert office.get(role)["active"] is False
+    other = {"coding": [{"system": "urn:x", "code": "other"}]}
+    for change in (
+        {"status": "accepted"},
+        {"status": "cancelled"},
+        {"focus": {"reference": "PractitionerRole/rn"}},
+        {"code": other},
+    ):
+        refused = nurse.patch(hiring, **change)
+        assert (refused.status_code, rules(refused)) == (403, {"W12.approval"})
+    for state in ("accepted", "completed"):
+        assert office.patch(hiring, status=state).status_code == 200
+    assert office.get(role)["active"] is True
