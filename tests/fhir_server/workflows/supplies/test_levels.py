@@ -338,3 +338,35 @@ def test_a_stock_that_is_not_what_the_ledger_says_is_found(shelf: Shelf, setting
     assert difference[0]["valueReference"]["reference"] == f"Observation/{shelf_id}"
     assert [part["valueDecimal"] for part in difference[1:]] == [11, 10]
     assert shelf.client.get("/$verify-stock").json()["parameter"][0]["valueBoolean"] is True
+
+
+class _Meanwhile:
+    """The ledger, of which something is booked as soon as it was added up."""
+
+    def __init__(self, lines: Any, shelf: Shelf, lot: str) -> None:
+        self._lines, self._shelf, self._lot = lines, shelf, lot
+
+    async def aggregate(self, pipeline: Any) -> Any:
+        found = await self._lines.aggregate(pipeline)
+        answer = await asyncio.to_thread(self._shelf.receive, self._lot, 3)
+        assert answer.status_code == 201
+        return found
+
+
+def test_what_is_booked_meanwhile_is_no_difference(
+    shelf: Shelf, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger and what is on hand are compared as of one moment."""
+    lot = shelf.lot()
+    shelf.receive(lot, 10)
+
+    async def compare() -> list[Any]:
+        assert settings.mongo_url is not None
+        store = open_store(settings, settings.mongo_url)
+        monkeypatch.setattr(store.stock, "_lines", _Meanwhile(store.stock._lines, shelf, lot))
+        found = await store.stock.differences()
+        await store.close()
+        return found
+
+    assert asyncio.run(compare()) == []
+    assert shelf.on_hand(lot) == 13
