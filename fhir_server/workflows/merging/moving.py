@@ -13,7 +13,8 @@ from fhir_server.context import Context, Request
 from fhir_server.interactions.read import read
 from fhir_server.store import VersionReplaced, Write
 from fhir_server.store.ruling import Entry
-from fhir_server.workflows.merging.journal import UNMERGE, advanced, given, is_journal
+from fhir_server.workflows.merging.accounts import hand_over
+from fhir_server.workflows.merging.journal import UNMERGE, advanced, given, is_journal, number
 from fhir_server.workflows.merging.pointing import (
     found_pointing,
     repointed,
@@ -46,6 +47,9 @@ async def move(entry: Entry, context: Context, _services: Services) -> None:
         if not is_sweep:
             await commit(context, [replacement("Task", journal["id"], {**journal, "status": "cancelled"})])
         return
+    if not is_sweep and number(journal, "round") == 0:
+        # The request ended before it had moved anything: perhaps also before this.
+        await hand_over(journal, context)
     moved, left, is_done = await move_parts(journal, only_claims(context), _PARTS_AT_ONCE)
     if moved or not is_sweep:
         note = advanced(journal, moved, left, context.now(), is_done=is_done)
