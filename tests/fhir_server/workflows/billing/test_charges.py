@@ -85,6 +85,38 @@ def test_each_kind_of_event_is_charged(
     assert charge["priceOverride"]["value"] == Decimal(cost)
 
 
+@pytest.mark.parametrize(
+    ("told", "is_charged"),
+    [
+        ({"asserter": {"reference": "Patient/p"}}, False),
+        ({"asserter": {"reference": "http://other.example/fhir/RelatedPerson/mother"}}, False),
+        ({"asserter": {"type": "Patient", "display": "the patient"}}, False),
+        ({"performer": [{"actor": {"reference": "Patient/p"}}]}, False),
+        ({"asserter": {"reference": "Practitioner/d"}}, True),
+        (
+            {
+                "performer": [
+                    {"actor": {"reference": "Patient/p"}},
+                    {"actor": {"reference": "Practitioner/d"}},
+                ]
+            },
+            True,
+        ),
+        ({"performer": [{"actor": {"display": "somebody"}}]}, True),
+    ],
+)
+def test_what_a_patient_says_was_done_is_not_charged(
+    desk: Desk, told: dict[str, Any], *, is_charged: bool
+) -> None:
+    """Nor what they did themselves: it is their history, and not the hospital's work."""
+    patient = desk.patient()
+    event = desk.event(
+        "Procedure", patient, status="completed", code={"text": "appendectomy in 1998"}, **told
+    )
+    desk.stored(event)
+    assert bool(_charges(desk, patient)) == is_charged
+
+
 def test_a_visit_is_charged_when_it_ends(desk: Desk) -> None:
     """By a patch, too."""
     patient = desk.patient()
