@@ -3,10 +3,11 @@
 https://hl7.org/fhir/R4/claimresponse.html, https://hl7.org/fhir/R4/explanationofbenefit.html
 """
 
-from collections.abc import Iterable, Mapping
+import asyncio
+from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from adapters.payers.payer import Item, Member, Payer, PayerUnavailable, Verdict
 from adapters.payers.rule_based import load_payer
@@ -32,6 +33,10 @@ _PAYMENT = "http://terminology.hl7.org/CodeSystem/payment-type"
 
 # As often as another claim of the same coverage may be settled while the insurer thinks about this one.
 _ATTEMPTS = 10
+# For how long whoever submits a claim waits for the insurer, before it is asked again by the agenda.
+_PATIENCE_SECONDS = 20.0
+
+Told = TypeVar("Told")
 
 
 class _Overtaken(Exception):
@@ -121,25 +126,39 @@ async def answer(claim: Resource, context: Context) -> Resource:
 
     If the insurer does not answer, that is the answer for now: `queued`, and the agenda asks again.
     """
+    try:
+        return await settled(claim, context)
+    except PayerUnavailable:
+        asked = await question(claim, all_records(context))
+        return await _stored([_response(asked, (), "queued", context)], context)
+
+
+async def settled(claim: Resource, context: Context) -> Resource:
+    """See `answer`; raise PayerUnavailable, with nothing stored, if the insurer does not answer."""
     for _ in range(_ATTEMPTS):
         try:
             return await _answered(claim, context)
         except _Overtaken:
             continue
-    asked = await question(claim, all_records(context))
-    return await _stored([_response(asked, (), "queued", context)], context)
+    raise PayerUnavailable("Other claims of this coverage are settled all the time")
+
+
+async def told_by(asking: Awaitable[Told]) -> Told:
+    """Return what an insurer says to a question; raise PayerUnavailable if it takes too long to say it."""
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            return await asking
+    except TimeoutError:
+        raise PayerUnavailable("The insurer does not answer in time") from None
 
 
 async def _answered(claim: Resource, context: Context) -> Resource:
-    """See `answer`; raise _Overtaken if another claim used up the deductible meanwhile."""
+    """See `settled`; raise _Overtaken if another claim used up the deductible meanwhile."""
     asked = await question(claim, all_records(context))
     payer = payer_of(context.settings)
     is_claim = claim["use"] == "claim"
-    try:
-        ask = payer.adjudicate if is_claim else payer.preauthorize
-        verdicts = await ask(asked.member, asked.items)
-    except PayerUnavailable:
-        return await _stored([_response(asked, (), "queued", context)], context)
+    ask = payer.adjudicate if is_claim else payer.preauthorize
+    verdicts = await told_by(ask(asked.member, asked.items))
     outcome = "partial" if any(one.denied for one in verdicts) else "complete"
     response = _response(asked, verdicts, outcome, context)
     if not is_claim:
