@@ -88,8 +88,9 @@ async def write_invoice(request: Request, context: Context) -> Response:
 
 async def _billable(account: str, patient: str | None, records: Records) -> list[dict[str, Any]]:
     """Return the charges of an account that are to be billed, in the order in which they came about."""
-    listed = await records.search("ChargeItem", ("account", account), limit=_MOST_CHARGES)
-    found = [one for one in listed if one.get("status") == "billable"]
+    # R4 has no search parameter for the status of charges, of which an account may have many that are billed.
+    status = {"resource.status": "billable"}
+    found = await records.search("ChargeItem", ("account", account), limit=_MOST_CHARGES, also=status)
     standing = await live_lines(patient, records)
     free = [one for one in found if f"ChargeItem/{one['id']}" not in standing]
     if len(free) > _MOST_LINES:

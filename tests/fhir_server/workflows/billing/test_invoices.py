@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fhir_server.workflows.billing import invoice_operations
 from tests.fhir_server.workflows.billing.desk import Desk, body, decimals, definition, money, price, rule_of
 
 Resource = dict[str, Any]
@@ -110,6 +111,20 @@ def test_of_many_at_once_one_invoice_is_written(desk: Desk) -> None:
     others = {rule_of(one) for one in answers if one.status_code != 201}
     assert others <= {"W8.double-bill", "W8.nothing-to-bill"}
     assert len(desk.search(f"Invoice?subject={patient}")) == 1
+
+
+def test_what_was_billed_before_is_not_looked_at(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much that is: an account has charges of years, of which a few are new."""
+    monkeypatch.setattr(invoice_operations, "_MOST_CHARGES", 2)
+    patient = desk.patient()
+    account = desk.account(patient)
+    for _ in range(2):
+        desk.charge(patient, "1.00", on=account)
+    desk.invoice(account)
+    charge = desk.charge(patient, "7.00", on=account)
+    assert [one["chargeItemReference"]["reference"] for one in desk.invoice(account)["lineItem"]] == [
+        f"ChargeItem/{charge['id']}"
+    ]
 
 
 @pytest.mark.parametrize("status", ["aborted", "not-billable", "planned", "entered-in-error"])
