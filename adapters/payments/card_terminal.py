@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal, Protocol
 
-from adapters.payments.gateway import Asked, GatewayError, Taken
+from adapters.payments.gateway import Asked, GatewayError, State, Taken
 
 _CENTS = 100
 
@@ -70,9 +70,9 @@ class CardTerminal:
         answer = await self._terminal.reverse(asked.payment, reference, cents(asked.amount), asked.currency)
         return _taken(answer)
 
-    async def drop(self, _reference: str) -> bool:
+    async def drop(self, _reference: str) -> State:
         """Say that nothing is pending at a terminal for long: what is not answered was not taken."""
-        return True
+        return "declined"
 
 
 def cents(amount: Decimal) -> int:

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, Protocol
 
+State = Literal["settled", "declined", "pending"]
+"""What became of a payment: `pending` until the gateway tells."""
+
 
 class GatewayError(Exception):
     """The other side did not answer, or not in a way that says what became of the money: ask again."""
@@ -24,13 +27,13 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of it: `settled`, `declined`, or `pending` until the gateway tells.
+    """What became of it.
 
     `reference` is the gateway's own name of it. `secret` is for the payer's browser, which ends a payment
     that is pending, and is never kept.
     """
 
-    state: Literal["settled", "declined", "pending"]
+    state: State
     reference: str
     secret: str | None = None
 
@@ -47,5 +50,8 @@ class Gateway(Protocol):
     async def give_back(self, asked: Asked, reference: str, /) -> Taken:
         """Give back money of the payment that the gateway calls `reference`."""
 
-    async def drop(self, reference: str, /) -> bool:
-        """Take back what is pending; False if it was settled meanwhile."""
+    async def drop(self, reference: str, /) -> State:
+        """Take back what is pending; return what became of it: `pending` if it is too late and too early.
+
+        Raises GatewayError if that is not known.
+        """

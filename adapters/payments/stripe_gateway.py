@@ -4,40 +4,29 @@ https://docs.stripe.com/api/payment_intents, https://docs.stripe.com/webhooks
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import stripe
 
 from adapters.payments.card_terminal import cents
-from adapters.payments.gateway import Asked, GatewayError, Taken
+from adapters.payments.gateway import Asked, GatewayError, State, Taken
 
-_STATES = {
+_STATES: Mapping[str, State] = {
     "succeeded": "settled",
     "canceled": "declined",
     "failed": "declined",
 }
 # https://docs.stripe.com/currencies#zero-decimal
 _WHOLE = frozenset(
-    {
-        "BIF",
-        "CLP",
-        "DJF",
-        "GNF",
-        "JPY",
-        "KMF",
-        "KRW",
-        "MGA",
-        "PYG",
-        "RWF",
-        "UGX",
-        "VND",
-        "VUV",
-        "XAF",
-        "XOF",
-        "XPF",
-    }
+    ["BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"],
 )
+# Whole as well, but asked for in hundredths: https://docs.stripe.com/currencies#special-cases
+_WHOLE_IN_HUNDREDTHS = frozenset({"ISK", "UGX"})
+# Asked for in thousandths, the last digit being nought: https://docs.stripe.com/currencies#three-decimal
+_IN_THOUSANDTHS = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
 _SECONDS = 20.0
 
 
@@ -86,7 +75,7 @@ class Stripe:
             return Taken("declined", "")
         except stripe.StripeError as failure:
             raise GatewayError(type(failure).__name__) from failure
-        return Taken(_STATES.get(intent.status, "pending"), intent.id, intent.client_secret)  # type: ignore[arg-type]
+        return Taken(_STATES.get(intent.status, "pending"), intent.id, intent.client_secret)
 
     async def give_back(self, asked: Asked, reference: str) -> Taken:
         """Refund a part of an intent, or all of it."""
@@ -101,18 +90,19 @@ class Stripe:
             raise GatewayError(type(failure).__name__) from failure
         # What the bank still has to carry out is on its way for good.
         state = _STATES.get(refund.status or "", "settled")
-        return Taken(state, refund.id)  # type: ignore[arg-type]
+        return Taken(state, refund.id)
 
-    async def drop(self, reference: str) -> bool:
-        """Cancel an intent; False if it was paid meanwhile."""
+    async def drop(self, reference: str) -> State:
+        """Cancel an intent; return what became of it if it is paid, or about to be, so that it cannot be."""
+        intents = self._client.v1.payment_intents
         try:
-            await self._client.v1.payment_intents.cancel_async(reference)
-        except stripe.InvalidRequestError:
-            intent = await self._client.v1.payment_intents.retrieve_async(reference)
-            return intent.status == "canceled"
+            try:
+                intent = await intents.cancel_async(reference)
+            except stripe.InvalidRequestError:
+                intent = await intents.retrieve_async(reference)
         except stripe.StripeError as failure:
             raise GatewayError(type(failure).__name__) from failure
-        return True
+        return _STATES.get(intent.status, "pending")
 
     def told(self, body: bytes, signature: str) -> Told:
         """Return what a message to the webhook says; raise BadSignature unless Stripe signed it just now."""
@@ -126,5 +116,14 @@ class Stripe:
 
 
 def units(asked: Asked) -> int:
-    """Return the amount in the smallest unit of its currency."""
-    return int(asked.amount) if asked.currency.upper() in _WHOLE else cents(asked.amount)
+    """Return the amount as Stripe counts it: in the smallest unit of its currency that cards pay.
+
+    What is finer than that is rounded half up. https://docs.stripe.com/currencies#minor-units
+    """
+    currency = asked.currency.upper()
+    if currency in _IN_THOUSANDTHS:
+        return 10 * cents(asked.amount.quantize(Decimal("0.01"), ROUND_HALF_UP))
+    if currency in _WHOLE or currency in _WHOLE_IN_HUNDREDTHS:
+        whole = int(asked.amount.quantize(Decimal(1), ROUND_HALF_UP))
+        return whole if currency in _WHOLE else 100 * whole
+    return cents(asked.amount)

@@ -78,7 +78,7 @@ class Write:
     `needs_if_match` refuses to change what exists without `if_match`. Where referential integrity is
     enforced, `refers_to` is what the resource refers to, and `referred_as` how others may refer to what is
     deleted. `at` is the FHIRPath of the resource in what was sent, if it is not the root. One that `follows`
-    is made by the rules of the hospital's work, and not by whoever asked.
+    is made by the rules or an operation of the hospital's work, and not by whoever asked.
     """
 
     method: Method

@@ -163,19 +163,26 @@ class StockStore:
             await self._shelves.update_one({"_id": shelf.id}, {**change, "$setOnInsert": first}, upsert=True)
 
     async def differences(self) -> list[tuple[str, Decimal, Decimal]]:
-        """Return the shelves on which there is not what the ledger says: id, on hand, sum of the lines."""
-        with translated_failures():
-            summed = await self._lines.aggregate(
-                [{"$group": {"_id": "$shelf._id", "sum": {"$sum": "$quantity"}}}]
-            )
-            sums = {one["_id"]: one["sum"] async for one in summed}
-            hand = {one["_id"]: one["quantity"] async for one in self._shelves.find({}, {"quantity": 1})}
+        """Return the shelves on which there is not what the ledger says: id, on hand, sum of the lines.
+
+        Both are of one moment: what is booked meanwhile is no difference.
+        """
+        sums, hand = await self.transact(self._sums)
         found = []
         for shelf_id in sorted(sums.keys() | hand.keys()):
             there, said = hand.get(shelf_id, Decimal(0)), sums.get(shelf_id, Decimal(0))
             if there != said or there < 0:
                 found.append((shelf_id, there, said))
         return found
+
+    async def _sums(self) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
+        """Return what the lines add up to by shelf, and what is on hand; within a transaction."""
+        summed = await self._lines.aggregate(
+            [{"$group": {"_id": "$shelf._id", "sum": {"$sum": "$quantity"}}}]
+        )
+        sums = {one["_id"]: one["sum"] async for one in summed}
+        hand = {one["_id"]: one["quantity"] async for one in self._shelves.find({}, {"quantity": 1})}
+        return sums, hand
 
     async def count_lines(self) -> int:
         """Return how many lines the ledger has."""

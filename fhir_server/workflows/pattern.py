@@ -137,13 +137,15 @@ class Change:
     """One change to one resource: `before` is None for a new one, `after` for a deletion.
 
     Where what follows changes a resource again in the same transaction, `check` is asked about the whole
-    change, `follows` about the last step.
+    change, `follows` about the last step. One that `is_ours` was last made by the rules or an operation of
+    the hospital's work, and not by whoever asked (see `store.Write.follows`).
     """
 
     resource_type: str
     id: str
     before: Resource | None
     after: Resource | None
+    is_ours: bool = False
 
     @property
     def reference(self) -> str:

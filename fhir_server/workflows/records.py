@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from fhir_server.search.asked import Condition, both
 from fhir_server.search.parameters import parse_search
 from fhir_server.store import Store
 from fhir_server.store.stock import StockStore
@@ -41,11 +42,19 @@ class Records:
         return None if version is None else version.resource
 
     async def search(
-        self, resource_type: str, *pairs: tuple[str, str], sort: str = "", limit: int = _MOST
+        self,
+        resource_type: str,
+        *pairs: tuple[str, str],
+        sort: str = "",
+        limit: int = _MOST,
+        also: Condition | None = None,
+        without: Sequence[str] = (),
     ) -> list[Resource]:
         """Return up to `limit` resources that a FHIR search finds, such as `("status", "active")`.
 
-        The search may not be chained, as that asks several questions. `sort` is as `_sort` has it.
+        The search may not be chained, as that asks several questions. `sort` is as `_sort` has it. `also` is
+        a condition on documents (`resource.status`) for what no search parameter asks. The elements `without`
+        (`lineItem.priceComponent`) are left out: in large resources they take most of the time.
         """
         asked = [*pairs, *([("_sort", sort)] if sort else [])]
         situation = self.situation
@@ -53,7 +62,9 @@ class Records:
             resource_type, asked, lenient=False, base_url=situation.base_url, now=situation.now
         )
         keys = [(path, key.direction) for key in query.results.sort for path in key.paths]
-        documents = await self._store.find(resource_type, query.filter, keys, {"resource": 1}, limit)
+        condition = query.filter if also is None else both([query.filter, also])
+        shape = {"search": 0, **{f"resource.{one}": 0 for one in without}} if without else {"resource": 1}
+        documents = await self._store.find(resource_type, condition, keys, shape, limit)
         return [document["resource"] for document in documents]
 
     async def referring(

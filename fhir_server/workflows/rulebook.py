@@ -298,9 +298,9 @@ def _entangled() -> Conflict:
 
 def _whole(stored: StoredChange) -> Change:
     after = stored.after
-    return Change(after.resource_type, after.id, stored.before, after.resource)
+    return Change(after.resource_type, after.id, stored.before, after.resource, stored.write.follows)
 
 
 def _last_step(stored: StoredChange) -> Change:
     after = stored.after
-    return Change(after.resource_type, after.id, stored.since, after.resource)
+    return Change(after.resource_type, after.id, stored.since, after.resource, stored.write.follows)

@@ -40,7 +40,7 @@ async def apply(request: Request, context: Context) -> Response:
     account = (
         [{"reference": f"Account/{_id(given, 'account', 'Account', context)}"}]
         if given.one("account")
-        else None
+        else charge.get("account")
     )
     result = changed(
         bare,

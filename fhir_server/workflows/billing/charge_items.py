@@ -5,14 +5,15 @@ https://hl7.org/fhir/R4/chargeitem.html
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from fhir_server.store.ruling import Claim
 from fhir_server.workflows.billing import rules
+from fhir_server.workflows.billing.invoicing import Line, invoice_of, line_of
 from fhir_server.workflows.billing.ledger import live_lines
-from fhir_server.workflows.billing.money import value_of
+from fhir_server.workflows.billing.money import ZERO, decimal, value_of
 from fhir_server.workflows.billing.references import short, tail
-from fhir_server.workflows.made import key_id
 from fhir_server.workflows.pattern import Change, StateTable, Violation, Watch
 from fhir_server.workflows.records import Records
 from fhir_server.workflows.situation import Situation
@@ -36,10 +37,14 @@ STATES = StateTable(
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """On which invoice that is not cancelled a charge stands, None if on none; whether it is issued."""
+    """On which invoice that is not cancelled a charge stands, None if on none; whether it is issued.
+
+    Of a credit, `taken` is the line of an issued invoice that it gives back, None if there is none.
+    """
 
     invoice: str | None = None
     is_issued: bool = False
+    taken: Line | None = None
 
 
 def claims(charge: Resource) -> Iterable[Claim]:
@@ -47,7 +52,7 @@ def claims(charge: Resource) -> Iterable[Claim]:
     if charge.get("status") in _GIVEN_UP:
         return
     owner = f"ChargeItem/{charge['id']}"
-    if _is_credit(charge):
+    if is_credit(charge):
         for part in charge["partOf"]:
             yield Claim(f"W8/credit/{tail(part)}", owner, rules.CREDITED.error("It is credited already"))
         return
@@ -60,28 +65,55 @@ def claims(charge: Resource) -> Iterable[Claim]:
             yield Claim(f"W8/event/{tail(service)}/{name}", owner, refusal)
 
 
-def _is_credit(charge: Resource) -> bool:
+def is_credit(charge: Resource) -> bool:
+    """Tell whether a charge gives back what another one took."""
     return "partOf" in charge and value_of(charge.get("priceOverride")) < 0
 
 
 async def gather(change: Change, records: Records) -> Standing:
-    """Look on which invoice the charge stands, where that matters."""
+    """Look on which invoice the charge stands, or that which it credits, where that matters."""
     before, after = change.before, change.after
+    taken = await _taken(after, records) if after is not None and _gives_anew(change) else None
     was, becomes = (None if one is None else one.get("status") for one in (before, after))
     if "billed" not in (was, becomes) or before is None:
-        return Standing()
+        return Standing(taken=taken)
     if was == becomes and _same(before, after):
-        return Standing()
+        return Standing(taken=taken)
     lines = await live_lines(short(before.get("subject"), records.situation.base_url), records)
-    return Standing(*lines.get(change.reference, (None, False)))
+    invoice, is_issued = lines.get(change.reference, (None, False))
+    return Standing(invoice, is_issued, taken)
+
+
+def _gives_anew(change: Change) -> bool:
+    """Tell whether somebody, and not the server for an event that was an error, writes a credit."""
+    after, before = change.after, change.before
+    if after is None or change.is_ours or not is_credit(after):
+        return False
+    return before is None or not _same(before, after)
+
+
+async def _taken(credit: Resource, records: Records) -> Line | None:
+    """Return the line that a credit gives back, None if it names no charge of its patient that is billed."""
+    base_url = records.situation.base_url
+    original = short(credit["partOf"][0], base_url) if len(credit["partOf"]) == 1 else None
+    charge = await records.read(original)
+    if original is None or charge is None or charge.get("status") != "billed":
+        return None
+    if short(charge.get("subject"), base_url) != short(credit.get("subject"), base_url):
+        return None
+    invoice = await invoice_of(original, records)
+    return None if invoice is None else line_of(invoice, original, base_url)
 
 
 def check(change: Change, facts: Standing, situation: Situation) -> Iterable[Violation]:
     """Yield what may not become of a charge that is billed, or that nothing bills."""
     before, after = change.before, change.after
-    if after is not None and value_of(after.get("priceOverride")) < 0 and not _may_credit(after, situation):
-        yield rules.CREDIT_ROLE.broken("Your role does not give credits", "ChargeItem.priceOverride")
+    if after is not None:
+        yield from _below_nought(change, after, facts, situation)
     if before is None:
+        if change.became("billed") and not change.is_ours:
+            message = "It is not billed yet; Account/$invoice writes the invoice that bills it"
+            yield rules.CHARGE_BILLED.broken(message, "ChargeItem.status")
         return
     if change.became("billed") and not facts.is_issued:
         message = "It is on no invoice that is issued; Account/$invoice writes one"
@@ -95,10 +127,38 @@ def check(change: Change, facts: Standing, situation: Situation) -> Iterable[Vio
         yield rules.CHARGE_BILLED.broken(message, "ChargeItem.status")
 
 
-def _may_credit(charge: Resource, situation: Situation) -> bool:
-    """Tell whether the caller may give a credit, or the server gives it for an event that was an error."""
-    made_for = [key_id("credit", tail(part) or "") for part in charge.get("partOf", ())]
-    return situation.has_role("BC", "AD") or charge["id"] in made_for
+def _below_nought(
+    change: Change, charge: Resource, facts: Standing, situation: Situation
+) -> Iterable[Violation]:
+    """Yield what is wrong with a charge that gives money, or would by a quantity or factor below nought."""
+    if change.is_ours:
+        return
+    if value_of(charge.get("priceOverride")) < 0 and not situation.has_role("BC", "AD"):
+        yield rules.CREDIT_ROLE.broken("Your role does not give credits", "ChargeItem.priceOverride")
+    if change.before is not None and _same(change.before, charge):
+        return
+    multipliers = {
+        "quantity": value_of(charge.get("quantity")),
+        "factorOverride": decimal(charge.get("factorOverride", 1)),
+    }
+    for name, number in multipliers.items():
+        if number < 0:
+            message = f"{name} is not below nought; a credit says by its price what it gives"
+            yield rules.CREDIT_AMOUNT.broken(message, f"ChargeItem.{name}")
+    if not is_credit(charge):
+        return
+    if facts.taken is None:
+        message = "It is part of no charge of this patient that stands on an issued invoice"
+        yield rules.CREDIT_AMOUNT.broken(message, "ChargeItem.partOf")
+    elif not _gives_back(charge, facts.taken, multipliers["factorOverride"]):
+        message = "A credit gives back what its charge took, neither more nor less"
+        yield rules.CREDIT_AMOUNT.broken(message, "ChargeItem.priceOverride")
+
+
+def _gives_back(credit: Resource, taken: Line, factor: Decimal) -> bool:
+    base = sum((one.amount for one in taken.parts if one.type == "base"), ZERO)
+    price = credit["priceOverride"]
+    return value_of(price) * factor == -base and price.get("currency", taken.currency) == taken.currency
 
 
 def _same(before: Resource, after: Resource | None) -> bool:

@@ -15,7 +15,7 @@ from fhir_server.workflows.billing.definitions import best, by_service, definiti
 from fhir_server.workflows.billing.invoicing import invoice as invoice_of_lines
 from fhir_server.workflows.billing.invoicing import lines
 from fhir_server.workflows.billing.ledger import locked_sums
-from fhir_server.workflows.billing.money import money, value_of
+from fhir_server.workflows.billing.money import decimal, money, value_of
 from fhir_server.workflows.billing.pricing import currency_of, price
 from fhir_server.workflows.billing.references import short
 from fhir_server.workflows.billing.tariff import Service, Tariff, load_tariff
@@ -276,7 +276,7 @@ def reversal(charge: Resource, situation: Situation) -> Resource | None:
         partOf=[{"reference": f"ChargeItem/{charge['id']}"}],
         **{name: charge[name] for name in kept if name in charge},
         quantity=charge.get("quantity"),
-        priceOverride=money(-value_of(taken), currency),
+        priceOverride=money(-value_of(taken) * decimal(charge.get("factorOverride", 1)), currency),
         overrideReason="credit",
         enteredDate=instant(situation.now),
     )

@@ -51,7 +51,24 @@ def is_done(event: Resource) -> bool:
         return False
     if event["resourceType"] == "SupplyDelivery":
         return "patient" in event
+    if event["resourceType"] == "Procedure" and _is_only_told(event):
+        return False
     return event["resourceType"] != "Appointment" or is_virtual(event)
+
+
+def _is_only_told(procedure: Resource) -> bool:
+    """Tell whether a Procedure is what the patient, or somebody of theirs, says was done, or did themselves.
+
+    That is their history, and nothing that the hospital did. R4 has no element that says so by itself.
+    https://hl7.org/fhir/R4/procedure-definitions.html#Procedure.asserter
+    """
+    actors = [one.get("actor") for one in procedure.get("performer", ())]
+    return _is_layman(procedure.get("asserter")) or (bool(actors) and all(map(_is_layman, actors)))
+
+
+def _is_layman(reference: Any) -> bool:
+    text = (reference or {}).get("reference") or f"{(reference or {}).get('type', '')}/"
+    return any(f"/{kind}/" in f"/{text}" for kind in ("Patient", "RelatedPerson"))
 
 
 def is_undone(event: Resource) -> bool:

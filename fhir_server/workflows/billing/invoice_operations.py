@@ -12,6 +12,7 @@ from fhir_server.operations.operation import Operation
 from fhir_server.operations.outputs import entry, parameters
 from fhir_server.store import instant
 from fhir_server.workflows.billing import rules
+from fhir_server.workflows.billing.charge_items import is_credit
 from fhir_server.workflows.billing.charging import reversal
 from fhir_server.workflows.billing.invoicing import Line, credit_note, invoice, line_of, lines
 from fhir_server.workflows.billing.ledger import ISSUED, live_lines, payments_of, sums
@@ -87,8 +88,9 @@ async def write_invoice(request: Request, context: Context) -> Response:
 
 async def _billable(account: str, patient: str | None, records: Records) -> list[dict[str, Any]]:
     """Return the charges of an account that are to be billed, in the order in which they came about."""
-    listed = await records.search("ChargeItem", ("account", account), limit=_MOST_CHARGES)
-    found = [one for one in listed if one.get("status") == "billable"]
+    # R4 has no search parameter for the status of charges, of which an account may have many that are billed.
+    status = {"resource.status": "billable"}
+    found = await records.search("ChargeItem", ("account", account), limit=_MOST_CHARGES, also=status)
     standing = await live_lines(patient, records)
     free = [one for one in found if f"ChargeItem/{one['id']}" not in standing]
     if len(free) > _MOST_LINES:
@@ -98,7 +100,7 @@ async def _billable(account: str, patient: str | None, records: Records) -> list
 
 async def _created(resource: dict[str, Any], context: Context, *before: Any) -> Response:
     """Store a new invoice after what it is written for; answer 201 with it."""
-    write = new_resource("Invoice", resource["id"], resource)
+    write = replace(new_resource("Invoice", resource["id"], resource), follows=True)
     written = await commit(context, [*before, write])
     version = written[-1].version
     assert version is not None  # noqa: S101 - a create always stores a version
@@ -132,8 +134,11 @@ async def credit(request: Request, context: Context) -> Response:
         if gives is None:
             raise rules.CREDITED.error("A credit is not credited", "Invoice.lineItem")
         # One that an event which was an error left to be credited is taken for it.
-        if await records.read(f"ChargeItem/{gives['id']}") is None:
+        there = await records.read(f"ChargeItem/{gives['id']}")
+        if there is None:
             writes.append(replacement("ChargeItem", gives["id"], gives, must_be_new=True))
+        elif not is_credit(there) or short(there["partOf"][0], context.base_url) != reference:
+            raise rules.CREDITED.error("Another charge is in the place of the credit", "Invoice.lineItem")
         found.append(taken.negated(f"ChargeItem/{gives['id']}"))
     written = invoice(
         context.new_id(),
@@ -156,7 +161,7 @@ def _priced(charge: dict[str, Any], line: dict[str, Any]) -> dict[str, Any]:
     if not bases:
         return charge
     total = sum((value_of(one) for one in bases), ZERO)
-    return changed(charge, priceOverride=money(total, bases[0]["currency"]))
+    return changed(charge, priceOverride=money(total, bases[0]["currency"]), factorOverride=None)
 
 
 def _wanted(numbers: tuple[Any, ...], original: dict[str, Any]) -> list[dict[str, Any]]:

@@ -135,6 +135,9 @@ def check(change: Change, facts: Facts, situation: Situation) -> Iterable[Violat
     if after.get("status") in LIVE:
         yield from _lines(change, facts, situation)
         yield from _totals(after)
+    if before is None and after.get("status") in ISSUED and not change.is_ours:
+        message = "It begins as a draft; Account/$invoice writes one that is issued at once"
+        yield rules.INVOICE_STATE.broken(message, "Invoice.status")
     if change.became("cancelled") and before is not None and not after.get("cancelledReason"):
         yield rules.CANCEL_REASON.broken("cancelledReason says why", "Invoice.cancelledReason")
     if facts.sums is not None and before is not None:

@@ -41,7 +41,8 @@ async def live_lines(patient: str | None, records: Records) -> dict[str, tuple[s
         return {}
 
     async def look() -> dict[str, tuple[str, bool]]:
-        found = await records.search("Invoice", ("subject", patient), ("status", ",".join(LIVE)))
+        pairs = ("subject", patient), ("status", ",".join(LIVE))
+        found = await records.search("Invoice", *pairs, without=("lineItem.priceComponent",))
         return {
             reference: (f"Invoice/{invoice['id']}", invoice["status"] in ISSUED)
             for invoice in found

@@ -191,7 +191,7 @@ def follows(change: Change, facts: Facts, situation: Situation) -> Iterable[Cons
     if change.became("draft"):
         due = situation.now + timedelta(minutes=load_tariff(situation.settings.tariff).card_minutes)
         yield Later(Entry(f"payment/{change.reference}/over", due, "W8.payment-over", change.reference))
-    elif change.before is not None and change.before.get("status") == "draft":
+    elif change.before is not None and change.before.get("status") == "draft" != after.get("status"):
         yield Strike(f"payment/{change.reference}")
     if change.became("active"):
         yield from _receipts(change.reference, after, facts, situation)

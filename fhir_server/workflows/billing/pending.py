@@ -3,6 +3,7 @@
 https://docs.stripe.com/webhooks
 """
 
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -11,8 +12,11 @@ from adapters.payments.gateway import Asked, Gateway, GatewayError, Taken
 from adapters.payments.stripe_gateway import Told
 from fhir_server.context import Context
 from fhir_server.store.ruling import Entry
+from fhir_server.workflows.agenda import NotYet
 from fhir_server.workflows.billing.gateways import gateways, stripe_of
 from fhir_server.workflows.billing.making import amount_of, asked, conclude, method_of, reference_of
+from fhir_server.workflows.billing.tariff import load_tariff
+from fhir_server.workflows.rulebook import unfinished
 from fhir_server.workflows.services import Services
 from resources.operation_outcome import Conflict, UnprocessableContent
 
@@ -57,7 +61,10 @@ async def _return(payment: dict[str, Any], reference: str, gateway: Gateway) -> 
 
 
 async def give_up(entry: Entry, context: Context, _services: Services) -> None:
-    """End a payment that was not ended in time; one that was paid after all counts."""
+    """End a payment that was not ended in time; one that was paid after all counts.
+
+    One that cannot be ended now, as the payer's bank is at it, is looked at again later.
+    """
     payment_id = entry.subject.partition("/")[2]
     version = await context.store.read("PaymentReconciliation", payment_id)
     payment = None if version is None else version.resource
@@ -68,6 +75,11 @@ async def give_up(entry: Entry, context: Context, _services: Services) -> None:
     taken = Taken("declined", "")
     if gateway is not None and not gateway.is_immediate:
         taken = await _asked_again(payment, gateway)
+    if method is not None and taken.state == "pending":
+        # What the gateway calls it is kept: it knows a key for a day only.
+        await conclude(payment_id, taken, method, unfinished(context))
+        again = timedelta(minutes=load_tariff(context.settings.tariff).card_minutes)
+        raise NotYet(context.now() + again)
     if method is not None:
         await conclude(payment_id, taken, method, context)
 
@@ -83,5 +95,4 @@ async def _asked_again(payment: dict[str, Any], gateway: Gateway) -> Taken:
         if taken.state != "pending":
             return taken
         reference = taken.reference
-    dropped = await gateway.drop(reference)
-    return Taken("declined" if dropped else "settled", reference)
+    return Taken(await gateway.drop(reference), reference)

@@ -74,9 +74,12 @@ def components(
 
 
 def price(charge: Resource, definition: Resource | None) -> Decimal:
-    """Return the base price of a charge; see `components`."""
+    """Return the base price of a charge as it is written on it, where its factor multiplies it once more.
+
+    Raises the refusal of `NO_PRICE` as `components` does.
+    """
     quantity = decimal((charge.get("quantity") or {}).get("value", 1))
-    return _base(charge, _of_definition(charge, definition), quantity)
+    return _base({**charge, "factorOverride": 1}, _of_definition(charge, definition), quantity)
 
 
 def currency_of(charge: Resource, definition: Resource | None, default: str) -> str:

@@ -13,7 +13,8 @@ CHARGE_BILLED = Rule(
 )
 INVOICE_STATE = Rule(
     "W8.invoice-state",
-    "An invoice goes from draft to issued to balanced, or is cancelled; a refund makes it issued again.",
+    "An invoice goes from draft to issued to balanced, or is cancelled; a refund makes it issued again. Only "
+    "operations write one that is issued from the beginning.",
 )
 DOUBLE_BILL = Rule(
     "W8.double-bill", "A charge stands on one invoice that is not cancelled.", 409, "duplicate"
@@ -59,10 +60,14 @@ UNPAID = Rule(
     "W8.unpaid-visit", "A visit by video that costs something is paid before it begins.", 403, "forbidden"
 )
 CREDITED = Rule("W8.credited", "A line of an invoice is credited once.", 409, "duplicate")
+CREDIT_AMOUNT = Rule(
+    "W8.credit-amount",
+    "A credit gives back what one billed charge took, and nothing else; no other charge is below nought.",
+)
 
 RULES = (
     *(CHARGE_STATE, CHARGED_TWICE, CHARGE_BILLED, INVOICE_STATE, DOUBLE_BILL, NOT_BILLABLE, TOTALS),
     *(ISSUED, CANCEL_REASON, CANCEL_PAID, BALANCE, PAYMENT_STATE, PAYMENT_AMOUNT, PAYMENT_FIXED),
     *(PAYMENT_TARGET, OVERPAID, REFUND, PAYMENT_KEY, DECLINED, METHOD, NO_GATEWAY, NOTHING_TO_BILL),
-    *(NO_PRICE, CREDIT_ROLE, UNPAID, CREDITED),
+    *(NO_PRICE, CREDIT_ROLE, CREDIT_AMOUNT, UNPAID, CREDITED),
 )

@@ -3,16 +3,17 @@
 https://hl7.org/fhir/R4/claimresponse.html, https://hl7.org/fhir/R4/explanationofbenefit.html
 """
 
-from collections.abc import Iterable, Mapping
+import asyncio
+from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from adapters.payers.payer import Item, Member, Payer, PayerUnavailable, Verdict
 from adapters.payers.rule_based import load_payer
 from fhir_server.context import Context
 from fhir_server.settings import Settings
-from fhir_server.store import instant
+from fhir_server.store import Reads, instant
 from fhir_server.workflows.billing.invoice_operations import all_records
 from fhir_server.workflows.billing.ledger import ISSUED, payments_of, sums
 from fhir_server.workflows.billing.money import ZERO, money, value_of
@@ -28,6 +29,18 @@ from resources.operation_outcome import UnprocessableContent
 Resource = dict[str, Any]
 _ADJUDICATION = "http://terminology.hl7.org/CodeSystem/adjudication"
 _PAYMENT = "http://terminology.hl7.org/CodeSystem/payment-type"
+
+
+# As often as another claim of the same coverage may be settled while the insurer thinks about this one.
+_ATTEMPTS = 10
+# For how long whoever submits a claim waits for the insurer, before it is asked again by the agenda.
+_PATIENCE_SECONDS = 20.0
+
+Told = TypeVar("Told")
+
+
+class _Overtaken(Exception):
+    """Another claim used up a part of the deductible while the insurer was asked: ask again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +88,22 @@ async def question(claim: Resource, records: Records) -> Question:
 
 async def member_of(coverage: Resource, records: Records) -> Member:
     """Return who is insured by a coverage, with what they paid themselves this year."""
-    year = str(records.situation.now.year)
-    pairs = ("coverage", f"Coverage/{coverage['id']}"), ("created", year)
-    found = await records.search("ExplanationOfBenefit", *pairs)
-    met = ZERO
-    for benefit in found:
-        if benefit.get("status") == "active" and benefit.get("use") == "claim":
-            met += _total(benefit, "deductible")
+    met = await _deductible_met(f"Coverage/{coverage['id']}", records)
     number = coverage.get("subscriberId") or next(
         (one.get("value", "") for one in coverage.get("identifier", ())), ""
     )
     return Member(number, plan_of(coverage), met)
+
+
+async def _deductible_met(coverage: str, records: Records, but: str | None = None) -> Decimal:
+    """Return what of the deductible of a coverage is used up this year, by other benefits than `but`."""
+    pairs = ("coverage", coverage), ("created", str(records.situation.now.year))
+    met = ZERO
+    for benefit in await records.search("ExplanationOfBenefit", *pairs):
+        counts = benefit.get("status") == "active" and benefit.get("use") == "claim"
+        if counts and benefit["id"] != but:
+            met += _total(benefit, "deductible")
+    return met
 
 
 def _total(benefit: Mapping[str, Any], code: str) -> Decimal:
@@ -108,29 +126,64 @@ async def answer(claim: Resource, context: Context) -> Resource:
 
     If the insurer does not answer, that is the answer for now: `queued`, and the agenda asks again.
     """
+    try:
+        return await settled(claim, context)
+    except PayerUnavailable:
+        asked = await question(claim, all_records(context))
+        return await _stored([_response(asked, (), "queued", context)], context)
+
+
+async def settled(claim: Resource, context: Context) -> Resource:
+    """See `answer`; raise PayerUnavailable, with nothing stored, if the insurer does not answer."""
+    for _ in range(_ATTEMPTS):
+        try:
+            return await _answered(claim, context)
+        except _Overtaken:
+            continue
+    raise PayerUnavailable("Other claims of this coverage are settled all the time")
+
+
+async def told_by(asking: Awaitable[Told]) -> Told:
+    """Return what an insurer says to a question; raise PayerUnavailable if it takes too long to say it."""
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            return await asking
+    except TimeoutError:
+        raise PayerUnavailable("The insurer does not answer in time") from None
+
+
+async def _answered(claim: Resource, context: Context) -> Resource:
+    """See `settled`; raise _Overtaken if another claim used up the deductible meanwhile."""
     asked = await question(claim, all_records(context))
     payer = payer_of(context.settings)
     is_claim = claim["use"] == "claim"
-    try:
-        ask = payer.adjudicate if is_claim else payer.preauthorize
-        verdicts = await ask(asked.member, asked.items)
-    except PayerUnavailable:
-        return await _stored([_response(asked, (), "queued", context)], context)
+    ask = payer.adjudicate if is_claim else payer.preauthorize
+    verdicts = await told_by(ask(asked.member, asked.items))
     outcome = "partial" if any(one.denied for one in verdicts) else "complete"
     response = _response(asked, verdicts, outcome, context)
     if not is_claim:
         return await _stored([response], context)
     benefit = _benefit(asked, verdicts, response, context)
+
+    async def unchanged() -> None:
+        """Raise _Overtaken unless the deductible is what the insurer was told; within the transaction."""
+        records, coverage = all_records(context), f"Coverage/{asked.coverage['id']}"
+        await records.lock(f"W9/deductible/{coverage}")
+        if await _deductible_met(coverage, records, but=benefit["id"]) != asked.member.deductible_met:
+            raise _Overtaken
+
     try:
-        return await _stored([response, benefit, *await _remittance(asked, verdicts, context)], context)
+        remittance = await _remittance(asked, verdicts, context)
+        return await _stored([response, benefit, *remittance], context, unchanged)
     except UnprocessableContent:
         # Somebody paid the invoice meanwhile: less of it is left than a moment ago.
-        return await _stored([response, benefit, *await _remittance(asked, verdicts, context)], context)
+        remittance = await _remittance(asked, verdicts, context)
+        return await _stored([response, benefit, *remittance], context, unchanged)
 
 
-async def _stored(resources: list[Resource], context: Context) -> Resource:
+async def _stored(resources: list[Resource], context: Context, reads: Reads | None = None) -> Resource:
     writes = [replacement(one["resourceType"], one["id"], one) for one in resources]
-    written = await commit(context, writes)
+    written = await commit(context, writes, reads=reads)
     version = written[0].version
     assert version is not None  # noqa: S101 - an update always stores a version
     assert version.resource is not None  # noqa: S101

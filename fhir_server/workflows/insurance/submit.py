@@ -20,7 +20,14 @@ from fhir_server.workflows.billing.papers import number_of
 from fhir_server.workflows.billing.pricing import gross
 from fhir_server.workflows.billing.references import short
 from fhir_server.workflows.insurance import rules
-from fhir_server.workflows.insurance.answering import answer, member_of, payer_of, question, response_id
+from fhir_server.workflows.insurance.answering import (
+    answer,
+    member_of,
+    payer_of,
+    response_id,
+    settled,
+    told_by,
+)
 from fhir_server.workflows.insurance.coverages import insurer_of, is_in_force
 from fhir_server.workflows.made import concept, key_id, made
 from fhir_server.workflows.records import Records
@@ -191,7 +198,7 @@ async def submit_request(request: Request, context: Context) -> Response:
             continue
         insurer = insurer or insurer_of(coverage, context.base_url)
         try:
-            terms = await payer_of(context.settings).terms(await member_of(coverage, records))
+            terms = await told_by(payer_of(context.settings).terms(await member_of(coverage, records)))
         except PayerUnavailable as failure:
             message = "The insurer does not answer; ask again later"
             raise ServiceUnavailable(error("transient", message)) from failure
@@ -236,15 +243,13 @@ def _insurance(told: Resource, terms: Terms) -> Resource:
 
 
 async def ask_again(entry: Entry, context: Context, _services: Services) -> None:
-    """Ask an insurer who did not answer; raise PayerUnavailable if there is none again."""
+    """Ask an insurer who did not answer; raise PayerUnavailable if there is no answer again."""
     records = records_of(context)
     claim = await records.read(entry.subject)
     there = await records.read(f"ClaimResponse/{response_id(entry.subject)}")
     if claim is None or claim.get("status") != _ACTIVE or there is None or there["outcome"] != "queued":
         return
-    asked = await question(claim, records)
-    await payer_of(context.settings).terms(asked.member)
-    await answer(claim, context)
+    await settled(claim, context)
 
 
 _DEFINITIONS = "http://hl7.org/fhir/OperationDefinition"

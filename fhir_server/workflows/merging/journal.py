@@ -3,7 +3,7 @@
 https://hl7.org/fhir/R4/task.html
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fhir_server.store import instant
@@ -16,13 +16,19 @@ MERGE, UNMERGE = "patient-merge", "patient-unmerge"
 
 
 def new_journal(
-    identity: str, kind: str, source: str, target: str, now: Any, accounts: list[str], by: str | None
+    identity: str,
+    kind: str,
+    source: str,
+    target: str,
+    now: Any,
+    accounts: Sequence[tuple[str, str]],
+    by: str | None,
 ) -> dict[str, Any]:
-    """Return the Task of a merge (or of its undoing) that begins now.
+    """Return the Task of a merge (or of its undoing) that begins now; `accounts` are further inputs.
 
     The patients stand in it by their ids, since references to the one become references to the other.
     """
-    inputs = [_part("source", source), _part("target", target), *(_part("account", one) for one in accounts)]
+    inputs = [_part("source", source), _part("target", target), *(_part(*one) for one in accounts)]
     return made(
         "Task",
         id=identity,
@@ -51,7 +57,7 @@ def is_journal(task: Resource | None, *kinds: str) -> bool:
 
 
 def given(task: Resource, name: str) -> list[str]:
-    """Return what was given to a merge: `source`, `target`, `account`."""
+    """Return what was given to a merge: `source`, `target`, `account` (see `merging.accounts`)."""
     return [
         one["valueString"]
         for one in task.get("input") or ()

@@ -15,10 +15,9 @@ from fhir_server.operations.outputs import parameters
 from fhir_server.search.parameters import parse_search
 from fhir_server.store import Version, VersionReplaced, Write
 from fhir_server.workflows.made import key_id
-from fhir_server.workflows.merging.accounts import accounts_of, hand_over
+from fhir_server.workflows.merging.accounts import accounts_in, accounts_of, hand_over
 from fhir_server.workflows.merging.joined import joined, parted
 from fhir_server.workflows.merging.journal import MERGE, UNMERGE, advanced, new_journal
-from fhir_server.workflows.merging.journal import given as told
 from fhir_server.workflows.merging.moving import move_parts
 from fhir_server.workflows.merging.pointing import count_pointing
 from fhir_server.workflows.pattern import Rule
@@ -81,14 +80,14 @@ async def _merged(pair: _Pair, given: Inputs, context: Context) -> Response:
     counts = await count_pointing(source["id"], context)
     if given.boolean("preview", default=False):
         return Response(200, _answer(request_of(given), becomes, counts, None))
-    accounts = await accounts_of(source["id"], context)
+    accounts = await accounts_of(source["id"], target["id"], context)
     journal = new_journal(
         key_id(MERGE, source["id"], target["id"], str(pair.source.number)), MERGE,
         source["id"], target["id"], context.now(), accounts, _by(context),
     )  # fmt: skip
     everything = await _begun(writes, journal, context)
     # Nobody is let see the other record before it is certain that the two are one.
-    await hand_over(accounts, source["id"], target["id"], context)
+    await hand_over(everything[-1], context)
     task = await _moved(everything[-1], context)
     return Response(200, _answer(request_of(given), everything[1], counts, task))
 
@@ -137,16 +136,16 @@ async def _unmerged(source: Version, target: Version, context: Context) -> Respo
         _of_version(replacement("Patient", other["id"], alone), target),
         _of_version(replacement("Patient", one["id"], again), source),
     ]
-    journal = new_journal(
-        key_id(UNMERGE, one["id"], other["id"], str(source.number)), UNMERGE,
-        one["id"], other["id"], context.now(), [], _by(context),
-    )  # fmt: skip
-    everything = await _begun(writes, journal, context)
     before = await context.store.unguarded().read(
         "Task", key_id(MERGE, one["id"], other["id"], str(last.number))
     )
-    if before is not None and before.resource is not None:
-        await hand_over(told(before.resource, "account"), other["id"], one["id"], context)
+    accounts = accounts_in(None if before is None else before.resource)
+    journal = new_journal(
+        key_id(UNMERGE, one["id"], other["id"], str(source.number)), UNMERGE,
+        one["id"], other["id"], context.now(), accounts, _by(context),
+    )  # fmt: skip
+    everything = await _begun(writes, journal, context)
+    await hand_over(everything[-1], context)
     task = await _moved(everything[-1], context)
     return Response(200, _answer([], everything[1], {}, task))
 

@@ -13,7 +13,8 @@ from fhir_server.context import Context, Request
 from fhir_server.interactions.read import read
 from fhir_server.store import VersionReplaced, Write
 from fhir_server.store.ruling import Entry
-from fhir_server.workflows.merging.journal import UNMERGE, advanced, given, is_journal
+from fhir_server.workflows.merging.accounts import hand_over
+from fhir_server.workflows.merging.journal import UNMERGE, advanced, given, is_journal, number
 from fhir_server.workflows.merging.pointing import (
     found_pointing,
     repointed,
@@ -21,6 +22,8 @@ from fhir_server.workflows.merging.pointing import (
     with_tag,
     without_tag,
 )
+from fhir_server.workflows.records import local
+from fhir_server.workflows.registration.identity import links
 from fhir_server.workflows.rulebook import only_claims
 from fhir_server.workflows.services import Services
 from fhir_server.write_path import commit, replacement, revision
@@ -40,10 +43,26 @@ async def move(entry: Entry, context: Context, _services: Services) -> None:
     is_sweep = bool(entry.data.get("sweep"))
     if journal.get("status") != "in-progress" and not is_sweep:
         return
+    if not await _holds(journal, context):
+        if not is_sweep:
+            await commit(context, [replacement("Task", journal["id"], {**journal, "status": "cancelled"})])
+        return
+    if not is_sweep and number(journal, "round") == 0:
+        # The request ended before it had moved anything: perhaps also before this.
+        await hand_over(journal, context)
     moved, left, is_done = await move_parts(journal, only_claims(context), _PARTS_AT_ONCE)
     if moved or not is_sweep:
         note = advanced(journal, moved, left, context.now(), is_done=is_done)
         await commit(context, [revision(note)])
+
+
+async def _holds(journal: Mapping[str, Any], context: Context) -> bool:
+    """Tell whether the two patients are still one, or two, as the journal says: else another one counts."""
+    (source,), (target,) = given(journal, "source"), given(journal, "target")
+    version = await context.store.read("Patient", source)
+    into = links(None if version is None else version.resource, "replaced-by")
+    is_one = any(local(one, context.base_url) == ("Patient", target) for one in into)
+    return is_one != is_journal(journal, UNMERGE)
 
 
 async def move_parts(journal: Mapping[str, Any], context: Context, most: int) -> tuple[int, list[str], bool]:

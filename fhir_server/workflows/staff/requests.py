@@ -19,6 +19,7 @@ from fhir_server.workflows.staff.terms import (
     CHECKS_OPEN,
     LEAVE,
     LEAVE_BOOKED,
+    LEAVE_GIVEN,
     TASK_STATE,
     TASKS,
     UNQUALIFIED,
@@ -39,6 +40,10 @@ TRAINING = NoticeKind(
     "A licence or training of yours expires soon.",
 )
 _DECISIONS = ("accepted", "rejected")
+_GIVEN = ("accepted", "in-progress", "on-hold")
+"""The states in which leave stands in the role, and takes the time of whoever has it."""
+_MAY_CHANGE = frozenset({"status", "statusReason", "businessStatus", "lastModified", "executionPeriod"})
+_MAY_CHANGE |= {"meta", "text", "note"}
 
 
 def is_about(task: Resource, *codes: str) -> bool:
@@ -110,10 +115,12 @@ def _period(task: Resource) -> Any:
 
 
 def _check(change: Change, facts: Request, situation: Situation) -> Iterable[Violation]:
+    yield from _check_hiring_by(change, situation)
+    yield from _check_given(change, situation)
     task = change.after
     if task is None or not is_about(task, "leave", "hiring"):
         return
-    if any(change.became(state) for state in (*_DECISIONS, "completed")):
+    if is_about(task, "leave") and any(change.became(state) for state in (*_DECISIONS, "completed")):
         yield from _check_who(change, situation)
     if is_about(task, "leave"):
         period = _period(task) or {}
@@ -130,13 +137,36 @@ def _check(change: Change, facts: Request, situation: Situation) -> Iterable[Vio
             yield UNQUALIFIED.broken("Their licence or training has expired", "Task.status")
 
 
+def _check_hiring_by(change: Change, situation: Situation) -> Iterable[Violation]:
+    """Refuse what others do about a hiring: one that begins makes a role inactive, one that ends active."""
+    is_hiring = any(one is not None and is_about(one, "hiring") for one in (change.before, change.after))
+    if is_hiring and not change.is_ours and not situation.has_role("AD"):
+        yield APPROVAL.broken("Administrators hire, and nobody else", "Task.code")
+
+
+def _check_given(change: Change, situation: Situation) -> Iterable[Violation]:
+    """Refuse what would leave the role with another leave than that which was given."""
+    before, after = change.before, change.after
+    if before is None or not is_about(before, "leave") or change.is_ours:
+        return
+    if before.get("status") not in _GIVEN:
+        return
+    names = (before.keys() | (after or {}).keys()) - _MAY_CHANGE
+    if after is None or any(before.get(name) != after.get(name) for name in names):
+        yield LEAVE_GIVEN.broken("It was given; cancel it, and ask for another one", "Task")
+    elif after.get("status") != before.get("status") and not situation.has_role("AD"):
+        whose = [before.get(name, {}).get("reference") for name in ("requester", "for")]
+        if situation.person not in whose:
+            yield APPROVAL.broken("Whose leave it is, or an administrator, cancels it", "Task.status")
+
+
 def _check_who(change: Change, situation: Situation) -> Iterable[Violation]:
     task = change.after or {}
     if not situation.has_role("AD"):
         yield APPROVAL.broken("An administrator decides this", "Task.status")
     elif not situation.is_anybody and situation.person is not None:
         asked = ((change.before or task).get("requester") or {}).get("reference")
-        if asked == situation.person and is_about(task, "leave"):
+        if asked == situation.person:
             yield APPROVAL.broken("Another administrator decides what you have asked for", "Task.status")
 
 
@@ -161,7 +191,7 @@ def _follows(change: Change, facts: Request, situation: Situation) -> Iterable[C
 def _claims(task: Resource) -> Iterable[Claim]:
     """Claim the time of leave that is given, by the keys of appointments: one of two gets it."""
     period = _period(task) or {}
-    if not is_about(task, "leave") or task.get("status") not in ("accepted", "in-progress"):
+    if not is_about(task, "leave") or task.get("status") not in _GIVEN:
         return
     start, end = bounds(period)
     if "start" not in period or "end" not in period or start >= end:
@@ -181,7 +211,7 @@ def _follows_leave(change: Change, task: Resource, role: Resource) -> Iterable[C
     there = role.get("notAvailable", [])
     if change.became("accepted") and given not in there:
         yield Put(changed(role, notAvailable=[*there, given]))
-    was_given = change.before is not None and change.before.get("status") in ("accepted", "in-progress")
+    was_given = change.before is not None and change.before.get("status") in _GIVEN
     if was_given and task.get("status") in ("cancelled", "entered-in-error", "failed") and given in there:
         yield Put(changed(role, notAvailable=[one for one in there if one != given] or None))
 

@@ -50,6 +50,7 @@ LEAVE = Rule("W12.leave-incomplete", "Leave says of which role, and from when un
 LEAVE_BOOKED = Rule(
     "W12.leave-booked", "Leave is given for a time in which nobody is booked with them.", 409, "conflict"
 )
+LEAVE_GIVEN = Rule("W12.leave-given", "Leave that was given stays as it is, until it is over or cancelled.")
 SHIFT_TIME = Rule("W12.shift-time", "A shift has begun, ends after that, and lasts 24 hours at most.")
 SHIFT_OVERLAP = Rule("W12.shift-overlap", "Nobody works two shifts at one time.", 409, "conflict")
 OWN_SHIFT = Rule(
@@ -73,6 +74,7 @@ RULES = (
     APPROVAL,
     LEAVE,
     LEAVE_BOOKED,
+    LEAVE_GIVEN,
     SHIFT_TIME,
     SHIFT_OVERLAP,
     OWN_SHIFT,

@@ -5,7 +5,7 @@ second finds what the first has left. What is booked already is not booked again
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -48,7 +48,7 @@ class Booked:
     """What was booked: the `shelves` that changed, as they are now, with their lots, and what was wrong.
 
     `is_posted` says that the movement was booked before. `order` is the order that goods came in for, and
-    `received` how much of it has come by now.
+    `received` how much of it has come by now; it `is_open_again` if it was complete with what is taken back.
     """
 
     shelves: tuple[tuple[Shelf, Item | None], ...] = ()
@@ -56,6 +56,7 @@ class Booked:
     is_posted: bool = False
     order: Resource | None = None
     received: Decimal = Decimal(0)
+    is_open_again: bool = False
 
 
 async def gather(change: Change, records: Records) -> Booked:
@@ -117,9 +118,21 @@ def ordered_quantity(order: Resource) -> Decimal | None:
 
 
 async def _take_back(lines: list[Line], records: Records) -> Booked:
+    reference = next((line.order for line in lines if line.order is not None), None)
+    if reference is not None:
+        # Before the items, as all do who lock both.
+        await records.lock(f"W10/order/{reference}")
     for key in sorted({line.shelf.item for line in lines}):
         await records.lock(f"W10/item/{key}")
-    return await _book(reversal(lines, records.situation.now), records, is_posted=True)
+    booked = await _book(reversal(lines, records.situation.now), records, is_posted=True)
+    order = None if reference is None else await records.read(reference)
+    if reference is None or order is None or booked.violations:
+        return booked
+    received = await records.stock.delivered(reference)
+    had = received + sum(line.quantity for line in lines if line.order == reference)
+    wanted = ordered_quantity(order)
+    was_complete = order["status"] == "completed" and wanted is not None and received < wanted <= had
+    return replace(booked, order=order, received=received, is_open_again=was_complete)
 
 
 async def _book(lines: Iterable[Line], records: Records, *, is_posted: bool = False) -> Booked:
@@ -169,13 +182,15 @@ def _check_who(delivery: Resource, situation: Situation) -> Iterable[Violation]:
 
 
 def follows(_change: Change, facts: Booked, situation: Situation) -> Iterable[Consequence]:
-    """Tell what is on hand now, and that an order is complete."""
+    """Tell what is on hand now, and that an order is complete, or is so no more."""
     for shelf, lot in facts.shelves:
         yield Put(on_hand(shelf, situation.now, lot), is_whole=True)
     if facts.order is not None and facts.order["status"] == "active":
         wanted = ordered_quantity(facts.order)
         if wanted is not None and facts.received >= wanted:
             yield Put(changed(facts.order, status="completed"))
+    elif facts.order is not None and facts.is_open_again:
+        yield Put(changed(facts.order, status="active"))
 
 
 DELIVERY_STATES = StateTable(

@@ -36,6 +36,8 @@ ORDER_STATES = StateTable(
         "draft": ("active", "cancelled", "entered-in-error"),
         "active": ("suspended", "completed", "cancelled", "entered-in-error"),
         "suspended": ("active", "cancelled", "entered-in-error"),
+        # Only by a delivery that is taken back; see `_check`.
+        "completed": ("active",),
     },
 )
 
@@ -55,7 +57,10 @@ async def _gather(change: Change, records: Records) -> Progress:
 
 
 def _check(change: Change, facts: Progress, _situation: Situation) -> Iterable[Violation]:
-    """Refuse to make an order smaller than, or another than, what has come for it."""
+    """Refuse to open what is complete, and to make an order smaller or another than what has come for it."""
+    if _was_complete(change) and change.became("active") and not change.is_ours:
+        message = "It is open again when a delivery that completed it is taken back"
+        yield ORDER_STATE.broken(message, "SupplyRequest.status")
     if facts.received <= 0 or change.before is None:
         return
     if change.after is None:
@@ -69,25 +74,31 @@ def _check(change: Change, facts: Progress, _situation: Situation) -> Iterable[V
         yield OTHER_ITEM.broken("Goods have come in for this order", "SupplyRequest.item")
 
 
+def _was_complete(change: Change) -> bool:
+    return change.before is not None and change.before.get("status") == "completed"
+
+
 def _follows(change: Change, facts: Progress, situation: Situation) -> Iterable[Consequence]:
     order, now = change.after, situation.now
     if order is None:
         return
     suppliers = [one["reference"] for one in order.get("supplier", ()) if "reference" in one]
     if change.became("active") and suppliers:
-        yield Create(_task(change.reference, order, suppliers[0], situation))
-        yield notice(ORDERED, change.reference, suppliers[0], now)
+        again = instant(now) if _was_complete(change) else ""
+        yield Create(_task(change.reference, order, suppliers[0], situation, again))
+        yield notice(ORDERED, change.reference, suppliers[0], now, occasion=again)
     if order.get("status") not in _OPEN:
         ended = "completed" if order.get("status") == "completed" else "cancelled"
         for task in facts.tasks:
             yield Put(changed(task, status=ended, lastModified=instant(now)))
 
 
-def _task(reference: str, order: Resource, supplier: str, situation: Situation) -> dict[str, Any]:
+def _task(reference: str, order: Resource, supplier: str, situation: Situation, again: str) -> dict[str, Any]:
+    """Return the Task of the supplier; `again` is when an order that was complete came to be open."""
     now = instant(situation.now)
     return made(
         "Task",
-        id=key_id("supply-order", reference),
+        id=key_id("supply-order", reference, *([again] if again else [])),
         status="requested",
         intent="order",
         code=concept(TASKS, "order", "Deliver what was ordered"),

@@ -18,7 +18,10 @@ PLACES = "urn:fhir-hospital-server:stock-place"
 """The system in which `appliesTo` of a reorder point names a Location, as `Location/1`."""
 
 STATE = Rule("W10.state", "A delivery goes from in-progress to completed or abandoned; what is posted stays.")
-ORDER_STATE = Rule("W10.order-state", "An order goes from draft to active, and to completed or cancelled.")
+ORDER_STATE = Rule(
+    "W10.order-state",
+    "An order goes from draft to active, and to completed or cancelled; only goods that go back reopen it.",
+)
 POSTED = Rule(
     "W10.posted",
     "A movement that is posted is neither changed nor deleted: entered-in-error takes it back.",

@@ -23,6 +23,7 @@ class StripeStub:
         self.intents: dict[str, Resource] = {}
         self.refunds: list[Resource] = []
         self.is_ill = False
+        self.is_silent = False
 
     def answer(self, path: str, form: dict[str, str], key: str) -> tuple[int, Resource]:
         """Answer a POST."""
@@ -53,8 +54,8 @@ class StripeStub:
             self.refunds.append(made)
         else:
             intent = self.intents[path.split("/")[3]]
-            if intent["status"] == "succeeded":
-                return 400, {"error": {"type": "invalid_request_error", "message": "succeeded"}}
+            if intent["status"] in ("succeeded", "processing"):
+                return 400, {"error": {"type": "invalid_request_error", "message": intent["status"]}}
             intent["status"] = "canceled"
             return 200, intent
         if key:
@@ -78,6 +79,9 @@ def running_stub() -> Iterator[tuple[str, StripeStub]]:
 
         def do_GET(self) -> None:
             """Answer with an intent."""
+            if stub.is_silent:
+                self._send(500, {"error": {"type": "api_error", "message": "ill"}})
+                return
             self._send(200, stub.intents[self.path.split("/")[3]])
 
         def _send(self, status: int, content: Resource) -> None:

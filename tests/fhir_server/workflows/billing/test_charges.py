@@ -85,6 +85,38 @@ def test_each_kind_of_event_is_charged(
     assert charge["priceOverride"]["value"] == Decimal(cost)
 
 
+@pytest.mark.parametrize(
+    ("told", "is_charged"),
+    [
+        ({"asserter": {"reference": "Patient/p"}}, False),
+        ({"asserter": {"reference": "http://other.example/fhir/RelatedPerson/mother"}}, False),
+        ({"asserter": {"type": "Patient", "display": "the patient"}}, False),
+        ({"performer": [{"actor": {"reference": "Patient/p"}}]}, False),
+        ({"asserter": {"reference": "Practitioner/d"}}, True),
+        (
+            {
+                "performer": [
+                    {"actor": {"reference": "Patient/p"}},
+                    {"actor": {"reference": "Practitioner/d"}},
+                ]
+            },
+            True,
+        ),
+        ({"performer": [{"actor": {"display": "somebody"}}]}, True),
+    ],
+)
+def test_what_a_patient_says_was_done_is_not_charged(
+    desk: Desk, told: dict[str, Any], *, is_charged: bool
+) -> None:
+    """Nor what they did themselves: it is their history, and not the hospital's work."""
+    patient = desk.patient()
+    event = desk.event(
+        "Procedure", patient, status="completed", code={"text": "appendectomy in 1998"}, **told
+    )
+    desk.stored(event)
+    assert bool(_charges(desk, patient)) == is_charged
+
+
 def test_a_visit_is_charged_when_it_ends(desk: Desk) -> None:
     """By a patch, too."""
     patient = desk.patient()
@@ -220,3 +252,18 @@ def test_a_definition_is_applied(desk: Desk, client: httpx.Client) -> None:
     assert answer.status_code == 200, answer.text
     stored = desk.read(f"ChargeItem/{charge['id']}")
     assert (stored["status"], stored["priceOverride"]["value"]) == ("billable", Decimal("10.01"))
+
+
+def test_a_factor_counts_once(desk: Desk) -> None:
+    """A definition that is applied, once or twice, leaves it to the invoice to multiply by the factor."""
+    desk.stored(definition("thing", price("base", amount=money("3.00"))))
+    patient = desk.patient()
+    account = desk.account(patient)
+    more = {"quantity": {"value": Decimal(3)}, "factorOverride": Decimal("1.5")}
+    charge = desk.charge(patient, "9.99", on=account, status="planned", **more)
+    for _ in range(2):
+        answer = desk.call(
+            "ChargeItemDefinition/price-thing/$apply", chargeItem={"reference": f"ChargeItem/{charge['id']}"}
+        )
+        assert decimals(answer)["priceOverride"]["value"] == Decimal("9.00")
+    assert desk.invoice(account)["totalNet"]["value"] == Decimal("13.50")

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.fhir_server.workflows.billing.desk import Desk, decimals, definition, money, price, rule_of
+from fhir_server.workflows.billing import invoice_operations
+from tests.fhir_server.workflows.billing.desk import Desk, body, decimals, definition, money, price, rule_of
 
 Resource = dict[str, Any]
 
@@ -92,6 +93,8 @@ def test_a_charge_is_on_one_invoice(desk: Desk) -> None:
     charge = invoice["lineItem"][0]["chargeItemReference"]["reference"]
     desk.stored(invoice | {"status": "cancelled", "cancelledReason": "wrong address"})
     assert desk.status(charge) == "billable"
+    desk.stored(again | {"status": "draft"})
+    assert rule_of(desk.put(invoice | {"id": "third", "status": "draft"})) == "W8.double-bill"
     desk.stored(again)
     assert desk.status(charge) == "billed"
 
@@ -108,6 +111,20 @@ def test_of_many_at_once_one_invoice_is_written(desk: Desk) -> None:
     others = {rule_of(one) for one in answers if one.status_code != 201}
     assert others <= {"W8.double-bill", "W8.nothing-to-bill"}
     assert len(desk.search(f"Invoice?subject={patient}")) == 1
+
+
+def test_what_was_billed_before_is_not_looked_at(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much that is: an account has charges of years, of which a few are new."""
+    monkeypatch.setattr(invoice_operations, "_MOST_CHARGES", 2)
+    patient = desk.patient()
+    account = desk.account(patient)
+    for _ in range(2):
+        desk.charge(patient, "1.00", on=account)
+    desk.invoice(account)
+    charge = desk.charge(patient, "7.00", on=account)
+    assert [one["chargeItemReference"]["reference"] for one in desk.invoice(account)["lineItem"]] == [
+        f"ChargeItem/{charge['id']}"
+    ]
 
 
 @pytest.mark.parametrize("status", ["aborted", "not-billable", "planned", "entered-in-error"])
@@ -163,7 +180,49 @@ def test_totals_are_the_sums_of_the_lines(desk: Desk, wrong: Resource) -> None:
     invoice = {name: value for name, value in (right | wrong).items() if value is not None}
     answer = desk.put(invoice)
     assert (answer.status_code, rule_of(answer)) == (422, "W8.totals")
+    desk.stored(right | {"status": "draft"})
+    answer = desk.put(invoice)
+    assert (answer.status_code, rule_of(answer)) == (422, "W8.totals")
     desk.stored(right)
+
+
+@pytest.mark.parametrize("way", ["put", "post", "transaction"])
+@pytest.mark.parametrize("status", ["issued", "balanced"])
+def test_an_invoice_is_issued_by_the_operation(desk: Desk, status: str, way: str) -> None:
+    """Nobody writes one by hand that is issued, or paid, from the beginning; a draft they do."""
+    patient = desk.patient()
+    charge = desk.charge(patient, "7.00")
+    invoice = _by_hand(patient, charge, status=status)
+    answer = {
+        "put": lambda: desk.put(invoice),
+        "post": lambda: desk.client.post("/Invoice", content=body(invoice)),
+        "transaction": lambda: desk.transaction(("POST", "Invoice", invoice)),
+    }[way]()
+    assert (answer.status_code, rule_of(answer)) == (422, "W8.invoice-state")
+    assert desk.status(f"ChargeItem/{charge['id']}") == "billable"
+    desk.stored(invoice | {"status": "draft"})
+
+
+def test_a_charge_is_billed_by_an_invoice(desk: Desk) -> None:
+    """Nobody writes one by hand that is billed from the beginning, but by an import of the past."""
+    charge = desk.charge(desk.patient(), "7.00")
+    billed = {**charge, "id": "billed-by-hand", "status": "billed"}
+    for answer in (desk.put(billed), desk.client.post("/ChargeItem", content=body(billed))):
+        assert (answer.status_code, rule_of(answer)) == (422, "W8.charge-billed")
+    answer = desk.client.put(
+        "/ChargeItem/billed-by-hand", content=body(billed), headers={"x-import": "records"}
+    )
+    assert answer.status_code == 201, answer.text
+
+
+def test_the_invoices_of_the_past_are_imported_as_they_are(desk: Desk) -> None:
+    """Issued, and with their charges billed."""
+    patient = desk.patient()
+    charge = desk.charge(patient, "7.00")
+    headers = {"x-import": "records"}
+    invoice = _by_hand(patient, charge, status="balanced")
+    answer = desk.client.put(f"/Invoice/{invoice['id']}", content=body(invoice), headers=headers)
+    assert answer.status_code == 201, answer.text
 
 
 @pytest.mark.parametrize(

@@ -116,18 +116,18 @@ async def _invoice(house: House, name: str) -> Resource:
         "priceComponent": [{"type": "base", "amount": _DOLLARS}],
     }
     await house.put(charge)
-    await house.put(
-        {
-            "resourceType": "Invoice",
-            "id": f"invoice-{name}",
-            "status": "issued",
-            "subject": {"reference": "Patient/p"},
-            "date": "2026-11-27",
-            "lineItem": [line],
-            "totalNet": _DOLLARS,
-            "totalGross": _DOLLARS,
-        }
-    )
+    invoice = {
+        "resourceType": "Invoice",
+        "id": f"invoice-{name}",
+        "status": "draft",
+        "subject": {"reference": "Patient/p"},
+        "date": "2026-11-27",
+        "lineItem": [line],
+        "totalNet": _DOLLARS,
+        "totalGross": _DOLLARS,
+    }
+    await house.put(invoice)
+    await house.put(invoice | {"status": "issued"})
     return await house.read(f"Invoice/invoice-{name}")
 
 

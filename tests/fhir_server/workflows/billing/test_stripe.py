@@ -3,10 +3,12 @@
 https://docs.stripe.com/webhooks
 """
 
+import asyncio
 import json
 import time
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,9 +18,20 @@ import stripe
 from pydantic import SecretStr
 from pymongo import MongoClient
 
-from adapters.payments.gateway import Asked
-from adapters.payments.stripe_gateway import units
+from adapters.payments.gateway import Asked, GatewayError
+from adapters.payments.stripe_gateway import Stripe, units
+from fhir_server.asynchronous.jobs import Jobs
+from fhir_server.context import Context
+from fhir_server.identifiers import new_id
 from fhir_server.settings import Settings
+from fhir_server.store import open_store
+from fhir_server.store.ruling import Entry
+from fhir_server.workflows.agenda import NotYet
+from fhir_server.workflows.billing.pattern import PATTERN
+from fhir_server.workflows.billing.pending import give_up
+from fhir_server.workflows.modes import parse_modes
+from fhir_server.workflows.rulebook import RuleBook, ruled
+from fhir_server.workflows.services import Services
 from tests.fhir_server.workflows.billing.desk import Desk, part, rule_of
 from tests.fhir_server.workflows.billing.stripe_stub import StripeStub, running_stub
 
@@ -180,8 +193,116 @@ def test_a_payment_in_cash_is_not_settled_by_stripe(desk: Desk, base_url: str) -
 
 
 @pytest.mark.parametrize(
-    ("amount", "currency", "wanted"), [("12.34", "USD", 1234), ("0.10", "EUR", 10), ("500", "JPY", 500)]
+    ("status", "wanted"),
+    [("requires_action", "declined"), ("processing", "pending"), ("succeeded", "settled")],
+)
+def test_what_is_dropped_may_be_paid_already(
+    at_stripe: tuple[str, StripeStub], desk: Desk, status: str, wanted: str
+) -> None:
+    """Or the bank is at it, which is neither."""
+    url, stub = at_stripe
+    intent, _ = _begun(desk, stub, desk.bill("1.00"))
+    intent["status"] = status
+    assert asyncio.run(Stripe("sk_test_x", _SECRET, url).drop(intent["id"])) == wanted
+
+
+def test_whoever_cannot_ask_what_became_of_it_does_not_know(
+    at_stripe: tuple[str, StripeStub], desk: Desk
+) -> None:
+    """An error of Stripe's is told as one of the gateway, whichever of the questions it answers."""
+    url, stub = at_stripe
+    intent, _ = _begun(desk, stub, desk.bill("1.00"))
+    intent["status"] = "processing"
+    stub.is_silent = True
+    try:
+        with pytest.raises(GatewayError):
+            asyncio.run(Stripe("sk_test_x", _SECRET, url).drop(intent["id"]))
+    finally:
+        stub.is_silent = False
+
+
+def _give_up(settings: Settings, payment: dict[str, Any]) -> None:
+    """Do what the agenda does about a payment that nobody has ended."""
+    key = f"payment/PaymentReconciliation/{payment['id']}/over"
+
+    async def work() -> None:
+        assert settings.mongo_url is not None
+        store = open_store(settings, settings.mongo_url)
+
+        def no_route(_request: object) -> Any:
+            raise AssertionError
+
+        plain = Context(
+            "http://server/fhir",
+            store,
+            settings,
+            lambda: datetime.now(UTC),
+            new_id,
+            no_route,
+            Jobs(store.async_jobs),
+        )
+        leased = {"lease": "mine", "until": datetime.now(UTC) + timedelta(minutes=5)}
+        with MongoClient[dict[str, Any]](settings.mongo_url) as client:
+            entries = client[settings.database]["agenda"]
+            assert entries.update_one({"_id": key, "state": "waiting"}, {"$set": leased}).matched_count == 1
+        acting = ruled(plain, RuleBook([PATTERN], parse_modes(None, None), store), done=[(key, "mine")])
+        entry = Entry(key, datetime.now(UTC), "W8.payment-over", f"PaymentReconciliation/{payment['id']}")
+        try:
+            await give_up(entry, acting, Services())
+        finally:
+            await store.close()
+
+    asyncio.run(work())
+
+
+def test_a_payment_that_the_bank_is_at_is_not_given_up(
+    desk: Desk, stub: StripeStub, settings: Settings, base_url: str
+) -> None:
+    """Neither is it counted as paid: it is looked at again, until Stripe says what became of it."""
+    invoice = desk.bill("4.00")
+    intent, payment = _begun(desk, stub, invoice)
+    intent["status"] = "processing"
+    with pytest.raises(NotYet):
+        _give_up(settings, payment)
+    assert desk.status(f"PaymentReconciliation/{payment['id']}") == "draft"
+    assert desk.balance(invoice)["paid"] == 0
+    intent["status"] = "succeeded"
+    _give_up(settings, payment)
+    assert desk.status(f"PaymentReconciliation/{payment['id']}") == "active"
+    assert desk.status(f"Invoice/{invoice['id']}") == "balanced"
+    assert _tell(base_url, intent) == 200
+    assert desk.balance(invoice)["paid"] == Decimal("4.00")
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "wanted"),
+    [
+        ("12.34", "USD", 1234),
+        ("0.10", "EUR", 10),
+        ("500", "JPY", 500),
+        ("500.00", "jpy", 500),
+        ("500.50", "JPY", 501),
+        ("5.12", "KWD", 5120),
+        ("5.124", "BHD", 5120),
+        ("5.125", "KWD", 5130),
+        ("1000", "TND", 1_000_000),
+        ("5", "UGX", 500),
+        ("5.40", "ISK", 500),
+    ],
 )
 def test_amounts_are_in_the_smallest_unit(amount: str, currency: str, wanted: int) -> None:
-    """Cents, where a currency has them."""
+    """Cents, where a currency has them. https://docs.stripe.com/currencies#minor-units"""
     assert units(Asked("p", "k", Decimal(amount), currency)) == wanted
+
+
+def test_a_payment_by_card_is_to_be_given_up_in_the_end(
+    desk: Desk, stub: StripeStub, settings: Settings
+) -> None:
+    """Also after Stripe has told its name for it; once it is settled there is nothing to give up."""
+    invoice = desk.bill("4.00")
+    _, payment = _begun(desk, stub, invoice)
+    assert payment["identifier"]
+    with MongoClient[dict[str, Any]](settings.mongo_url) as client:
+        key = f"payment/PaymentReconciliation/{payment['id']}/over"
+        [entry] = client[settings.database]["agenda"].find({"_id": key})
+    assert entry["state"] == "waiting"

@@ -15,8 +15,9 @@ from pymongo import MongoClient
 
 from fhir_server.settings import Settings
 from fhir_server.smart.principal import Principal
+from fhir_server.workflows.made import key_id
 from tests.fhir_server.conftest import FHIR_JSON, running_server
-from tests.fhir_server.workflows.billing.desk import Desk, body, money, part, rule_of
+from tests.fhir_server.workflows.billing.desk import Desk, body, definition, money, part, price, rule_of
 from tests.fhir_server.workflows.billing.stripe_stub import running_stub
 
 # How Stripe's package hands a body to httpx.
@@ -181,6 +182,37 @@ def test_only_the_billing_office_gives_credits(desks: Desks, role: str) -> None:
     fine = {**charge, "priceOverride": money("1.00")}
     assert desks[role].client.post("/ChargeItem", content=body(fine)).status_code == 201
     assert desks["BC"].client.post("/ChargeItem", content=body(charge)).status_code == 201
+
+
+@pytest.mark.parametrize("role", ["RN", "LB", "PH"])
+def test_the_id_of_a_credit_gives_nobody_a_right_to_it(desks: Desks, role: str) -> None:
+    """Whoever knows the id under which the server would give a credit gives none by that."""
+    invoice = _bill(desks)
+    charge = invoice["lineItem"][0]["chargeItemReference"]["reference"]
+    credit = {
+        "resourceType": "ChargeItem",
+        "id": key_id("credit", charge),
+        "status": "billable",
+        "partOf": [{"reference": charge}],
+        "code": {"text": "x"},
+        "subject": invoice["subject"],
+        "priceOverride": money("-10.00"),
+    }
+    answer = desks[role].put(credit)
+    assert (answer.status_code, rule_of(answer)) == (403, "W8.credit-role")
+
+
+def test_whoever_reports_an_error_has_what_it_cost_given_back(desks: Desks) -> None:
+    """The server gives the credit, whatever the role of who says that nothing was done."""
+    desks["AD"].stored(definition("laboratory-panel", price("base", amount=money("46.50"))))
+    patient = desks["AD"].patient()
+    report = desks["AD"].event("DiagnosticReport", patient, status="final", code={"text": "x"})
+    desks["LB"].stored(report)
+    [charge] = desks["BC"].search(f"ChargeItem?subject={patient}")
+    desks["BC"].invoice(charge["account"][0]["reference"])
+    desks["LB"].stored(report | {"status": "entered-in-error"})
+    credit = desks["BC"].read(f"ChargeItem/{key_id('credit', 'ChargeItem/' + charge['id'])}")
+    assert str(credit["priceOverride"]["value"]) == "-46.50"
 
 
 def test_a_price_is_applied_by_the_billing_office(desks: Desks) -> None:

@@ -1,5 +1,6 @@
 """Insurance: coverages, claims and what comes of them. https://hl7.org/fhir/R4/claim.html"""
 
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
@@ -229,6 +230,19 @@ def test_the_deductible_is_paid_once_a_year(desk: Desk) -> None:
         Decimal("30.00"),
         Decimal("84.00"),
     )
+
+
+def test_claims_at_once_share_the_deductible(desk: Desk) -> None:
+    """What one of them has used up is not there for the others, whoever comes first."""
+    patient = desk.patient()
+    coverage = _coverage(desk, patient, "silver")
+    claims = [_claim(patient, coverage, _item(1, "100.00")) for _ in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda one: _submit(desk, one), claims))
+    assert [one.status_code for one in answers] == [200] * 6
+    used = sorted(_amounts(decimals(one))["deductible"] for one in answers)
+    # 250.00 in all.
+    assert used == [Decimal(one) for one in ("0.00", "0.00", "0.00", "50.00", "100.00", "100.00")]
 
 
 def test_some_things_are_agreed_to_before(desk: Desk) -> None:

@@ -240,6 +240,28 @@ def test_what_comes_in_late_is_moved_too(client: httpx.Client, settings: Setting
     _eventually(is_moved)
 
 
+@pytest.mark.parametrize("way", ["merge", "unmerge"])
+def test_what_was_done_since_is_not_undone_by_a_late_look(
+    client: httpx.Client, settings: Settings, way: str
+) -> None:
+    """The look at what came in late is none of two records that were parted, or merged again, meanwhile."""
+    source, target = _new(client), _new(client)
+    mine = client.post("/Condition", json=_about(source["id"])[0]).json()
+    first = _parts(_call(client, source["id"], target["id"]))["task"]
+    parted = _parts(client.post(f"/Patient/{source['id']}/$unmerge"))["task"]
+    patient, late = source, first
+    if way == "unmerge":
+        _parts(_call(client, source["id"], target["id"]))
+        patient, late = target, parted
+    _make_due(settings, late["id"])
+    with MongoClient[Resource](settings.mongo_url) as mongo:
+        agenda = mongo[settings.database]["agenda"]
+        key = f"W1.move/Task/{late['id']}/sweep"
+        _eventually(lambda: agenda.count_documents({"_id": key, "state": "done"}) == 1)
+    now = client.get(f"/Condition/{mine['id']}").json()
+    assert now["subject"]["reference"] == f"Patient/{patient['id']}"
+
+
 def _make_due(settings: Settings, task: str) -> None:
     """Have the agenda do now what it would do in a while."""
     with MongoClient[Resource](settings.mongo_url) as mongo:

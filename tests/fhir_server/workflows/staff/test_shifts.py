@@ -168,3 +168,73 @@ def test_leave_is_decided_by_another_administrator(clients: dict[str, httpx.Clie
         if asks == "DR":  # what the doctor has asked for, the administrator decides
             decided = House(clients["AD"]).patch(f"Task/{made.json()['id']}", status="accepted")
             assert decided.status_code == 200
+
+
+@pytest.mark.workflow("4-33")
+def test_hiring_is_for_administrators(clients: dict[str, httpx.Client]) -> None:
+    """Nobody else begins one, which would make a role inactive, nor ends, redirects or hides one."""
+    office, nurse = House(clients["AD"]), House(clients["RN"])
+    role = office.role(office.doctor())
+    begun = nurse.post(nurse.task("hiring", role))
+    assert (begun.status_code, rules(begun)) == (403, {"W12.approval"})
+    assert office.get(role)["active"] is True
+    hiring = office.put(office.task("hiring", role))
+    assert office.get(role)["active"] is False
+    other = {"coding": [{"system": "urn:x", "code": "other"}]}
+    for change in (
+        {"status": "accepted"},
+        {"status": "cancelled"},
+        {"focus": {"reference": "PractitionerRole/rn"}},
+        {"code": other},
+    ):
+        refused = nurse.patch(hiring, **change)
+        assert (refused.status_code, rules(refused)) == (403, {"W12.approval"})
+    for state in ("accepted", "completed"):
+        assert office.patch(hiring, status=state).status_code == 200
+    assert office.get(role)["active"] is True
+
+
+@pytest.mark.workflow("4-32")
+def test_leave_that_was_given_stays_as_it_is(clients: dict[str, httpx.Client]) -> None:
+    """Whoever changes, hides or deletes it; whose it is, and administrators, cancel it, and nobody else."""
+    office, doctor, nurse = (House(clients[one]) for one in ("AD", "DR", "RN"))
+    role = office.role("Practitioner/dr")
+    period = {"start": day(40), "end": day(45)}
+    asked = doctor.task(
+        "leave", role, requester={"reference": "Practitioner/dr"}, restriction={"period": period}
+    )
+    leave = f"Task/{doctor.post(asked).json()['id']}"
+    assert office.patch(leave, status="accepted").status_code == 200
+    for change in (
+        {"restriction": {"period": {"start": day(40), "end": day(60)}}},
+        {"focus": {"reference": "PractitionerRole/rn"}},
+        {"code": {"text": "nothing"}},
+        {"requester": {"reference": "Practitioner/rn"}},
+        {"status": "cancelled", "restriction": {"period": {"start": day(1), "end": day(2)}}},
+    ):
+        for who in (office, nurse):
+            refused = who.patch(leave, **change)
+            assert refused.status_code == 422, refused.text
+            assert "W12.leave-given" in rules(refused)
+    refused = office.client.delete(f"/{leave}")
+    assert (refused.status_code, rules(refused)) == (422, {"W12.leave-given"})
+    refused = nurse.patch(leave, status="cancelled")
+    assert (refused.status_code, rules(refused)) == (403, {"W12.approval"})
+    assert office.get(role)["notAvailable"] == [{"description": "Leave", "during": period}]
+    assert doctor.patch(leave, status="cancelled", note=[{"text": "I stay"}]).status_code == 200
+    assert "notAvailable" not in office.get(role)
+
+
+def test_leave_that_is_interrupted_still_takes_its_time(clients: dict[str, httpx.Client]) -> None:
+    """On hold it stands in the role as before, and is taken out when it is cancelled then."""
+    office = House(clients["AD"])
+    role = office.role(office.doctor())
+    period = {"start": day(20), "end": day(25)}
+    leave = office.put(office.task("leave", role, restriction={"period": period}))
+    for state in ("accepted", "in-progress", "on-hold"):
+        assert office.patch(leave, status=state).status_code == 200
+    second = office.put(office.task("leave", role, restriction={"period": period}))
+    refused = office.patch(second, status="accepted")
+    assert (refused.status_code, rules(refused)) == (409, {"W12.leave-booked"})
+    assert office.patch(leave, status="cancelled").status_code == 200
+    assert "notAvailable" not in office.get(role)

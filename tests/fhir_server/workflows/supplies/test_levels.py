@@ -216,6 +216,60 @@ def test_at_once_no_more_comes_in_than_was_ordered(shelf: Shelf) -> None:
     assert shelf.on_hand() == 8
 
 
+def _take_back(shelf: Shelf, receipt: httpx.Response) -> httpx.Response:
+    step = [{"op": "replace", "path": "/status", "value": "entered-in-error"}]
+    return shelf.client.patch(f"/SupplyDelivery/{receipt.json()['id']}", json=step, headers=PATCH)
+
+
+@pytest.mark.workflow("1-15")
+def test_an_order_is_open_again_when_what_completed_it_is_taken_back(shelf: Shelf) -> None:
+    """The supplier has a Task again, and the rest comes in; nobody opens it otherwise."""
+    lot = shelf.lot()
+    order = _order(shelf, lot, 10)
+    based = [{"reference": order}]
+    first, second = (shelf.receive(lot, number, basedOn=based) for number in (4, 6))
+    step = [{"op": "replace", "path": "/status", "value": "active"}]
+    refused = shelf.client.patch(f"/{order}", json=step, headers=PATCH)
+    assert (refused.status_code, rules(refused)) == (422, {"W10.order-state"})
+    assert _take_back(shelf, second).status_code == 200
+    assert shelf.client.get(f"/{order}").json()["status"] == "active"
+    assert sorted(one["status"] for one in _tasks(shelf, order)) == ["completed", "requested"]
+    assert _take_back(shelf, first).status_code == 200
+    assert shelf.client.get(f"/{order}").json()["status"] == "active"
+    assert shelf.receive(lot, 10, basedOn=based).status_code == 201
+    assert shelf.client.get(f"/{order}").json()["status"] == "completed"
+    assert [one["status"] for one in _tasks(shelf, order)] == ["completed", "completed"]
+    assert shelf.on_hand() == 10
+
+
+def test_an_order_that_somebody_ended_stays_so_when_a_part_is_taken_back(shelf: Shelf) -> None:
+    """It was not the delivery that completed it."""
+    lot = shelf.lot()
+    for status in ("completed", "cancelled"):
+        order = _order(shelf, lot, 10)
+        receipt = shelf.receive(lot, 4, basedOn=[{"reference": order}])
+        step = [{"op": "replace", "path": "/status", "value": status}]
+        assert shelf.client.patch(f"/{order}", json=step, headers=PATCH).status_code == 200
+        assert _take_back(shelf, receipt).status_code == 200
+        assert shelf.client.get(f"/{order}").json()["status"] == status
+
+
+def test_what_comes_in_and_what_is_taken_back_at_once_add_up(shelf: Shelf) -> None:
+    """An order is complete if, and only if, as much as was ordered has come in the end."""
+    lot = shelf.lot()
+    for _ in range(3):
+        order = _order(shelf, lot, 10)
+        based = [{"reference": order}]
+        receipt = shelf.receive(lot, 4, basedOn=based)
+        with ThreadPoolExecutor(2) as pool:
+            back = pool.submit(_take_back, shelf, receipt)
+            came = pool.submit(shelf.receive, lot, 6, basedOn=based)
+            assert (back.result().status_code, came.result().status_code) == (200, 201)
+        assert shelf.client.get(f"/{order}").json()["status"] == "active"
+        assert shelf.receive(lot, 4, basedOn=based).status_code == 201
+        assert shelf.client.get(f"/{order}").json()["status"] == "completed"
+
+
 def test_an_order_follows_its_states(shelf: Shelf) -> None:
     """A draft is not sent; what was cancelled stays so; what has come in part does not become less."""
     lot = shelf.lot()
@@ -284,3 +338,35 @@ def test_a_stock_that_is_not_what_the_ledger_says_is_found(shelf: Shelf, setting
     assert difference[0]["valueReference"]["reference"] == f"Observation/{shelf_id}"
     assert [part["valueDecimal"] for part in difference[1:]] == [11, 10]
     assert shelf.client.get("/$verify-stock").json()["parameter"][0]["valueBoolean"] is True
+
+
+class _Meanwhile:
+    """The ledger, of which something is booked as soon as it was added up."""
+
+    def __init__(self, lines: Any, shelf: Shelf, lot: str) -> None:
+        self._lines, self._shelf, self._lot = lines, shelf, lot
+
+    async def aggregate(self, pipeline: Any) -> Any:
+        found = await self._lines.aggregate(pipeline)
+        answer = await asyncio.to_thread(self._shelf.receive, self._lot, 3)
+        assert answer.status_code == 201
+        return found
+
+
+def test_what_is_booked_meanwhile_is_no_difference(
+    shelf: Shelf, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger and what is on hand are compared as of one moment."""
+    lot = shelf.lot()
+    shelf.receive(lot, 10)
+
+    async def compare() -> list[Any]:
+        assert settings.mongo_url is not None
+        store = open_store(settings, settings.mongo_url)
+        monkeypatch.setattr(store.stock, "_lines", _Meanwhile(store.stock._lines, shelf, lot))
+        found = await store.stock.differences()
+        await store.close()
+        return found
+
+    assert asyncio.run(compare()) == []
+    assert shelf.on_hand(lot) == 13
