@@ -1,7 +1,7 @@
 """Reading records within the transaction of a change, as it leaves them: for rules, not for callers.
 
 Who may see what does not matter here: a rule has to know what the caller may not be shown, and says nothing
-of it.
+of it. References to this server are relative in what is read, however they were written (see `references`).
 """
 
 from collections import defaultdict
@@ -12,6 +12,7 @@ from fhir_server.search.asked import Condition, both
 from fhir_server.search.parameters import parse_search
 from fhir_server.store import Store
 from fhir_server.store.stock import StockStore
+from fhir_server.workflows.references import relative
 from fhir_server.workflows.situation import Situation
 from resources.definitions import resource_types
 from resources.references import literal_references
@@ -39,7 +40,7 @@ class Records:
 
     async def _read(self, key: tuple[str, str]) -> Resource | None:
         version = await self._store.read(*key)
-        return None if version is None else version.resource
+        return None if version is None or version.resource is None else self._seen(version.resource)
 
     async def search(
         self,
@@ -65,7 +66,7 @@ class Records:
         condition = query.filter if also is None else both([query.filter, also])
         shape = {"search": 0, **{f"resource.{one}": 0 for one in without}} if without else {"resource": 1}
         documents = await self._store.find(resource_type, condition, keys, shape, limit)
-        return [document["resource"] for document in documents]
+        return [self._seen(document["resource"]) for document in documents]
 
     async def referring(
         self, resource_type: str, parameter: str, references: Iterable[str]
@@ -85,6 +86,9 @@ class Records:
     def changed(self, resource_type: str) -> Sequence[str]:  # noqa: ARG002
         """Return the references to the resources of a type that are looked at together."""
         return ()
+
+    def _seen(self, resource: Resource) -> Resource:
+        return relative(resource, self.situation.base_url)
 
     async def count(self, resource_type: str, *pairs: tuple[str, str]) -> int:
         """Return how many resources a FHIR search finds."""
@@ -130,8 +134,8 @@ class RoundRecords(Records):
     ) -> None:
         """Read from `store`; `resources` are those that the round is about, None if it deletes them."""
         super().__init__(store, situation)
-        self._resources = resources
-        self._known = dict(resources)
+        self._resources = {key: None if one is None else self._seen(one) for key, one in resources.items()}
+        self._known = dict(self._resources)
         self._is_read = len(resources) < 2
         self._locked: set[str] = set()
 
@@ -168,7 +172,7 @@ class RoundRecords(Records):
                 found = await self._store.find(resource_type, condition, [], {"resource": 1}, len(ids))
                 self._known |= {(resource_type, one): None for one in ids}
                 for one in found:
-                    self._known[resource_type, one["resource"]["id"]] = one["resource"]
+                    self._known[resource_type, one["resource"]["id"]] = self._seen(one["resource"])
 
 
 def local(reference: Any, base_url: str) -> tuple[str, str] | None:

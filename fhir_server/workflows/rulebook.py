@@ -15,6 +15,7 @@ from fhir_server.workflows.consequences import Consequence, Create, Later, Put, 
 from fhir_server.workflows.modes import Modes
 from fhir_server.workflows.pattern import Change, Pattern, StateTable, Violation, Watch, refusal
 from fhir_server.workflows.records import RoundRecords
+from fhir_server.workflows.references import relative
 from fhir_server.workflows.situation import Situation
 from fhir_server.write_path import as_set, new_resource, replacement
 from resources.operation_outcome import Conflict, Issue, PreconditionRequired, error
@@ -174,13 +175,14 @@ class Ruling:
         """Return `write` with what the server itself fills in."""
         if write.resource is None or self._is_import:
             return write
-        resource: Resource = write.resource
+        seen = resource = self._seen(write.resource)
+        before = None if before is None else self._seen(before)
         for _, watch in self._book.watches(write.resource_type):
             if before is not None and write.if_match is None and not write.follows:
                 self._check_version(watch, write)
             if watch.completes is not None:
                 resource = watch.completes(resource, before, self._situation)
-        if resource is write.resource:
+        if resource is seen:
             return write
         # What is filled in is valid if the code is; nobody but a test would find it out otherwise.
         made = replacement(write.resource_type, write.id, {**resource, "id": write.id}, at=write.at)
@@ -213,9 +215,9 @@ class Ruling:
         for change in changes:
             for pattern, claims in self._book.claims(change.after.resource_type):
                 if change.since is not None:
-                    given_up += claims(change.since)
+                    given_up += claims(self._seen(change.since))
                 if change.after.resource is not None and self._book.modes.of(pattern.id) == "on":
-                    wanted += claims(change.after.resource)
+                    wanted += claims(self._seen(change.after.resource))
         if not self._is_import:
             owners = {claim.key: claim.owner for claim in given_up if claim.has_state}
             if any(owners.get(claim.key, claim.owner) != claim.owner for claim in wanted):
@@ -231,7 +233,7 @@ class Ruling:
         violations: list[Violation] = []
         following: list[Consequence] = []
         for stored in changes:
-            change, step = _whole(stored), _last_step(stored)
+            change, step = self._change(stored, stored.before), self._change(stored, stored.since)
             for table in self._book.states(change.resource_type):
                 violations += table.violations(change)
             for _, watch in self._book.watches(change.resource_type):
@@ -244,6 +246,16 @@ class Ruling:
         outcome = self._outcome(following)
         await self.prepare(outcome.writes)
         return replace(outcome, done=self._done, held=self._held)
+
+    def _change(self, stored: StoredChange, before: Resource | None) -> Change:
+        """Return a change as the patterns see it: the whole of it, or the last step, by what was `before`."""
+        after = stored.after
+        was, becomes = (None if one is None else self._seen(one) for one in (before, after.resource))
+        return Change(after.resource_type, after.id, was, becomes, stored.write.follows)
+
+    def _seen(self, resource: Resource) -> Resource:
+        """Return a resource as the patterns see it, who compare references by their text."""
+        return relative(resource, self._situation.base_url)
 
     def _judge(self, violations: Iterable[Violation]) -> None:
         """Raise the refusal of what is broken; warn in the log of what the hospital wants warnings of."""
@@ -294,13 +306,3 @@ class Ruling:
 def _entangled() -> Conflict:
     message = "What follows from these changes would undo each other: send one after the other"
     return Conflict(error("conflict", message))
-
-
-def _whole(stored: StoredChange) -> Change:
-    after = stored.after
-    return Change(after.resource_type, after.id, stored.before, after.resource, stored.write.follows)
-
-
-def _last_step(stored: StoredChange) -> Change:
-    after = stored.after
-    return Change(after.resource_type, after.id, stored.since, after.resource, stored.write.follows)

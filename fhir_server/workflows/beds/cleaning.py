@@ -6,10 +6,10 @@ from typing import Any
 from fhir_server.workflows.beds import terms
 from fhir_server.workflows.beds.terms import is_cleaning, kind_of, state_of
 from fhir_server.workflows.consequences import Consequence, Put
-from fhir_server.workflows.encounters.terms import reference_of
 from fhir_server.workflows.made import changed, has_code
 from fhir_server.workflows.pattern import Change, Watch
 from fhir_server.workflows.records import Records
+from fhir_server.workflows.references import reference_of
 from fhir_server.workflows.situation import Situation
 
 Resource = Mapping[str, Any]

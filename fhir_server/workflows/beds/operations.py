@@ -9,8 +9,9 @@ from fhir_server.operations.operation import Operation
 from fhir_server.store import Version, instant
 from fhir_server.workflows.beds import terms
 from fhir_server.workflows.encounters.rules import ONE_ATTENDER
-from fhir_server.workflows.encounters.terms import CLASSES, UNDER_WAY, attender, attenders, reference_of
+from fhir_server.workflows.encounters.terms import CLASSES, UNDER_WAY, attender, attenders
 from fhir_server.workflows.records import local
+from fhir_server.workflows.references import reference_of
 from fhir_server.write_path import commit, replacement
 from resources.operation_outcome import InvalidContent, ResourceNotFound, error
 

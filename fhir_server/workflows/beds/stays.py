@@ -14,10 +14,11 @@ from fhir_server.workflows.beds import terms
 from fhir_server.workflows.beds.places import used_by
 from fhir_server.workflows.beds.terms import kind_of, state_of, uses
 from fhir_server.workflows.consequences import Consequence, Create, Put
-from fhir_server.workflows.encounters.terms import ENDED, UNDER_WAY, reference_of
+from fhir_server.workflows.encounters.terms import ENDED, UNDER_WAY
 from fhir_server.workflows.made import changed, concept, has_code, key_id, made
 from fhir_server.workflows.pattern import Change, Violation, Watch
 from fhir_server.workflows.records import Records
+from fhir_server.workflows.references import reference_of
 from fhir_server.workflows.situation import Situation
 
 Resource = Mapping[str, Any]

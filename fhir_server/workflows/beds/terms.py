@@ -6,9 +6,10 @@ https://hl7.org/fhir/R4/location.html, https://hl7.org/fhir/R4/v2/0116/index.htm
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fhir_server.workflows.encounters.terms import ENDED, reference_of
+from fhir_server.workflows.encounters.terms import ENDED
 from fhir_server.workflows.made import concept, has_code
 from fhir_server.workflows.pattern import Rule, StateTable
+from fhir_server.workflows.references import reference_of
 
 Resource = Mapping[str, Any]
 

@@ -16,9 +16,9 @@ from fhir_server.store import Version, Write, instant
 from fhir_server.workflows.beds.operations import encounter_at, reference_in
 from fhir_server.workflows.discharge import terms
 from fhir_server.workflows.discharge.content import Stay, sections, stay
-from fhir_server.workflows.encounters.terms import reference_of
 from fhir_server.workflows.made import concept, made
 from fhir_server.workflows.records import Records
+from fhir_server.workflows.references import reference_of
 from fhir_server.workflows.situation import Situation
 from fhir_server.write_path import commit, new_resource, replacement
 

@@ -20,10 +20,10 @@ from fhir_server.store.ruling import Entry
 from fhir_server.workflows.consequences import Consequence, Later
 from fhir_server.workflows.discharge import terms
 from fhir_server.workflows.discharge.terms import is_summary
-from fhir_server.workflows.encounters.terms import reference_of
 from fhir_server.workflows.made import changed
 from fhir_server.workflows.pattern import Change
 from fhir_server.workflows.records import Records
+from fhir_server.workflows.references import reference_of
 from fhir_server.workflows.situation import Situation
 from fhir_server.write_path import replacement, revision
 

@@ -5,10 +5,10 @@ from typing import Any
 
 from fhir_server.workflows.discharge import papers, terms
 from fhir_server.workflows.discharge.terms import is_summary
-from fhir_server.workflows.encounters.terms import reference_of
 from fhir_server.workflows.made import has_code
 from fhir_server.workflows.pattern import Change, Violation, Watch
 from fhir_server.workflows.records import Records
+from fhir_server.workflows.references import reference_of
 from fhir_server.workflows.situation import Situation
 
 Resource = Mapping[str, Any]

@@ -14,12 +14,12 @@ from fhir_server.store.ruling import Entry
 from fhir_server.workflows.consequences import Consequence, Create, Later, Strike
 from fhir_server.workflows.emergency import terms
 from fhir_server.workflows.emergency.team import Team, team
-from fhir_server.workflows.encounters.terms import reference_of
 from fhir_server.workflows.escalation import escalated, escalations
 from fhir_server.workflows.made import changed, concept, has_code, key_id, made
 from fhir_server.workflows.notices import notice
 from fhir_server.workflows.pattern import Change, Watch
 from fhir_server.workflows.records import Records
+from fhir_server.workflows.references import reference_of
 from fhir_server.workflows.situation import Situation
 from fhir_server.write_path import commit, replacement
 

@@ -15,9 +15,10 @@ from fhir_server.search.intervals import interval
 from fhir_server.store import Write, instant
 from fhir_server.workflows.beds.operations import reference_in
 from fhir_server.workflows.emergency import terms
-from fhir_server.workflows.encounters.terms import CLASSES, reference_of
+from fhir_server.workflows.encounters.terms import CLASSES
 from fhir_server.workflows.made import concept, made
 from fhir_server.workflows.records import Records
+from fhir_server.workflows.references import reference_of
 from fhir_server.workflows.registration.identity import temporary_name
 from fhir_server.workflows.situation import Situation
 from fhir_server.write_path import commit, new_resource

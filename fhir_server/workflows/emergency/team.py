@@ -9,9 +9,9 @@ from typing import Any
 
 from fhir_server.search.intervals import interval
 from fhir_server.workflows.emergency.terms import DOCTOR, NURSE, ON_CALL, OWN, ROLES
-from fhir_server.workflows.encounters.terms import reference_of
 from fhir_server.workflows.made import has_code
 from fhir_server.workflows.records import Records
+from fhir_server.workflows.references import reference_of
 
 Resource = Mapping[str, Any]
 

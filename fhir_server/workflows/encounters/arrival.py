@@ -8,10 +8,11 @@ from typing import Any
 
 from fhir_server.store import instant
 from fhir_server.workflows.consequences import Consequence, Create, Put
-from fhir_server.workflows.encounters.terms import ATTENDER, CLASSES, PARTICIPATION, reference_of
+from fhir_server.workflows.encounters.terms import ATTENDER, CLASSES, PARTICIPATION
 from fhir_server.workflows.made import changed, concept, has_code, key_id, made
 from fhir_server.workflows.pattern import Change, Watch
 from fhir_server.workflows.records import Records
+from fhir_server.workflows.references import reference_of
 from fhir_server.workflows.situation import Situation
 
 Resource = Mapping[str, Any]

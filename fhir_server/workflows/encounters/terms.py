@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fhir_server.workflows.made import has_code
+from fhir_server.workflows.references import reference_of
 
 Resource = Mapping[str, Any]
 
@@ -16,11 +17,6 @@ ATTENDER = "ATND"
 UNDER_WAY = frozenset({"arrived", "triaged", "in-progress", "onleave"})
 """The states in which the patient is, or was and comes back."""
 ENDED = frozenset({"finished", "cancelled", "entered-in-error"})
-
-
-def reference_of(element: Any) -> str | None:
-    """Return the text of a Reference."""
-    return element.get("reference") if isinstance(element, dict) else None
 
 
 def encounter_of(resource: Resource) -> str | None:

@@ -7,9 +7,10 @@ from typing import Any
 from fhir_server.search.intervals import interval
 from fhir_server.workflows.encounters import rules
 from fhir_server.workflows.encounters.history import completes
-from fhir_server.workflows.encounters.terms import ENDED, attenders, people, reference_of
+from fhir_server.workflows.encounters.terms import ENDED, attenders, people
 from fhir_server.workflows.pattern import Change, Violation, Watch
 from fhir_server.workflows.records import Records
+from fhir_server.workflows.references import reference_of
 from fhir_server.workflows.situation import Situation
 
 Resource = Mapping[str, Any]

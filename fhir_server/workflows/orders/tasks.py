@@ -24,6 +24,7 @@ from fhir_server.workflows.orders.vocabulary import (
 )
 from fhir_server.workflows.pattern import Change, Violation, Watch
 from fhir_server.workflows.records import Records
+from fhir_server.workflows.references import reference_of
 from fhir_server.workflows.situation import Situation
 
 Resource = Mapping[str, Any]
@@ -63,7 +64,7 @@ async def gather(change: Change, records: Records) -> Facts:
         is_awaited = result is not None and is_critical(result)
     if task is None:
         return Facts(is_awaited=is_awaited)
-    focus = task.get("focus", {}).get("reference", "")
+    focus = reference_of(task.get("focus")) or ""
     if is_acknowledgement(task):
         return Facts(alert=await critical.alert(focus, records), is_awaited=is_awaited)
     if is_fulfilment(task) and change.became("completed"):

@@ -9,6 +9,7 @@ from typing import Any
 
 from fhir_server.workflows.made import has_code
 from fhir_server.workflows.records import local
+from fhir_server.workflows.references import reference_of
 
 Resource = Mapping[str, Any]
 
@@ -50,10 +51,8 @@ def is_result(resource: Resource) -> bool:
     """
     if resource["resourceType"] == "DiagnosticReport":
         return True
-    subject = resource.get("subject", {}).get("reference", "")
-    if "Patient/" not in subject or any(
-        one.get("reference") == subject for one in resource.get("performer", ())
-    ):
+    subject = reference_of(resource.get("subject")) or ""
+    if "Patient/" not in subject or subject in map(reference_of, resource.get("performer", ())):
         return False
     categories = resource.get("category", [])
     return not (categories and all(has_code(one, _CATEGORIES, *_OPEN_CATEGORIES) for one in categories))

@@ -14,6 +14,7 @@ from fhir_server.workflows.made import changed, key_id
 from fhir_server.workflows.notices import NoticeKind, notice
 from fhir_server.workflows.pattern import Change, Violation, Watch
 from fhir_server.workflows.records import Records
+from fhir_server.workflows.references import reference_of
 from fhir_server.workflows.situation import Situation
 from fhir_server.workflows.staff.people import roles_of
 from fhir_server.workflows.staff.qualifications import lapsed, licence_numbers, name_of
@@ -144,7 +145,7 @@ def _follows_role(change: Change, _facts: Role, situation: Situation) -> Iterabl
     after, before = change.after, change.before
     if after is None or before is None:
         return
-    person = after.get("practitioner", {}).get("reference")
+    person = reference_of(after.get("practitioner"))
     if person and after.get("active") is False and before.get("active") is not False:
         yield notice(SUSPENDED, change.reference, person, situation.now, occasion=instant(situation.now))
 

@@ -14,6 +14,7 @@ from fhir_server.operations.operation import Operation
 from fhir_server.operations.outputs import parameters
 from fhir_server.search.intervals import FIRST, LAST
 from fhir_server.workflows.records import Records
+from fhir_server.workflows.references import reference_of, relative
 from fhir_server.workflows.situation import Situation
 from fhir_server.workflows.staff.qualifications import is_in_role
 from fhir_server.workflows.staff.shifts import ended, shift_record, worked
@@ -86,8 +87,8 @@ async def _own_role(request: Request, context: Context) -> tuple[Resource, str]:
     version = await context.store.read("PractitionerRole", request.path[1])
     if version is None or version.resource is None:
         raise ResourceNotFound(error("not-found", f"There is no PractitionerRole/{request.path[1]}"))
-    role = version.resource
-    person = role.get("practitioner", {}).get("reference")
+    role = relative(version.resource, context.base_url)
+    person = reference_of(role.get("practitioner"))
     situation = Situation(
         context.now(), context.base_url, context.settings, context.new_id, context.principal
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fhir_server.workflows.records import Records, local
+from fhir_server.workflows.references import reference_of
 
 Resource = Mapping[str, Any]
 
@@ -52,5 +53,5 @@ async def members(references: Iterable[str], records: Records) -> tuple[Member, 
 
 
 def references(elements: Iterable[Any]) -> list[str]:
-    """Return the texts of References."""
-    return [one["reference"] for one in elements if isinstance(one, Mapping) and "reference" in one]
+    """Return the texts of References, without the versions that they name."""
+    return [text for one in elements if (text := reference_of(one)) is not None]

@@ -10,6 +10,7 @@ from typing import Any
 from fhir_server.search.intervals import interval
 from fhir_server.workflows.pattern import Change, Violation, Watch
 from fhir_server.workflows.records import Records
+from fhir_server.workflows.references import reference_of
 from fhir_server.workflows.situation import Situation
 from fhir_server.workflows.staff.people import Member, members, references
 from fhir_server.workflows.staff.qualifications import is_in_role, may_practise, on_leave
@@ -58,8 +59,7 @@ def _prescribed(resource: Resource | None) -> str | None:
     """Return who prescribes, if a prescription is in force."""
     if resource is None or resource.get("status") != "active":
         return None
-    found: str | None = resource.get("requester", {}).get("reference")
-    return found
+    return reference_of(resource.get("requester"))
 
 
 async def _gather_prescribed(change: Change, records: Records) -> People:

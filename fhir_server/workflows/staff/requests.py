@@ -11,6 +11,7 @@ from fhir_server.workflows.made import changed, has_code
 from fhir_server.workflows.notices import NoticeKind, notice
 from fhir_server.workflows.pattern import Change, StateTable, Violation, Watch
 from fhir_server.workflows.records import Records, local
+from fhir_server.workflows.references import reference_of
 from fhir_server.workflows.situation import Situation
 from fhir_server.workflows.staff.directory import OPEN_TASKS
 from fhir_server.workflows.staff.qualifications import bounds, lapsed
@@ -95,8 +96,8 @@ async def _gather(change: Change, records: Records) -> Request:
 
 async def _is_booked(role: Resource, period: Any, records: Records) -> bool:
     actors = [f"PractitionerRole/{role['id']}"]
-    person = role.get("practitioner", {}).get("reference")
-    if local(person, records.situation.base_url) is not None:
+    person = reference_of(role.get("practitioner"))
+    if person is not None and local(person, records.situation.base_url) is not None:
         actors.append(person)
     start, end = bounds(period)
     return bool(
@@ -155,7 +156,7 @@ def _check_given(change: Change, situation: Situation) -> Iterable[Violation]:
     if after is None or any(before.get(name) != after.get(name) for name in names):
         yield LEAVE_GIVEN.broken("It was given; cancel it, and ask for another one", "Task")
     elif after.get("status") != before.get("status") and not situation.has_role("AD"):
-        whose = [before.get(name, {}).get("reference") for name in ("requester", "for")]
+        whose = [reference_of(before.get(name)) for name in ("requester", "for")]
         if situation.person not in whose:
             yield APPROVAL.broken("Whose leave it is, or an administrator, cancels it", "Task.status")
 
@@ -165,7 +166,7 @@ def _check_who(change: Change, situation: Situation) -> Iterable[Violation]:
     if not situation.has_role("AD"):
         yield APPROVAL.broken("An administrator decides this", "Task.status")
     elif not situation.is_anybody and situation.person is not None:
-        asked = ((change.before or task).get("requester") or {}).get("reference")
+        asked = reference_of((change.before or task).get("requester"))
         if asked == situation.person:
             yield APPROVAL.broken("Another administrator decides what you have asked for", "Task.status")
 
@@ -174,10 +175,10 @@ def _follows(change: Change, facts: Request, situation: Situation) -> Iterable[C
     task = change.after
     if task is None:
         return
-    owner = task.get("owner", {}).get("reference")
+    owner = reference_of(task.get("owner"))
     if is_about(task, "training") and change.became("requested") and owner:
         yield notice(TRAINING, change.reference, owner, situation.now)
-    asked = task.get("requester", {}).get("reference")
+    asked = reference_of(task.get("requester"))
     if is_about(task, "leave") and asked and any(change.became(state) for state in _DECISIONS):
         yield notice(DECIDED, change.reference, asked, situation.now, occasion=str(task["status"]))
     if facts.role is None:
@@ -197,7 +198,7 @@ def _claims(task: Resource) -> Iterable[Claim]:
     if "start" not in period or "end" not in period or start >= end:
         return
     refusal = LEAVE_BOOKED.error("Appointments or leave are booked for that time; move them first")
-    for one in dict.fromkeys(task.get(name, {}).get("reference") for name in ("focus", "for")):
+    for one in dict.fromkeys(reference_of(task.get(name)) for name in ("focus", "for")):
         if one is not None:
             yield Claim(f"W3/time/{one}", f"Task/{task['id']}", refusal, start, end)
 

@@ -12,6 +12,7 @@ from fhir_server.store import instant
 from fhir_server.store.ruling import Claim
 from fhir_server.workflows.pattern import Change, Violation, Watch
 from fhir_server.workflows.records import Records, local
+from fhir_server.workflows.references import reference_of
 from fhir_server.workflows.situation import Situation
 from fhir_server.workflows.staff.people import references
 from fhir_server.workflows.staff.terms import ROSTER
@@ -24,7 +25,7 @@ _ON_DUTY = frozenset({"free", "busy", "busy-tentative"})
 
 
 def _claims(slot: Resource) -> Iterable[Claim]:
-    schedule = slot.get("schedule", {}).get("reference")
+    schedule = reference_of(slot.get("schedule"))
     if slot.get("status") not in _ON_DUTY or schedule is None or "start" not in slot or "end" not in slot:
         return
     start, end = interval(slot["start"])[0], interval(slot["end"])[0]
@@ -36,7 +37,7 @@ def _claims(slot: Resource) -> Iterable[Claim]:
 def _when(slot: Resource | None) -> Any:
     if slot is None or slot.get("status") not in _ON_DUTY:
         return None
-    return (slot.get("start"), slot.get("end"), slot.get("schedule", {}).get("reference"))
+    return (slot.get("start"), slot.get("end"), reference_of(slot.get("schedule")))
 
 
 async def _gather(change: Change, records: Records) -> bool:

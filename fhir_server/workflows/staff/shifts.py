@@ -12,6 +12,7 @@ from fhir_server.store import instant
 from fhir_server.store.ruling import Claim
 from fhir_server.workflows.made import concept, has_code, made
 from fhir_server.workflows.pattern import Change, Violation, Watch
+from fhir_server.workflows.references import reference_of
 from fhir_server.workflows.situation import Situation
 from fhir_server.workflows.staff.terms import (
     BASIC,
@@ -72,7 +73,7 @@ def ended(shift: Resource, now: datetime) -> dict[str, Any]:
 
 def _claims(resource: Resource) -> Iterable[Claim]:
     """Claim the time of a shift; one that goes on claims as long as a shift may last."""
-    person = resource.get("subject", {}).get("reference")
+    person = reference_of(resource.get("subject"))
     start, end = worked(resource) if is_shift(resource) else (None, None)
     if start is None or person is None:
         return
@@ -91,7 +92,7 @@ def _check(change: Change, _facts: None, situation: Situation) -> Iterable[Viola
     if after is None or not is_shift(after):
         return
     start, end = worked(after)
-    if start is None or not after.get("subject", {}).get("reference"):
+    if start is None or not reference_of(after.get("subject")):
         yield SHIFT_TIME.broken("A shift is somebody's, and has a beginning", "Basic.extension")
         return
     if start > situation.now + _AHEAD:
@@ -101,7 +102,7 @@ def _check(change: Change, _facts: None, situation: Situation) -> Iterable[Viola
 
 
 def _check_own(change: Change, situation: Situation) -> Iterable[Violation]:
-    person = {(one or {}).get("subject", {}).get("reference") for one in (change.before, change.after) if one}
+    person = {reference_of(one.get("subject")) for one in (change.before, change.after) if one}
     if person != {situation.person} or change.after is None:
         yield OWN_SHIFT.broken("This is the shift of somebody else")
     elif change.before is not None and (

@@ -158,6 +158,20 @@ async def test_a_claim_is_for_one(store: Store, settings: Settings, book: RuleBo
     assert (await _read(store, "CarePlan", "b"))["status"] == "active"
 
 
+async def test_a_claim_is_one_however_the_reference_is_written(
+    store: Store, settings: Settings, book: RuleBook
+) -> None:
+    """The guest's time is taken by the absolute address too, and given up again by it."""
+    context = _context(store, settings)
+    period = {"start": "2026-03-01T10:00:00+00:00", "end": "2026-03-01T11:00:00+00:00"}
+    absolute = {"reference": "http://server/fhir/Patient/1"}
+    await _put(context, book, _stay("a", period=period, subject=absolute))
+    with pytest.raises(Conflict):
+        await _put(context, book, _stay("b", period=period))
+    await _put(context, book, _stay("a", "completed", period=period, subject=absolute))
+    await _put(context, book, _stay("b", period=period))
+
+
 async def test_what_has_a_state_is_not_handed_on_in_one_change(
     store: Store, settings: Settings, book: RuleBook
 ) -> None:

@@ -96,6 +96,28 @@ def test_a_bed_is_for_one(ward: Ward) -> None:
     assert ward.transact(*pair).status_code == 409
 
 
+@pytest.mark.parametrize("is_said", [True, False])
+@pytest.mark.parametrize("is_absolute", [True, False])
+@pytest.mark.parametrize("version", ["", "/_history/1"])
+def test_a_bed_is_for_one_however_it_is_written(
+    ward: Ward, version: str, is_absolute: bool, is_said: bool
+) -> None:
+    """With the address of the server or without, and with a version or without; the state follows."""
+    first, second = ward.bed(), ward.bed()
+    base = f"{ward.client.base_url}".rstrip("/") + "/" if is_absolute else ""
+    encounter = ward.begin(location=_in_bed(first, is_said=is_said))
+    written = _in_bed(f"{base}{first}{version}", is_said=is_said)
+    refused = ward.client.post("/Encounter", json=ward.encounter(location=written))
+    assert refused.status_code == 409, refused.text
+    assert rules(refused) == {"W5.bed-taken"}
+    other = ward.begin(location=_in_bed(f"{base}{second}{version}", is_said=is_said))
+    assert ward.state(second) == "O"
+    refused = ward.set(encounter, location=_in_bed(second, is_said=is_said))
+    assert rules(refused) == {"W5.bed-taken"}
+    assert ward.set(other, location=[{**ward.get(other)["location"][0], "status": "completed"}]).is_success
+    assert ward.state(second) == "H"
+
+
 @pytest.mark.parametrize("are_said", [(True, True), (True, False), (False, True), (False, False)])
 @pytest.mark.parametrize("turn", [1, -1])
 def test_a_bed_is_not_handed_on_uncleaned(ward: Ward, turn: int, are_said: tuple[bool, bool]) -> None:

@@ -130,6 +130,10 @@ def test_a_patient_is_checked_in(ward: Ward, settings: Settings, on_call: tuple[
     assert rules(ward.client.post("/Encounter", json=ward.encounter("arrived", "EMER"))) == {
         "W11.already-here"
     }
+    absolute = f"{ward.client.base_url}".rstrip("/") + f"/{ward.patient}"
+    for written in (absolute, f"{ward.patient}/_history/1", f"{absolute}/_history/1"):
+        other = ward.encounter("arrived", "EMER", subject={"reference": written})
+        assert rules(ward.client.post("/Encounter", json=other)) == {"W11.already-here"}, written
     assert ward.call("Encounter/$er-checkin", patient="Patient/nobody", complaint="x").status_code == 404
     assert ward.call("Encounter/$er-checkin", patient=ward.patient).status_code == 400
     jump = ward.patch(f"Task/{task['id']}", "/status", "draft")

@@ -89,6 +89,10 @@ class House:
         steps = [{"op": "add", "path": f"/{name}", "value": value} for name, value in values.items()]
         return self.client.patch(f"/{reference}", json=steps, headers=PATCH)
 
+    def absolute(self, reference: str) -> str:
+        """Return a reference with the address of the server."""
+        return f"{str(self.client.base_url).rstrip('/')}/{reference}"
+
     def get(self, reference: str) -> Resource:
         """Return a resource."""
         found: Resource = self.client.get(f"/{reference}").json()

@@ -183,6 +183,8 @@ def test_nobody_is_on_the_roster_twice(house: House) -> None:
         house.post(slot(first, 1, 2)),
         house.post(slot(second, 1, 0.5)),
         house.client.post("", json=transaction(slot(first, 6, 1), slot(first, 6.5, 1))),
+        house.post(slot(f"{first}/_history/1", 1, 2)),
+        house.post(slot(house.absolute(first), 1, 2)),
     ):
         assert refused.status_code == 409
         assert all("overlap" in one for one in rules(refused))

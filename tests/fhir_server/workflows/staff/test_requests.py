@@ -62,6 +62,22 @@ def test_leave_is_asked_for_and_given(house: House) -> None:
     assert (refused.status_code, rules(refused)) == (409, {"W12.leave-booked"})
 
 
+@pytest.mark.parametrize(
+    ("is_absolute", "version"), [(True, ""), (False, "/_history/1"), (True, "/_history/1")]
+)
+def test_leave_takes_the_time_of_the_role_that_it_names(
+    house: House, version: str, is_absolute: bool
+) -> None:
+    """However it is written, and also if it is nobody's yet: there is no second leave at that time."""
+    role = house.put({"resourceType": "PractitionerRole", "active": True})
+    written = (house.absolute(role) if is_absolute else role) + version
+    period = {"restriction": {"period": {"start": day(40), "end": day(41)}}}
+    first, second = (house.put(house.task("leave", one, **period)) for one in (written, role))
+    assert _become(house, first, "accepted").status_code == 200
+    refused = _become(house, second, "accepted")
+    assert (refused.status_code, rules(refused)) == (409, {"W12.leave-booked"})
+
+
 def test_leave_says_when_and_is_not_given_over_appointments(house: House) -> None:
     """What is booked is moved first."""
     doctor = house.doctor()

@@ -153,12 +153,18 @@ def test_the_directory_is_open_to_who_has_signed_in(clients: dict[str, httpx.Cli
 
 def test_leave_is_decided_by_another_administrator(clients: dict[str, httpx.Client]) -> None:
     """Not by who asks for it, be they an administrator or not."""
-    for asks in ("DR", "AD"):
+    absolute = House(clients["AD"]).absolute("Practitioner/ad")
+    for asks, written in (
+        ("DR", "Practitioner/dr"),
+        ("AD", "Practitioner/ad"),
+        ("AD", absolute),
+        ("AD", "Practitioner/ad/_history/1"),
+    ):
         house = House(clients[asks])
         task = house.task(
             "leave",
             f"PractitionerRole/{asks.lower()}",
-            requester={"reference": f"Practitioner/{asks.lower()}"},
+            requester={"reference": written},
             restriction={"period": {"start": day(20), "end": day(25)}},
         )
         made = house.post(task)
