@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from fhir_server.workflows.pattern import Change, Violation
-from fhir_server.workflows.scheduling.facts import Facts, is_active_at, is_within
+from fhir_server.workflows.scheduling.facts import Facts, is_active_at, is_ordered, is_within
 from fhir_server.workflows.scheduling.rules import (
     APPROVAL,
     CANCEL_REASON,
@@ -119,10 +119,7 @@ def _about_the_time(after: Resource, facts: Facts, situation: Situation) -> Iter
 def _about_orders(after: Resource, facts: Facts, situation: Situation) -> Iterable[Violation]:
     if not needs_order(after, situation.settings.visit_types):
         return
-    patients = actors(after, "Patient")
-    if not any(
-        one.get("status") == "active" and reference(one.get("subject")) in patients for one in facts.orders
-    ):
+    if not is_ordered(after, facts.orders):
         yield ORDER_NEEDED.broken("No active order of this patient is named", "Appointment.basedOn")
 
 

@@ -3,7 +3,7 @@
 https://hl7.org/fhir/R4/appointment.html
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -124,6 +124,25 @@ def is_active_at(resource: Resource, at: datetime) -> bool:
         return bool(resource.get("status", "active") == "active")
     period = resource.get("period", {}) if resource["resourceType"] == "PractitionerRole" else {}
     return is_within(period, at)
+
+
+async def all_active(named: Iterable[str], at: datetime, records: Records) -> bool:
+    """Tell whether all of `named` who are on record here are in use at a time."""
+    for one in named:
+
+        async def look(name: str = one) -> Resource | None:
+            return await records.read(name)
+
+        resource = await records.once(("W3/actor", one), look)
+        if resource is not None and not is_active_at(resource, at):
+            return False
+    return True
+
+
+def is_ordered(appointment: Resource, orders: Iterable[Resource]) -> bool:
+    """Tell whether one of `orders` is active, and of a patient who takes part."""
+    patients = actors(appointment, "Patient")
+    return any(one.get("status") == "active" and reference(one.get("subject")) in patients for one in orders)
 
 
 def is_within(period: Resource, at: datetime) -> bool:

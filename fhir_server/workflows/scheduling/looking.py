@@ -13,7 +13,7 @@ from typing import Any
 from fhir_server.context import Context
 from fhir_server.store import instant
 from fhir_server.workflows.records import Records
-from fhir_server.workflows.scheduling.facts import is_active_at, is_within, with_persons
+from fhir_server.workflows.scheduling.facts import all_active, is_within, with_persons
 from fhir_server.workflows.scheduling.vocabulary import (
     ACTIVE,
     NEEDS_APPROVAL,
@@ -84,7 +84,7 @@ async def offers(wish: Wish, records: Records) -> list[Offer]:
         asked = [*whose, *([wish.patient] if wish.patient else [])]
         if any(overlap(time, other) for one in asked for other in taken.get(one, ())):
             continue
-        if await _all_active(whose, time[0], records):
+        if await all_active(whose, time[0], records):
             found.append(_offer(slot, schedule, whose, taken, known))
     return sorted(found, key=lambda one: one.rank)
 
@@ -200,18 +200,6 @@ async def _known(patient: str | None, records: Records) -> set[str]:
     resource = await records.read(patient)
     general = {reference(one) for one in (resource or {}).get("generalPractitioner", ())}
     return general | {actor for one in before for actor in claimed(one) if kind(actor) == "Practitioner"}
-
-
-async def _all_active(people: Sequence[str], at: datetime, records: Records) -> bool:
-    for one in people:
-
-        async def look(name: str = one) -> Resource | None:
-            return await records.read(name)
-
-        resource = await records.once(("W3/actor", one), look)
-        if resource is not None and not is_active_at(resource, at):
-            return False
-    return True
 
 
 def proposal(offer: Offer, wish: Wish) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from fhir_server.store import instant
 from fhir_server.workflows.made import changed
 from fhir_server.workflows.records import Records
-from fhir_server.workflows.scheduling.facts import is_within
+from fhir_server.workflows.scheduling.facts import all_active, is_ordered, is_within, with_persons
 from fhir_server.workflows.scheduling.visit_types import needs_order
 from fhir_server.workflows.scheduling.vocabulary import (
     ACTIVE,
@@ -45,9 +45,7 @@ async def next_waiting(
         # Who let this very time lapse would be the first again.
         if _let_lapse(one) == time[0] or not _fits(one, slot, schedule, whose, time[0]):
             continue
-        if needs_order(one, records.situation.settings.visit_types) and "basedOn" not in one:
-            continue
-        if await is_anybody_taken([*claimed(one), *whose], time, records):
+        if not await _may_have(one, whose, time, records):
             continue
         return with_tags(
             changed(
@@ -61,6 +59,25 @@ async def next_waiting(
             OFFER,
         )
     return None
+
+
+async def _may_have(
+    waiting: Resource, whose: list[str], time: tuple[datetime, datetime], records: Records
+) -> bool:
+    """Tell whether all who would take part are in use and free then, and what it is for is ordered still.
+
+    An offer to anybody else would break a rule, so that what gives the time free would be refused.
+    """
+    based_on = [await records.read(one) for one in waiting.get("basedOn", ())]
+    orders = [one for one in based_on if one is not None]
+    if orders and not any(one.get("status") == "active" for one in orders):
+        return False
+    if needs_order(waiting, records.situation.settings.visit_types) and not is_ordered(waiting, orders):
+        return False
+    there = await with_persons([*actors(waiting), *whose], records)
+    if not await all_active(there, time[0], records):
+        return False
+    return not await is_anybody_taken([*claimed(waiting), *whose], time, records)
 
 
 def waits_on(offer: Resource, before: Resource) -> dict[str, Any]:

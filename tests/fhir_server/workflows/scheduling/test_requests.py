@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from tests.fhir_server.workflows.scheduling.clinic import CARDIOLOGY, REASON, Clinic, participants, rules
+from tests.fhir_server.workflows.scheduling.clinic import (
+    CARDIOLOGY,
+    MRI,
+    REASON,
+    Clinic,
+    participants,
+    rules,
+)
 
 Resource = dict[str, Any]
 
@@ -154,6 +161,41 @@ def test_a_free_slot_is_offered_to_the_first_who_waits(clinic: Clinic) -> None:
     assert answer.status_code == 200, answer.text
     assert clinic.read(second)["status"] == "booked"
     clinic.put("AD", clinic.read(first), status="cancelled", cancelationReason=REASON)
+
+
+@pytest.mark.parametrize(
+    ("patient", "order", "appointment"),
+    [
+        ({"active": False}, None, {}),
+        ({"deceasedBoolean": True}, None, {}),
+        ({}, {"status": "revoked"}, {}),
+        ({}, {"status": "revoked"}, {"serviceType": [MRI]}),
+        ({}, {"subject": {"reference": "Patient/q"}}, {"serviceType": [MRI]}),
+    ],
+)
+def test_who_cannot_come_any_more_is_not_offered_a_time(
+    clinic: Clinic, patient: Resource, order: Resource | None, appointment: Resource
+) -> None:
+    """Neither who is inactive or dead, nor who has no order any more: the next has the time."""
+    slot = clinic.slot("s2", serviceType=[MRI])
+    booked = clinic.booked(slot, patient=clinic.fresh_patient())
+    first, second = (clinic.fresh_patient() for _ in range(2))
+    waiting = {"resourceType": "Appointment", "status": "waitlist", "specialty": [CARDIOLOGY]}
+    based: Resource = {}
+    if order is not None:
+        asked = {"resourceType": "ServiceRequest", "status": "active", "intent": "order", "code": MRI}
+        made = clinic.made("SY", {**asked, "subject": {"reference": f"Patient/{first}"}, **order})
+        based = {"basedOn": [{"reference": f"ServiceRequest/{made['id']}"}]}
+    who, next_one = (participants(f"Patient/{one}") for one in (first, second))
+    gone = clinic.made("AD", {**waiting, "participant": who, "created": "2020-01-01", **based, **appointment})
+    there = clinic.made("AD", {**waiting, "participant": next_one, "created": "2021-01-01"})
+    person = clinic.read({"resourceType": "Patient", "id": first})
+    assert clinic.put("SY", person, **patient).status_code == 200
+    freed = _freed(clinic, booked)
+    assert freed.status_code == 200, freed.text
+    assert [clinic.read(one)["status"] for one in (gone, there)] == ["waitlist", "pending"]
+    for one in (gone, there):
+        assert _freed(clinic, clinic.read(one)).status_code == 200
 
 
 def test_who_does_not_answer_an_offer_keeps_the_place(clinic: Clinic) -> None:
