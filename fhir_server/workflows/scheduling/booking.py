@@ -16,7 +16,7 @@ from fhir_server.workflows.made import changed
 from fhir_server.workflows.records import Records
 from fhir_server.workflows.scheduling.facts import proposed_instead, with_persons
 from fhir_server.workflows.scheduling.find_operation import own_patient, references
-from fhir_server.workflows.scheduling.looking import Offer, Wish, all_records, offers, proposal
+from fhir_server.workflows.scheduling.looking import Offer, Wish, all_records, offers, proposal, seen_records
 from fhir_server.workflows.scheduling.rules import NOBODY_FREE, NOT_OFFERED
 from fhir_server.workflows.scheduling.vocabulary import (
     HOLD,
@@ -222,7 +222,7 @@ async def _assigned(sent: Resource, given: Inputs, context: Context, records: Re
     patient = patient or next(iter(actors(sent, "Patient")), None)
     assert time is not None  # noqa: S101 - _wants_assignment has seen it
     wish = Wish(*time, patient, _tokens(sent, "specialty"), _tokens(sent, "serviceType"))
-    for offer in (await offers(wish, records))[:_MOST_TRIES]:
+    for offer in (await offers(wish, records, seen_records(context)))[:_MOST_TRIES]:
         try:
             return await _stored(None, _given_to(offer, wish, sent, context), context)
         except Conflict:

@@ -10,7 +10,7 @@ from fhir_server.operations.inputs import Inputs, inputs
 from fhir_server.operations.operation import Operation
 from fhir_server.operations.outputs import entry
 from fhir_server.workflows.made import changed, key_id
-from fhir_server.workflows.scheduling.looking import Wish, all_records, offers, proposal
+from fhir_server.workflows.scheduling.looking import Wish, all_records, offers, proposal, seen_records
 from fhir_server.workflows.scheduling.rules import ORDER_NEEDED
 from fhir_server.workflows.scheduling.visit_types import needs_order
 from fhir_server.workflows.scheduling.vocabulary import reference
@@ -28,7 +28,7 @@ async def find(request: Request, context: Context) -> Response:
     """
     given = inputs(request, FIND.parameters, lenient=context.preferences.lenient)
     wish = wished(given, context)
-    found = await offers(wish, all_records(context))
+    found = await offers(wish, all_records(context), seen_records(context))
     proposed = [proposal(one, wish) for one in found]
     order = references(given, "referral-identifier", "ServiceRequest")
     path = context.settings.visit_types

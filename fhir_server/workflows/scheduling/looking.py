@@ -5,7 +5,7 @@ free first, who has the least to do, and then by name of the resource.
 https://profiles.ihe.net/ITI/Scheduling/ITI-115.html
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -58,25 +58,34 @@ class Offer:
 
 def all_records(context: Context) -> Records:
     """Return the records, whoever asks: what is taken is not free, though the caller may not see by whom."""
-    situation = Situation(
-        context.now(), context.base_url, context.settings, context.new_id, context.principal
-    )
-    return Records(context.store.unguarded(), situation)
+    return Records(context.store.unguarded(), _situation(context))
 
 
-async def offers(wish: Wish, records: Records) -> list[Offer]:
-    """Return all that can be booked, the best first."""
-    schedules = await _schedules(wish, records)
+def seen_records(context: Context) -> Records:
+    """Return the records that the caller may see."""
+    return Records(context.store, _situation(context))
+
+
+def _situation(context: Context) -> Situation:
+    return Situation(context.now(), context.base_url, context.settings, context.new_id, context.principal)
+
+
+async def offers(wish: Wish, records: Records, seen: Records) -> list[Offer]:
+    """Return all that can be booked, the best first.
+
+    `records` are all that there are. Whom the patient knows is told of `seen`, which the caller may see.
+    """
+    schedules = {one["id"]: one for one in await _schedules(wish, records)}
     if not schedules:
         return []
-    people = {one["id"]: tuple(await _people(one, records)) for one in schedules}
+    people = {name: tuple(await _people(one, records)) for name, one in schedules.items()}
     slots = await _slots(schedules, wish, records)
     everybody = {one for named in people.values() for one in named}
     taken = await _taken({*everybody, *([wish.patient] if wish.patient else [])}, wish, records)
-    known = await _known(wish.patient, records)
+    known = await _known(wish.patient, seen)
     found = []
     for slot in slots:
-        schedule = schedules_by_id(schedules)[reference(slot["schedule"]).partition("/")[2]]
+        schedule = schedules[reference(slot["schedule"]).partition("/")[2]]
         whose = people[schedule["id"]]
         time = times(slot)
         if time is None or not is_within(schedule.get("planningHorizon", {}), time[0]):
@@ -87,11 +96,6 @@ async def offers(wish: Wish, records: Records) -> list[Offer]:
         if await all_active(whose, time[0], records):
             found.append(_offer(slot, schedule, whose, taken, known))
     return sorted(found, key=lambda one: one.rank)
-
-
-def schedules_by_id(schedules: Sequence[Resource]) -> Mapping[str, Resource]:
-    """Return Schedules by their ids."""
-    return {one["id"]: one for one in schedules}
 
 
 def _offer(
@@ -156,11 +160,11 @@ async def _people(schedule: Resource, records: Records) -> list[str]:
     return await with_persons([reference(one) for one in schedule.get("actor", ())], records)
 
 
-async def _slots(schedules: Sequence[Resource], wish: Wish, records: Records) -> list[Resource]:
+async def _slots(schedules: Iterable[str], wish: Wish, records: Records) -> list[Resource]:
     start = max(wish.start, records.situation.now)
     listed = await records.search(
         "Slot",
-        ("schedule", ",".join(f"Schedule/{one['id']}" for one in schedules)),
+        ("schedule", ",".join(f"Schedule/{one}" for one in schedules)),
         ("status", "free"),
         ("start", f"ge{instant(start)}"),
         ("start", f"lt{instant(wish.end)}"),

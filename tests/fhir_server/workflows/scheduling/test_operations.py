@@ -129,6 +129,31 @@ def test_a_doctor_is_chosen(clinic: Clinic) -> None:
     assert rules(nobody) == {"W3.nobody-free"}
 
 
+def test_whom_a_patient_knows_is_not_told_to_others(clinic: Clinic) -> None:
+    """A doctor who does not treat them learns nothing of it, neither by the reason nor by the order."""
+    patient = clinic.fresh_patient()
+    slots = [clinic.slot("s")]
+    slots.append(clinic.slot("s2", start=slots[0]["start"], end=slots[0]["end"]))
+    past: Resource = {
+        "start": instant(datetime.now(UTC) - timedelta(days=9)),
+        "end": instant(datetime.now(UTC) - timedelta(days=8)),
+    }
+    known = participants(f"Patient/{patient}", "Practitioner/dr2")
+    clinic.made("AD", clinic.appointment(participant=known, status="fulfilled", **past))
+    told = {
+        token: [
+            (one["slot"][0]["reference"].partition("/")[2], one["extension"][0]["valueString"])
+            for one in _found(clinic, token, slots[0], **{"patient-reference": f"Patient/{patient}"})
+        ]
+        for token in ("AD", "DR2", "DR")
+    }
+    for token in ("AD", "DR2"):
+        assert [slot for slot, _ in told[token]] == [slots[1]["id"], slots[0]["id"]], told
+        assert "before" in told[token][0][1]
+    assert {slot for slot, _ in told["DR"]} == {one["id"] for one in slots}
+    assert not any("before" in reason for _, reason in told["DR"])
+
+
 def test_slots_are_generated(clinic: Clinic) -> None:
     """In the doctor's hours, but for leave and holidays; twice the same; not by another doctor."""
     role = clinic.read({"resourceType": "PractitionerRole", "id": "r-dr2"})
