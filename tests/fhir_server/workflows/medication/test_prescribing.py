@@ -49,8 +49,10 @@ def test_an_administrator_prepares_what_a_doctor_makes_active(ward: Ward, patien
     assert (refused.status_code, rules(refused)) == (403, {"W6.draft-only"})
     ward.changed("DR", draft, status="active")
     assert [one["status"] for one in ward.tasks(draft, "approve")] == ["completed"]
-    refused = ward.patch("AD", draft, "status", "stopped")
-    assert (refused.status_code, rules(refused)) == (403, {"W6.draft-only"})
+    for status in ("stopped", "on-hold", "completed"):
+        refused = ward.patch("AD", draft, "status", status)
+        assert (refused.status_code, rules(refused)) == (403, {"W6.draft-only"})
+    assert [one["status"] for one in ward.tasks(draft, "fulfill")] == ["requested"]
 
 
 @pytest.mark.workflow("4-12")
