@@ -116,6 +116,15 @@ def test_nothing_is_taken_from_a_lot_that_has_expired(ward: Ward, patient: str) 
                 assert rules(answer) == {"W6.expired-lot"}
 
 
+@pytest.mark.parametrize("intent", ["proposal", "plan", "option"])
+def test_nothing_is_given_on_what_is_no_prescription(ward: Ward, patient: str, intent: str) -> None:
+    """A proposal or plan is not checked as a prescription is; not even a doctor gives on it."""
+    planned = ward.made("DR", ward.prescription(patient, intent=intent))
+    for role in ("RN", "SY"):
+        refused = ward.post(role, ward.given(planned))
+        assert (refused.status_code, rules(refused)) == (422, {"W6.given-on"})
+
+
 def test_nurses_give_what_is_prescribed_to_the_patient(ward: Ward, patient: str) -> None:
     """On a prescription that is active, in the patient's own encounter; a doctor may give without one."""
     request = ward.prescribed(patient)
