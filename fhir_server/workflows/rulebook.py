@@ -220,8 +220,9 @@ class Ruling:
                     wanted += claims(self._seen(change.after.resource))
         if not self._is_import:
             owners = {claim.key: claim.owner for claim in given_up if claim.has_state}
-            if any(owners.get(claim.key, claim.owner) != claim.owner for claim in wanted):
-                raise _entangled()
+            for claim in wanted:
+                if owners.get(claim.key, claim.owner) != claim.owner:
+                    raise _handed_on(claim)
         return given_up, wanted
 
     async def consequences(self, changes: Sequence[StoredChange]) -> Outcome:
@@ -301,6 +302,13 @@ class Ruling:
             write = new_resource(resource_type, self._situation.new_id(), resource)
         write = as_set(write, self._situation.settings, self._situation.base_url)
         return replace(write, needs_if_match=False, follows=True)
+
+
+def _handed_on(claim: Claim) -> Conflict:
+    """Return the refusal of a claim to what another change of the transaction gives up."""
+    told = claim.refusal.issues[0]
+    message = f"{told.diagnostics}; another change here gives it up: send one after the other"
+    return Conflict(replace(told, diagnostics=message))
 
 
 def _entangled() -> Conflict:

@@ -78,6 +78,79 @@ def test_book_changes_and_cancels(clinic: Clinic) -> None:
     assert clinic.read(second)["status"] == "free"
 
 
+def _apart(clinic: Clinic, *starts: int, schedules: str | None = None) -> list[Resource]:
+    """Create Slots of half an hour, which begin so many minutes after one that nobody had before."""
+    first = datetime.fromisoformat(clinic.time()["start"])
+    next(clinic.hours)
+    times = [(first + timedelta(minutes=one), first + timedelta(minutes=one + 30)) for one in starts]
+    names = schedules.split() if schedules else ["s"] * len(starts)
+    return [
+        clinic.slot(name, start=instant(start), end=instant(end))
+        for name, (start, end) in zip(names, times, strict=True)
+    ]
+
+
+def test_an_appointment_moves_to_a_time_that_overlaps_its_own(clinic: Clinic) -> None:
+    """Its own time is not taken: it goes to another doctor's Slot, and within the Slot that it has."""
+    first, second = _apart(clinic, 0, 15, schedules="s s2")
+    patient = clinic.fresh_patient()
+    booked = clinic.booked(first, patient=patient)
+    wanted = {"resourceType": "Appointment", "id": booked["id"]}
+    moved = clinic.call("AD", "$book", {**wanted, "slot": [{"reference": f"Slot/{second['id']}"}]})
+    assert moved.status_code == 200, moved.text
+    assert [clinic.read(one)["status"] for one in (first, second)] == ["free", "busy"]
+    now = clinic.read(booked)
+    assert (now["start"], now["end"]) == (second["start"], second["end"])
+    start = datetime.fromisoformat(second["start"])
+    for begins, ends in ((0, 20), (10, 30)):
+        time: Resource = {
+            "start": instant(start + timedelta(minutes=begins)),
+            "end": instant(start + timedelta(minutes=ends)),
+        }
+        within = clinic.call("AD", "$book", {**wanted, "slot": now["slot"], **time})
+        assert within.status_code == 200, within.text
+        assert clinic.read(second)["status"] == "busy"
+    other = clinic.appointment(participant=participants("Practitioner/dr2"), **time)
+    assert rules(clinic.post("AD", other)) == {"W3.double-booking"}
+
+
+def test_an_appointment_keeps_the_slot_that_it_has_before_and_after(clinic: Clinic) -> None:
+    """Of three Slots in a row it takes the last two instead of the first two."""
+    row = _apart(clinic, 0, 30, 60)
+    named = [{"reference": f"Slot/{one['id']}"} for one in row]
+    wanted = {**clinic.appointment(patient=clinic.fresh_patient()), "slot": named[:2]}
+    booked = clinic.call("AD", "$book", wanted).json()["entry"][0]["resource"]
+    assert (booked["start"], booked["end"]) == (row[0]["start"], row[1]["end"])
+    moved = clinic.call("AD", "$book", {"resourceType": "Appointment", "id": booked["id"], "slot": named[1:]})
+    assert moved.status_code == 200, moved.text
+    now = moved.json()["entry"][0]["resource"]
+    assert (now["start"], now["end"]) == (row[1]["start"], row[2]["end"])
+    assert [clinic.read(one)["status"] for one in row] == ["free", "busy", "busy"]
+
+
+def test_a_slot_is_not_handed_on_within_one_transaction(clinic: Clinic) -> None:
+    """Neither is stored, and the answer says what to do: one after the other."""
+    slot = clinic.slot()
+    booked = clinic.booked(slot, patient=clinic.fresh_patient())
+    ended = {**booked, "status": "cancelled", "cancelationReason": REASON}
+    second = clinic.appointment(slot, clinic.fresh_patient())
+    entries = [
+        {"resource": ended, "request": {"method": "PUT", "url": f"Appointment/{booked['id']}"}},
+        {"resource": second, "request": {"method": "POST", "url": "Appointment"}},
+    ]
+    refused = clinic.clients["AD"].post(
+        "", json={"resourceType": "Bundle", "type": "transaction", "entry": entries}
+    )
+    assert refused.status_code == 409, refused.text
+    told = refused.json()["issue"][0]
+    assert "Appointment.slot" in told["expression"]
+    assert "one after the other" in told["diagnostics"]
+    assert rules(refused) == {"W3.slot-taken"}
+    assert clinic.read(booked)["status"] == "booked"
+    assert clinic.put("AD", booked, status="cancelled", cancelationReason=REASON).status_code == 200
+    clinic.made("AD", second)
+
+
 def test_nobody_books_for_another_patient(clinic: Clinic) -> None:
     """Neither by a parameter nor in the Appointment."""
     slot = clinic.slot()
