@@ -1,11 +1,10 @@
 """What is wrong with a message, as far as those who read it depend on it.
 
 Tolerant by default: segments and fields that the standard requires, that senders leave out, and that nothing
-depends on, are no errors; `strict` makes them so. Codes of states that are not in HL7's table are warnings,
-as is told of them where they are mapped. Z segments, unknown segments and fields beyond the last known one
-are never wrong.
+depends on, are no errors; `strict` makes them so. Codes of states are not looked at, as what is mapped tells
+of unknown ones. Z segments, unknown segments and fields beyond the last known one are never wrong.
 
-Source: HL7 v2.5.1 §2.5.3 (required), §2.A (datatypes), tables 0038, 0085, 0103, 0119, 0123 and 0125
+Source: HL7 v2.5.1 §2.5.3 (required), §2.A (datatypes), tables 0008, 0103, 0119 and 0125
 """
 
 import re
@@ -26,9 +25,9 @@ from hl7.errors import (
     Location,
     UnsupportedMessage,
 )
-from hl7.grouping import grouped
 from hl7.message import Message, Repetition, Segment
-from hl7.structure import TABLES, Group, structure_of
+from hl7.structure import Group, grouped, structure_of
+from hl7.structure_tables import TABLES
 
 # HL7 v2.7 §2.14.9.10; it was 20 before, which senders do not keep to.
 _LONGEST_CONTROL_ID = 199
@@ -47,16 +46,8 @@ REQUIRED_FIELDS = (
 )  # fmt: skip
 # Events that merge a person need to say whom; others name an account or a visit in MRG.
 _MERGES = frozenset({"A18", "A34", "A36", "A39", "A40"})
-# Fields with a code of a table that HL7 fixes: an unknown one is an error where nothing can be done without
-# it.
-_CODED = {
-    ("ORC", 1): ("0119", "E"),
-    ("ORC", 5): ("0038", "W"),
-    ("OBR", 25): ("0123", "W"),
-    ("OBX", 2): ("0125", "E"),
-    ("OBX", 11): ("0085", "W"),
-    ("MSA", 1): ("0008", "E"),
-}
+# Fields with a code of a table that HL7 fixes, and without which it is not known what to do.
+_CODED = {("ORC", 1): "0119", ("OBX", 2): "0125", ("MSA", 1): "0008"}
 _Check = Callable[[Repetition, Location], object]
 
 
@@ -66,8 +57,7 @@ def violations(
     """Return what is wrong, in the order of the segments; an empty list if all is well.
 
     `required_fields` such as `PV1-19` or `PID-3.4` are required as well, in each segment of that name that
-    there is. `severity` tells errors (E) from warnings (W). Raises `ValueError` if one of them is no name of
-    a field.
+    there is. Raises `ValueError` if one of them is no name of a field.
     """
     found = list(_header(message))
     try:
@@ -152,10 +142,9 @@ def _wrong_values(segment: Segment, datatypes: tuple[str, ...], *, strict: bool)
         if raw[index] and check and (strict or check is not _set_id):
             yield from _checked(segment, index, check)
         coded = _CODED.get((segment.name, index))
-        if coded and raw[index] and segment.get(index) not in _codes()[coded[0]] | {""}:
+        if coded and raw[index] and segment.get(index) not in _codes()[coded] | {""}:
             place = Location(segment.name, segment.sequence, index)
-            text = f"the code is not in table {coded[0]}"
-            yield HL7Error(text, code=TABLE_VALUE_NOT_FOUND, location=place, severity=coded[1])
+            yield HL7Error(f"the code is not in table {coded}", code=TABLE_VALUE_NOT_FOUND, location=place)
     if segment.name == "OBX" and segment[5]:
         observed = _CHECKS.get(segment.get(2)) or (_structured if segment.get(2) == "SN" else None)
         if observed:
