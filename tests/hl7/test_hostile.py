@@ -112,5 +112,5 @@ def test_mutated_messages(data: bytes, changes: list[tuple[int, int, bytes]]) ->
 def test_large_messages_take_linear_time(field: bytes) -> None:
     """No field, however it is made, keeps a reader busy."""
     started = time.thread_time()
-    _try(message(MSH_A01) + b"PID|1||" + field + b"\r")
+    _try(message(MSH_A01) + b"PID|1||" + field + b"|||" + field + b"\rOBX|1|NM|A||" + field + b"\r")
     assert time.thread_time() - started < 10
