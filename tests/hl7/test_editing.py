@@ -76,6 +76,14 @@ def test_header_and_character_set() -> None:
     assert read.with_field(Location("MSH", 1, 10), "C-2").header.control_id == "C-2"
 
 
+def test_what_stands_before_the_header_stays() -> None:
+    """A byte order mark and blank lines are not touched."""
+    start = b"\xef\xbb\xbf\r\n\r\n"
+    data = start + message(MSH_A01, "PID|1||4711", end="\r\n")
+    changed = parse(data).with_field(Location("PID", 1, 3), "4712")
+    assert changed.data == start + message(MSH_A01, "PID|1||4712", end="\r\n")
+
+
 def test_what_cannot_be_written() -> None:
     """A character that the message's character set lacks is refused."""
     read = parse(message(MSH_A01 + "||||||8859/1", "PID|1"))
