@@ -1,7 +1,7 @@
 """Messages that are written: every leaf is escaped, and what is written is read."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hl7.building import Raw, Repetitions, build
@@ -68,6 +68,7 @@ _COMPONENT = st.lists(_LEAF, min_size=1, max_size=3)
 _FIELD = st.lists(st.lists(_COMPONENT, min_size=1, max_size=3), min_size=1, max_size=3)
 
 
+@settings(deadline=None)
 @given(fields=st.lists(_FIELD, max_size=5), chars=st.sampled_from([DEFAULT, _OTHERS]))
 def test_what_is_written_is_read(fields: list[list[list[list[str]]]], chars: EncodingCharacters) -> None:
     """Each leaf comes back from its place, whatever is in it."""

@@ -1,7 +1,7 @@
 """Corrections by hand: one place is changed, and every other byte stays."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hl7.errors import HL7Error, Location, NotEncodable
@@ -103,6 +103,7 @@ def test_what_is_no_location(text: str) -> None:
     assert caught.value.code == "102"
 
 
+@settings(deadline=None)
 @given(
     text=st.text(),
     field=st.integers(1, 60),

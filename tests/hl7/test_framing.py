@@ -4,7 +4,7 @@ import time
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hl7.errors import NotEncodable
@@ -49,6 +49,7 @@ def test_frames(stream: bytes, expected: list[Event]) -> None:
     assert _events([stream[at : at + 1] for at in range(len(stream))]) == expected
 
 
+@settings(deadline=None)
 @given(stream=_STREAMS, cuts=st.lists(st.integers(0, 400), max_size=8))
 def test_a_stream_cut_anywhere_gives_the_same_events(stream: bytes, cuts: list[int]) -> None:
     """Where the network cuts a stream is nothing that a sender says."""
@@ -57,6 +58,7 @@ def test_a_stream_cut_anywhere_gives_the_same_events(stream: bytes, cuts: list[i
     assert _events(pieces) == _events([stream]) == _events([bytes([byte]) for byte in stream])
 
 
+@settings(deadline=None)
 @given(
     messages=st.lists(
         st.binary(max_size=30).filter(lambda data: b"\x0b" not in data and b"\x1c\r" not in data)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hl7 import structure_tables
@@ -239,6 +239,7 @@ def test_messages_of_the_data_folder(shared_data: Path) -> None:
         assert grouped(read).segments == read.segments, file.name
 
 
+@settings(deadline=None)
 @given(
     name=st.sampled_from(
         ["ADT_A01", "ORU_R01", "OML_O21", "OUL_R22", "RDE_O11", "SIU_S12", "DFT_P03", "REF_I12"]
