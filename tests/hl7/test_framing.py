@@ -91,14 +91,14 @@ def test_state() -> None:
 def _seconds(megabytes: int) -> float:
     piece = b"x" * 4096
     framer = Framer()
-    start = time.perf_counter()
+    start = time.thread_time()
     framer.feed(b"\x0b")
     for _ in range(megabytes * 256):
         framer.feed(piece)
     (event,) = framer.feed(b"\x1c\r")
     assert isinstance(event, Frame)
     assert len(event.data) == megabytes * 2**20
-    return time.perf_counter() - start
+    return time.thread_time() - start
 
 
 def test_large_frames_take_linear_time() -> None:

@@ -113,4 +113,4 @@ def test_large_messages_take_linear_time(field: bytes) -> None:
     """No field, however it is made, keeps a reader busy."""
     started = time.thread_time()
     _try(message(MSH_A01) + b"PID|1||" + field + b"|||" + field + b"\rOBX|1|NM|A||" + field + b"\r")
-    assert time.thread_time() - started < 10
+    assert time.thread_time() - started < 30
