@@ -27,6 +27,12 @@ _CHOICES = {
     "unknown_loser": ("tombstone", "refuse"),
     "encounter_a04": ("arrived", "in-progress"),
 }
+_MESSAGE = re.compile(r"[A-Z]{3}\^[A-Z][0-9]{2}")
+_TEXTS_OF_DESTINATION = {
+    *("charset", "sending_application", "sending_facility"),
+    *("receiving_application", "receiving_facility"),
+}
+_FILES_OF_DESTINATION = {"folder", "certificate_authorities", "certificate", "key"}
 _VERSIONS = (
     "2.1",
     "2.2",
@@ -150,32 +156,30 @@ def _destination(table: Any, folder: Path) -> Destination:
     if not isinstance(table, dict):
         raise _Wrong("destination", "is a table: [channel.destination]")
     _check_keys(table, {one.name for one in fields(Destination)})
-    found = Destination(tls=_boolean(table, "tls"), enhanced=_boolean(table, "enhanced"))
-    changes: dict[str, Any] = {}
-    for key in ("charset", "sending_application", "sending_facility"):
-        if key in table:
-            changes[key] = _text(table, key)
-    for key in ("receiving_application", "receiving_facility"):
-        changes[key] = _text(table, key, default="")
-    for key in ("folder", "certificate_authorities", "certificate", "key"):
-        if key in table:
-            changes[key] = folder / _text(table, key)
+    messages = _texts(table, "messages", _MESSAGE, "a list of messages such as ADT^A01")
+    changes: dict[str, Any] = {"messages": messages}
+    for key in _TEXTS_OF_DESTINATION & set(table):
+        changes[key] = _text(table, key, default="" if key.startswith("receiving") else None)
+    for key in _FILES_OF_DESTINATION & set(table):
+        changes[key] = folder / _text(table, key)
     if "version" in table:
         changes["version"] = _choice(table, "version", _VERSIONS)
     if "answer_seconds" in table:
         changes["answer_seconds"] = _seconds(table, "answer_seconds", 3600)
-    changes["messages"] = _texts(
-        table, "messages", re.compile(r"[A-Z]{3}\^[A-Z][0-9]{2}"), "a list of messages such as ADT^A01"
-    )
-    if ("folder" in table) == ("host" in table):
-        raise _Wrong("destination", "has either host and port, or a folder")
     if "host" in table:
         changes |= {"host": _text(table, "host"), "port": _port(table)}
-    if ("certificate" in table) != ("key" in table):
-        raise _Wrong("certificate" if "certificate" in table else "key", "is given with the other of the two")
-    if not found.tls and "certificate_authorities" in table:
+    found = Destination(tls=_boolean(table, "tls"), enhanced=_boolean(table, "enhanced"), **changes)
+    _check_destination(found)
+    return found
+
+
+def _check_destination(found: Destination) -> None:
+    if bool(found.host) == (found.folder is not None):
+        raise _Wrong("destination", "has either host and port, or a folder")
+    if (found.certificate is None) != (found.key is None):
+        raise _Wrong("certificate" if found.key is None else "key", "is given with the other of the two")
+    if not found.tls and found.certificate_authorities is not None:
         raise _Wrong("certificate_authorities", "is for tls = true")
-    return replace(found, **changes)
 
 
 def _listener(table: Mapping[str, Any], folder: Path) -> Listener:
@@ -304,7 +308,7 @@ def _line_of_table(text: str, kind: str, place: int) -> int:
 
 
 def _line_of_key(text: str, start: int, key: str) -> int:
-    """Return the line of a key within the table that begins at line `start` (from 1); that line without it."""
+    """Return the line of a key in the table that begins at line `start` (from 1); that line without it."""
     lines = text.splitlines()
     for number, line in enumerate(lines[start:], start + 1):
         if re.match(r"\s*\[\[", line):

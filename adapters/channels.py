@@ -172,8 +172,8 @@ class Channels:
             return self
         return Channels(tuple(one for one in self.channels if one.name in names), self.listeners)
 
-    def of(self, header: Header, peer: Peer) -> Channel:
-        """Return the channel of a message, by its MSH and by who sent it.
+    def of(self, header: Header, peer: Peer | None) -> Channel:
+        """Return the channel of a message, by its MSH and by who sent it; None for what was let in before.
 
         Raises UnknownSender if there is none (AR, 103 at MSH-3: table 0361 is the list of channels), and
         UnsupportedMessage if MSH-11 names another environment than the channel's (AR, 202).
@@ -188,7 +188,7 @@ class Channels:
         ]
         if not named:
             raise UnknownSender("the sender is none that is known here", location=Location("MSH", 1, 3))
-        allowed = [one for one in named if one.admits(peer)]
+        allowed = [one for one in named if peer is None or one.admits(peer)]
         if not allowed:
             message = "this sender is not one that may send from there"
             raise UnknownSender(message, location=Location("MSH", 1, 3))
