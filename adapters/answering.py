@@ -13,6 +13,7 @@ from adapters.inboxes import Reason
 from hl7 import ack
 from hl7.errors import HL7Error, InvalidMessage
 from hl7.message import Message
+from hl7.order_answers import acknowledge_orders, is_order, orders
 
 NewId = Callable[[], str]
 
@@ -79,7 +80,13 @@ class Answering:
     def _orders(
         self, message: Message, answers: Sequence[OrderAnswer], warnings: Sequence[HL7Error]
     ) -> bytes:
-        raise NotImplementedError
+        """Return ORL, ORR or their like, with what is said of each order."""
+        if not is_order(message) or len(answers) != len(orders(message)):
+            return self._made(message, "AA", warnings)
+        controls = [one.control for one in answers]
+        return acknowledge_orders(
+            message, "AA", controls, warnings, now=self._now(), control_id=self._new_id()
+        )
 
 
 def errors_of(failure: HL7Error) -> tuple[HL7Error, ...]:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
-from hl7.validation import violations
 
 from adapters import supported
 from adapters.answering import Answering, reasons_of
@@ -26,6 +25,7 @@ from adapters.strict import strict_violations
 from hl7.errors import INTERNAL_ERROR, HL7Error, InvalidMessage
 from hl7.message import Message
 from hl7.parser import parse
+from hl7.validation import violations
 from resources.operation_outcome import StoreUnavailable
 
 # So many are applied at the same time in a process: more would only wait for the gate of transactions.
@@ -161,7 +161,8 @@ class Working:
         found = await self._inbox.own(self._open.__contains__, room)
         for entry in found:
             if entry.id not in self._open:
-                self._submit(self._waiting.pop(entry.id, None) or Job(entry))
+                job = self._waiting.pop(entry.id) if entry.id in self._waiting else Job(entry)
+                self._submit(job)
         if len(found) < room:
             for entry_id in before & set(self._waiting):  # another process has them by now
                 self._submit(self._waiting.pop(entry_id))

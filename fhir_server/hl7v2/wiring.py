@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from adapters.answering import Answering
 from adapters.applying import Apply
@@ -50,14 +51,8 @@ class Messages:
         """Take messages on `ports`."""
         for port in ports:
             server = MllpServer(port.listener, self.channels.on(port.listener), self.inbound, self._observer)
-            context = server_context(port.listener)
-            accepting = Accepting(
-                port.socket,
-                port.counts,
-                port.slot,
-                lambda connection, server=server, context=context: server.open(connection, context),
-                server.__len__,
-            )
+            begin = partial(server.open, context=server_context(port.listener))
+            accepting = Accepting(port.socket, port.counts, port.slot, begin, server.__len__)
             server.changed = accepting.count
             self._servers.append(server)
             self._accepting.append(accepting)
