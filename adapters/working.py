@@ -34,7 +34,7 @@ _AT_ONCE = 8
 _MOST_OPEN = 5_000
 _MOST_BYTES = 64 * 1024 * 1024
 _TAKEN_AT_ONCE = 500
-_BEAT_SECONDS = 3.0
+_BEAT_SECONDS = 2.0
 _LOOK_SECONDS = 1.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 60.0
 # With pauses that double, about half an hour; then a person has to look.
@@ -190,8 +190,14 @@ class Working:
 
     async def _worked(self, job: Job) -> bytes | None:
         attempt, pause = 0, _FIRST_PAUSE
+        is_ours = job.entry.is_ours
         while True:
             try:
+                if not is_ours:
+                    entry = await self._elsewhere(job.entry.id)
+                    if entry is None or entry.state != OPEN:
+                        return None if entry is None else entry.answer
+                    is_ours = True
                 async with self._slots:
                     earlier = await self._inbox.earlier(job.entry)
                     if earlier is None:
@@ -200,7 +206,8 @@ class Working:
                 await self._wait_for(earlier)
                 continue
             except NotOurs:
-                return await self._done_elsewhere(job)
+                is_ours = False
+                continue
             except StoreUnavailable:
                 attempt = max(0, attempt - 1)  # which says nothing of the message
             except TryLater as failure:
@@ -223,12 +230,15 @@ class Working:
         self._open[adopted.id] = job
         await self._done(job)
 
-    async def _done_elsewhere(self, job: Job) -> bytes | None:
-        """Wait for the process that has a message now, and return the answer that it made."""
+    async def _elsewhere(self, entry_id: str) -> Entry | None:
+        """Return a message when the process that has it is done with it, or dead, so that it is ours."""
         while True:
-            entry = await self._inbox.entry(job.entry.id)
-            if entry is None or entry.state != OPEN:
-                return None if entry is None else entry.answer
+            entry = await self._inbox.entry(entry_id)
+            if entry is None or entry.state != OPEN or entry.is_ours:
+                return entry
+            adopted = await self._inbox.adopt(entry_id)
+            if adopted is not None:
+                return adopted
             await asyncio.sleep(0.1)
 
     async def _attempt(self, job: Job, *, is_last: bool) -> bytes | None:

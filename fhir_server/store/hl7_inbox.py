@@ -8,6 +8,7 @@ docs/hl7v2.md, docs/decisions/0042-inbox-of-messages.md
 
 import asyncio
 import hashlib
+import os
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 
 from adapters.applying import Applied
 from adapters.inboxes import OPEN, Added, Arrival, Entry, NotOurs, Reason, Render
+from fhir_server.processes.liveness import is_alive, machine
 from fhir_server.store.connection import Database
 from fhir_server.store.documents import Document
 from fhir_server.store.failures import translated_failures
@@ -28,11 +30,11 @@ from fhir_server.store.hl7_sealing import SealedMessages
 INBOX = "hl7_inbox"
 PROCESSES = "hl7_processes"
 
-_LIFE = timedelta(seconds=15)
+_LIFE = timedelta(seconds=10)
 """How long after its last sign of life a process counts as dead."""
 
 # What an entry is made of, without the message.
-_PARTS = "sha256 order received channel lanes state attempts rejected answer peer"
+_PARTS = "sha256 order received channel lanes state attempts rejected answer peer owner"
 _ENTRY = dict.fromkeys(_PARTS.split(), 1)
 # Threads are worth their price for long messages only.
 _LONG_BYTES = 256 * 1024
@@ -284,7 +286,7 @@ class MessageInbox:
     async def beat(self) -> None:
         """Say that this process is alive."""
         await self.prepare()
-        change = {"$set": {"until": self._now() + _LIFE}}
+        change = {"$set": {"until": self._now() + _LIFE, "machine": machine(), "pid": os.getpid()}}
         with translated_failures():
             await self._processes.update_one({"_id": self._owner}, change, upsert=True)
 
@@ -294,8 +296,17 @@ class MessageInbox:
             await self._processes.delete_one({"_id": self._owner})
 
     async def _living(self) -> list[str]:
-        found = self._processes.find({"until": {"$gt": self._now()}}, {"_id": 1})
-        return list({self._owner, *[str(one["_id"]) async for one in found]})
+        """Return the processes that are alive: of those on this machine the system knows it at once."""
+        found = self._processes.find({"until": {"$gt": self._now()}})
+        here = machine()
+        return [
+            self._owner,
+            *[
+                str(one["_id"])
+                async for one in found
+                if one["_id"] != self._owner and (one["machine"] != here or is_alive(one["pid"]))
+            ],
+        ]
 
     def _entry(self, document: Document) -> Entry:
         answer = document.get("answer")
@@ -313,6 +324,7 @@ class MessageInbox:
             if answer is None
             else self._messages.open(answer, _record(document["_id"], "answer")),
             peer=document["peer"],
+            is_ours=document["owner"] == self._owner,
         )
 
 
