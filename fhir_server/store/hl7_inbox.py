@@ -86,7 +86,7 @@ class MessageInbox:
         await self.prepare()
         entry_id = uuid.uuid4().hex
         document = self._document(entry_id, arrival)
-        record = _record(entry_id)
+        record = record_of(entry_id)
         if len(arrival.data) > _LONG_BYTES:
             sealed: bytes = await asyncio.to_thread(self._messages.seal, arrival.data, record)
         else:
@@ -131,7 +131,7 @@ class MessageInbox:
         if arrival.conflicts_with:
             document["conflicts_with"] = arrival.conflicts_with
         if arrival.answer is not None:
-            document["answer"] = self._messages.seal(arrival.answer, _record(entry_id, "answer"))
+            document["answer"] = self._messages.seal(arrival.answer, record_of(entry_id, "answer"))
         return document
 
     async def body(self, entry_id: str) -> bytes:
@@ -149,13 +149,13 @@ class MessageInbox:
             if found is None:
                 raise KeyError(entry_id)
             if edited and "edited" in found:
-                return self._messages.open(found["edited"], _record(entry_id, "edited"))
+                return self._messages.open(found["edited"], record_of(entry_id, "edited"))
             sealed = found.get("data")
             if sealed is None:
                 sealed = await self._messages.pieces(entry_id, found["pieces"])
         if len(sealed) > _LONG_BYTES:
-            return await asyncio.to_thread(self._messages.open, sealed, _record(entry_id))
-        return self._messages.open(sealed, _record(entry_id))
+            return await asyncio.to_thread(self._messages.open, sealed, record_of(entry_id))
+        return self._messages.open(sealed, record_of(entry_id))
 
     async def entry(self, entry_id: str) -> Entry | None:
         """Return an entry as it is now, None if it is gone."""
@@ -199,7 +199,7 @@ class MessageInbox:
             "rejected": False,
         }
         if answer is not None:
-            outcome["answer"] = self._messages.seal(answer, _record(entry_id, "answer"))
+            outcome["answer"] = self._messages.seal(answer, record_of(entry_id, "answer"))
         if self._keep is not None:
             outcome["expires"] = now + self._keep
         return outcome
@@ -226,7 +226,7 @@ class MessageInbox:
             "rejected": rejected,
         }
         if answer is not None:
-            outcome["answer"] = self._messages.seal(answer, _record(entry_id, "answer"))
+            outcome["answer"] = self._messages.seal(answer, record_of(entry_id, "answer"))
         with translated_failures():
             await self._change(entry_id, outcome, None)
 
@@ -322,7 +322,7 @@ class MessageInbox:
             rejected=document["rejected"],
             answer=None
             if answer is None
-            else self._messages.open(answer, _record(document["_id"], "answer")),
+            else self._messages.open(answer, record_of(document["_id"], "answer")),
             peer=document["peer"],
             is_ours=document["owner"] == self._owner,
         )
@@ -347,7 +347,8 @@ def key_of(key: tuple[str, str, str]) -> str:
     return hashlib.sha256("\x1f".join(key).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _record(entry_id: str, field: str = "data") -> str:
+def record_of(entry_id: str, field: str = "data") -> str:
+    """Return the name of the record that a sealed text of an entry belongs to."""
     return f"{INBOX}/{entry_id}/{field}"
 
 
