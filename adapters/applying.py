@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from adapters.channels import Channel
 from hl7.errors import HL7Error
 from hl7.message import Message
-
-from adapters.channels import Channel
 
 Status = Literal["applied", "unchanged", "ignored"]
 """What became of a message that was accepted.

@@ -144,5 +144,3 @@ class Inbox(Protocol):
 
     async def leave(self) -> None:
         """Give back what this process has not done."""
-
-
