@@ -179,3 +179,19 @@ class Mapped:
     def draft(self, key: str) -> Draft:
         """Return the draft with a key."""
         return next(one for one in self.drafts if one.key == key)
+
+
+def linked(resource: Resource, references: Mapping[str, str]) -> Resource:
+    """Return a resource that refers to resources where it did to drafts; `references` are by draft key."""
+
+    def walk(value: object) -> object:
+        if isinstance(value, dict):
+            return {
+                name: references[one.removeprefix(REFERENCE)]
+                if name == "reference" and isinstance(one, str) and one.startswith(REFERENCE)
+                else walk(one)
+                for name, one in value.items()
+            }
+        return [walk(one) for one in value] if isinstance(value, list) else value
+
+    return {name: walk(value) for name, value in resource.items()}

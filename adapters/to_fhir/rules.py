@@ -96,6 +96,7 @@ class SegmentMap:
         """Add to `into` what `segment` says; return what it says shall be deleted."""
         fields, place = segment.raw_fields, scope.place
         place.segment, place.sequence = segment.name, segment.sequence
+        scope.segment = segment
         deleted: Deletions = []
         count, repeated = len(fields), scope.reader.chars.repetition
         for number, rules in self._by_field:
@@ -142,6 +143,9 @@ def _traced(rule: _Compiled, value: Value, scope: Scope, into: dict[str, Any]) -
     made = rule.convert(value, scope)
     if made is None:
         del scope.steps[count:]
+    elif not rule.where and isinstance(made, dict):
+        for element in made:
+            scope.note(element, rule.row)
     elif not any(one.path.startswith(scope.path) for one in scope.steps[count:]):
         scope.note("", rule.row)
     scope.path = outer

@@ -5,13 +5,12 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Any
 
-from hl7.datatypes import zone_of_message
-
 from adapters.channels import Channel
 from adapters.to_fhir.drafts import Draft, Effect, Identity, Presence, Step
 from adapters.to_fhir.value import Reader
+from hl7.datatypes import zone_of_message
 from hl7.errors import TABLE_VALUE_NOT_FOUND, HL7Error, Location
-from hl7.message import Message
+from hl7.message import Message, Segment
 
 _MOST_WARNINGS = 50
 
@@ -49,6 +48,7 @@ class Scope:
     owner: str = ""
     path: str = ""
     subject: str = ""
+    segment: Segment | None = None
 
     @classmethod
     def of(cls, message: Message, channel: Channel, *, trace: bool = False) -> "Scope":

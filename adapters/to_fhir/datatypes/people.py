@@ -32,7 +32,7 @@ def _assembly(value: Value, _scope: Scope) -> dict[str, Any] | None:
     return {"url": f"{_STRUCTURE}humanname-assembly-order", "valueCode": known}
 
 
-def _named(made: dict[str, Any], value: Value, _scope: Scope) -> dict[str, Any] | None:
+def _named(made: dict[str, Any], _value: Value, _scope: Scope) -> dict[str, Any] | None:
     """Return a name if there is one: a use alone is none."""
     return made if made.keys() & {"family", "given", "text", "_family"} else None
 

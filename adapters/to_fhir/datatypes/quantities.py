@@ -8,12 +8,11 @@ import binascii
 from decimal import Decimal
 from typing import Any
 
-from hl7.datatypes import number
-
 from adapters.to_fhir.rules import DatatypeMap, Part
 from adapters.to_fhir.scope import Scope
 from adapters.to_fhir.tables.codes import system_of
 from adapters.to_fhir.value import Value
+from hl7.datatypes import number
 from hl7.errors import DATA_TYPE
 
 _UCUM = "http://unitsofmeasure.org"

@@ -5,11 +5,10 @@ https://hl7.org/fhir/R4/datatypes.html#dateTime, HL7 v2.5.1 §2.A.22 (DTM)
 
 from typing import Any
 
-from hl7.datatypes import Timestamp, fhir_time, timestamp
-
-from adapters.to_fhir.rules import DatatypeMap, Part
+from adapters.to_fhir.rules import Convert, DatatypeMap, Part
 from adapters.to_fhir.scope import Scope
 from adapters.to_fhir.value import Value
+from hl7.datatypes import Timestamp, fhir_time, timestamp
 
 _DIGITS_OF_A_DAY = 8
 
@@ -58,7 +57,7 @@ period: DatatypeMap = DatatypeMap(
 )
 
 
-def extension(url: str, element: str, convert: Any) -> Any:
+def extension(url: str, element: str, convert: Convert) -> Convert:
     """Return the converter to an Extension of `url`, whose `element` such as `valueString` is converted."""
 
     def converted(value: Value, scope: Scope) -> dict[str, Any] | None:
