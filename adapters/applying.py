@@ -45,7 +45,8 @@ class Received:
 class OrderAnswer:
     """What is said of one order of a message: ORC-1 of an ORL or ORR (table 0119: OK, UA, CR, UC, ...).
 
-    `placer` and `filler` are the texts of ORC-2 and ORC-3, with their components between `^`.
+    There is one for each of `hl7.order_answers.orders`, in that order, whose numbers the answer repeats.
+    `placer` and `filler` are for the log: ORC-2 and ORC-3, with their components between `^`.
     """
 
     control: str

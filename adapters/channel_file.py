@@ -184,17 +184,18 @@ def _check_destination(found: Destination) -> None:
 
 def _listener(table: Mapping[str, Any], folder: Path) -> Listener:
     _check_keys(table, {one.name for one in fields(Listener)})
+    files: dict[str, Any] = {
+        key: folder / _text(table, key)
+        for key in ("certificate", "key", "certificate_authorities")
+        if key in table
+    }
     found = Listener(
         name=_name(table),
         host=_text(table, "host", default="127.0.0.1"),
         port=_port(table),
         plain=_boolean(table, "plain"),
         channels=_texts(table, "channels", _NAME, "a list of names of channels"),
-        **{
-            key: folder / _text(table, key)
-            for key in ("certificate", "key", "certificate_authorities")
-            if key in table
-        },
+        **files,
     )
     if (found.certificate is None) != (found.key is None):
         raise _Wrong("certificate" if found.key is None else "key", "is given with the other of the two")

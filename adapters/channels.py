@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 from hl7.errors import (
     TABLE_VALUE_NOT_FOUND,
     UNSUPPORTED_PROCESSING_ID,
-    HL7Error,
     Location,
     UnsupportedMessage,
 )
@@ -144,11 +143,10 @@ class Listener:
         return self.certificate is None and not self.plain and not is_local
 
 
-class UnknownSender(HL7Error):
+class UnknownSender(UnsupportedMessage):
     """MSH-3 and MSH-4 name no channel, or one that this peer may not use (table 0357: 103, answered AR)."""
 
     code = TABLE_VALUE_NOT_FOUND
-    answer = "AR"
 
 
 @dataclass(frozen=True, slots=True)

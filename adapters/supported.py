@@ -39,7 +39,7 @@ SUPPORTED: Mapping[str, frozenset[str]] = {
 """The trigger events that are taken, by the message code."""
 
 RESPONSES = frozenset({"ACK", "MCF", "ORR", "ORL", "ORP", "RRE", "RRD", "RRI", "RSP", "MFK"})
-"""Codes of messages that answer others: they are taken whatever their event, and never acknowledged in turn."""
+"""Codes of messages that answer others: they are taken whatever their event, and not acknowledged in turn."""
 
 VERSIONS = frozenset(
     {
