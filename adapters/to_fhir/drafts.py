@@ -15,6 +15,8 @@ Resource = dict[str, Any]
 
 _KEYS = uuid.UUID("0b1d5b0e-6f0c-5c1d-9a53-2f5c3c7f8a10")
 REFERENCE = "draft:"
+OWN = "urn:fhir-hospital-server:id"
+"""The system of an identity that is the id of a resource here: a number that this server gave, as of an order."""
 
 Presence = Literal["full", "minimal", "known"]
 """What a draft is for.

@@ -3,7 +3,7 @@
 from typing import Any
 
 from adapters.to_fhir.datatypes.identifiers import ei, identities_of
-from adapters.to_fhir.drafts import Draft, Identity, Presence
+from adapters.to_fhir.drafts import OWN, Draft, Identity, Presence
 from adapters.to_fhir.messages.clinical import told
 from adapters.to_fhir.messages.common import ENCOUNTER, filled, subject_parts
 from adapters.to_fhir.messages.orders_walk import Order, Sample
@@ -11,9 +11,6 @@ from adapters.to_fhir.scope import Scope
 from adapters.to_fhir.segments.orders import OBR, ORC, SPM, TQ1, note
 from adapters.to_fhir.value import NULL, Value
 from hl7.message import Segment
-
-OWN = "urn:fhir-hospital-server:id"
-"""The system of an identity that is the id of a resource here: a number that this server gave an order."""
 
 
 def number(scope: Scope, segment: Segment | None, field: int) -> Identity | None:

@@ -126,7 +126,9 @@ def _observations(scope: Scope, order: Order, draft: Draft, report: dict[str, An
     category = _category(obr)
     raw = obr.raw_fields[7] if len(obr.raw_fields) > 7 else ""
     taken = date_time(Value(raw, scope.reader), scope) if raw and raw != '""' else None
-    shared: dict[str, Any] = {name: report[name] for name in ("subject", "encounter", "basedOn", "issued") if name in report}
+    shared: dict[str, Any] = {
+        name: report[name] for name in ("subject", "encounter", "basedOn", "issued") if name in report
+    }
     if len(report.get("specimen", ())) == 1:
         shared["specimen"] = report["specimen"][0]
     found: dict[tuple[str, ...], Draft] = {}
