@@ -285,6 +285,7 @@ class _Planning:
 
     async def effects(self) -> None:
         """Add what the message does beside what it says of its own resources."""
+        self._occupy()
         for effect in self.mapped.effects:
             if isinstance(effect, BedState):
                 self._bed(effect)
@@ -292,6 +293,15 @@ class _Planning:
                 await self._withdraw(effect)
         if self.losers:
             await self._merge()
+
+    def _occupy(self) -> None:
+        """Let a bed that was not known be occupied, if the patient has it; of others the rules see to it."""
+        for encounter in [one for one in self.plan.after.values() if one["resourceType"] == "Encounter"]:
+            for place, how in terms.uses(encounter):
+                bed = self.plan.after.get(place)
+                is_new = bed is not None and place not in self.plan.before
+                if bed is not None and is_new and how == "active" and terms.kind_of(bed) == "bd":
+                    self.plan.after[place] = {**bed, "operationalStatus": terms.state("O")}
 
     async def _merge(self) -> None:
         patients: dict[str, Resource] = {}

@@ -61,7 +61,13 @@ class Records:
     def context(self, request_id: str = "") -> Context:
         """Return a context of the server's own."""
         return Context(
-            "http://localhost/fhir", self.store, self.settings, _now, new_id, match, Jobs(self.store.async_jobs)
+            "http://localhost/fhir",
+            self.store,
+            self.settings,
+            _now,
+            new_id,
+            match,
+            Jobs(self.store.async_jobs),
         )
 
     @property
@@ -108,7 +114,9 @@ class Records:
     def has(self, resource_type: str, value: str) -> bool:
         """Tell whether a resource has an identifier of a value."""
         return any(
-            each.get("value") == value for one in self.all(resource_type) for each in one.get("identifier", ())
+            each.get("value") == value
+            for one in self.all(resource_type)
+            for each in one.get("identifier", ())
         )
 
     def version(self, resource: Resource) -> int:
