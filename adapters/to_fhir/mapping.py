@@ -8,8 +8,15 @@ from collections.abc import Callable, Mapping
 from adapters.channels import Channel
 from adapters.to_fhir.drafts import Mapped
 from adapters.to_fhir.messages.adt import adt
+from adapters.to_fhir.messages.charges import bar, dft
 from adapters.to_fhir.messages.common import event_time
+from adapters.to_fhir.messages.documents import mdm
+from adapters.to_fhir.messages.master_files import mfn
+from adapters.to_fhir.messages.orders import orders, referral
+from adapters.to_fhir.messages.pharmacy import rde, rds
 from adapters.to_fhir.messages.results import oru, oul
+from adapters.to_fhir.messages.scheduling import siu
+from adapters.to_fhir.messages.vaccinations import vxu
 from adapters.to_fhir.scope import Scope
 from hl7.errors import UNSUPPORTED_EVENT, UNSUPPORTED_MESSAGE_TYPE, Location, UnsupportedMessage
 from hl7.message import Message
@@ -23,6 +30,17 @@ MAPS: Mapping[str, Mapping[str, MapMessage]] = {
     "ADT": dict.fromkeys((*_ADT, *_PERSON), adt),
     "ORU": {"R01": oru},
     "OUL": {"R22": oul},
+    "ORM": {"O01": orders},
+    "OML": {"O21": orders},
+    "REF": {"I12": referral},
+    "SIU": dict.fromkeys(("S12", "S13", "S14", "S15", "S17", "S26"), siu),
+    "MDM": dict.fromkeys(("T02", "T04", "T06", "T08", "T10", "T11"), mdm),
+    "DFT": {"P03": dft},
+    "BAR": {"P01": bar, "P02": bar},
+    "RDE": {"O11": rde},
+    "RDS": {"O13": rds},
+    "VXU": {"V04": vxu},
+    "MFN": {"M02": mfn, "M05": mfn},
 }
 """By message code and trigger event."""
 
