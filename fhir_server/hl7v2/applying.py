@@ -102,7 +102,8 @@ class Applying:
             raise refusal(failure) from failure
         references = tuple(f"{one.resource_type}/{one.id}" for one in writes)
         status = "applied" if writes else "ignored" if planned.is_old else "unchanged"
-        applied = Applied(status, references, tuple(planned.warnings))  # type: ignore[arg-type]
+        answers = tuple(planned.answers)
+        applied = Applied(status, references, tuple(planned.warnings), answers)  # type: ignore[arg-type]
         note = context.store.hl7_inbox.note(received.inbox_id, applied)
         noting = context.store.hl7_event_times.note(planned.times, note)
         if planned.times:

@@ -5,17 +5,29 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from adapters.applying import OrderAnswer
 from adapters.channels import Channel
-from adapters.to_fhir.drafts import BedState, Draft, Mapped, Merge, Visit, Withdrawal, linked
+from adapters.to_fhir.drafts import (
+    BedState,
+    Draft,
+    Mapped,
+    Merge,
+    OrderControl,
+    Reversal,
+    Visit,
+    Withdrawal,
+    linked,
+)
 from fhir_server.context import Context
 from fhir_server.hl7v2.joining import is_same, joined, without
 from fhir_server.hl7v2.looking import Found, Stored, look
 from fhir_server.hl7v2.merges import Merging, merge_all
+from fhir_server.hl7v2.ordering import answer, ordered, task_of
 from fhir_server.hl7v2.persons import guard
 from fhir_server.hl7v2.reports import next_report, next_result, verdict
 from fhir_server.hl7v2.visits import next_state
 from fhir_server.search.intervals import interval
-from fhir_server.store import Write
+from fhir_server.store import Write, instant
 from fhir_server.workflows.beds import terms
 from fhir_server.workflows.records import local
 from fhir_server.workflows.registration.identity import is_merged, links
@@ -56,6 +68,8 @@ class Plan:
     merging: Merging | None = None
     is_old: bool = False
     references: dict[str, str] = field(default_factory=dict)
+    answers: list[OrderAnswer] = field(default_factory=list)
+    made_once: dict[str, Resource] = field(default_factory=dict)
 
     def put(self, resource: Resource, stored: Stored | None) -> None:
         """Have a resource stored, if it is not so already."""
@@ -66,6 +80,10 @@ class Plan:
                 self.after.pop(reference, None)
                 return
         self.after[reference] = resource
+
+    def once(self, resource: Resource) -> None:
+        """Have a resource stored that is made once, and left alone after that."""
+        self.made_once[f"{resource['resourceType']}/{resource['id']}"] = resource
 
     def current(self, reference: str) -> Resource | None:
         """Return a resource as the plan leaves it, if it is about it."""
@@ -108,6 +126,7 @@ async def plan(mapped: Mapped, channel: Channel, context: Context) -> Plan:
     for draft in mapped.drafts:
         planning.add(draft)
     await planning.effects()
+    await planning.finish()
     return planning.plan
 
 
@@ -121,11 +140,18 @@ class _Planning:
         self.found = found
         self.plan = Plan(warnings=list(mapped.warnings))
         self.visits = {one.encounter: one for one in mapped.effects if isinstance(one, Visit)}
+        self.controls = {one.order: one for one in mapped.effects if isinstance(one, OrderControl)}
         self.losers = {one.loser for one in mapped.effects if isinstance(one, Merge)}
         self.old: set[str] = set()
         self.stale_orders: set[str] = set()
         self._held: dict[str, str] = {}
         self._ids()
+
+    async def finish(self) -> None:
+        """Leave out what is made once, and is there already."""
+        for reference, resource in self.plan.made_once.items():
+            if await self.context.store.read(*reference.split("/")) is None:
+                self.plan.after[reference] = resource
 
     def _ids(self) -> None:
         for draft in self.mapped.drafts:
@@ -214,6 +240,8 @@ class _Planning:
             "Encounter": self._encounter,
             "DiagnosticReport": self._report,
             "Observation": self._result,
+            "ServiceRequest": self._order,
+            "MedicationRequest": self._order,
         }.get(draft.type, self._other)
         return make(draft, before, said)
 
@@ -229,6 +257,20 @@ class _Planning:
             self._check_subject(before, said)
         after = next_state(before, said, visit, self.plan.warnings)
         return without(after, draft.deleted)
+
+    def _order(self, draft: Draft, before: Resource | None, said: Resource) -> Resource:
+        control = self.controls.get(draft.key)
+        after = self._other(draft, before, said)
+        if control is None:
+            return after
+        what = ordered(before, said, control, self.plan.warnings)
+        if what.task:
+            # What is asked for is for a person to decide: nothing else of the order changes.
+            reference = self.plan.references[draft.key]
+            task = task_of(reference, said.get("subject"), what, control, instant(self.context.now()))
+            self.plan.once(task)
+            return dict(before or after)
+        return {**after, "status": what.status}
 
     def _check_subject(self, before: Resource, said: Resource) -> None:
         base_url = self.context.base_url
@@ -291,6 +333,11 @@ class _Planning:
                 self._bed(effect)
             elif isinstance(effect, Withdrawal):
                 await self._withdraw(effect)
+            elif isinstance(effect, Reversal) and effect.charge not in self.found.stored:
+                place = Location("FT1", int(effect.charge.partition(":")[2]), 2)
+                raise HL7Error("there is no such charge to take back", code=UNKNOWN_KEY, location=place)
+            elif isinstance(effect, OrderControl) and self.mapped.draft(effect.order).presence == "full":
+                self.plan.answers.append(answer(effect))
         if self.losers:
             await self._merge()
 

@@ -23,6 +23,9 @@ _CODES = {
     "code-invalid": DATA_TYPE,
 }
 
+# What the store says if it gave up against other writers; see `store.commit`.
+_OTHERS = "Too many others"
+
 
 class RuleBroken(HL7Error):
     """A message that a rule of the hospital's work refuses; a person has to look at it (AE).
@@ -47,7 +50,7 @@ def refusal(failure: FhirError) -> Exception:
     if isinstance(failure, StoreUnavailable):
         return failure
     first = failure.issues[0]
-    if isinstance(failure, Conflict) and first.rule is None and first.code == "conflict":
+    if isinstance(failure, Conflict) and first.diagnostics.startswith(_OTHERS):
         return TryLater("others write the same records")
     return RuleBroken(
         _text(first), code=_CODES.get(first.code, INTERNAL_ERROR), rule=first.rule or first.code

@@ -270,6 +270,8 @@ class Ruling:
                 write = self._write(one)
                 key = write.resource_type, write.id
                 is_whole = isinstance(one, Put) and one.is_whole
+                if key in writes and isinstance(one, Create):
+                    continue  # it is created once: the first counts
                 if key in writes and not is_whole and writes[key].resource != write.resource:
                     raise _entangled()
                 writes[key] = write

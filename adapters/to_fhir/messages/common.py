@@ -119,8 +119,11 @@ def visit(scope: Scope, presence: Presence, *, is_needed: bool = False) -> Draft
         return None
     _complete(draft, scope)
     scope.drafts[ENCOUNTER] = draft
+    if presence == "minimal":
+        # Where somebody is, and which bed is taken, is told by ADT and by nobody else.
+        draft.resource.pop("location", None)
     pv2 = scope.message.first("PV2")
-    if pv2 is not None:
+    if presence == "full" and pv2 is not None:
         filled(scope, draft, PV2, pv2)
     return draft
 

@@ -33,7 +33,7 @@ def _with_units(field: int) -> Convert:
     return convert
 
 
-def _dose(lowest: int, highest: int, units: int) -> Convert:
+def _dose(highest: int, units: int) -> Convert:
     """Return the converter of a dose: a Quantity, or a Range if it has a maximum."""
 
     def convert(value: Value, scope: Scope) -> dict[str, Any] | None:
@@ -79,7 +79,7 @@ RXO = SegmentMap(
     "MedicationRequest",
     (
         Rule("RXO-1", "medicationCodeableConcept", concept(), "RXO[MedicationRequest] 1"),
-        Rule("RXO-2", "dosageInstruction.0.doseAndRate[]", _dose(2, 3, 4), "RXO[MedicationRequest] 2"),
+        Rule("RXO-2", "dosageInstruction.0.doseAndRate[]", _dose(3, 4), "RXO[MedicationRequest] 2"),
         Rule("RXO-7", "dosageInstruction.0.text", _text_of, "ours"),
         Rule("RXO-9", "substitution.allowedCodeableConcept", concept("AllowSubstitution", "0161"),
              "RXO[MedicationRequest] 9"),
@@ -94,11 +94,12 @@ RXE = SegmentMap(
     "MedicationRequest",
     (
         Rule("RXE-2", "medicationCodeableConcept", concept(), "ours"),
-        Rule("RXE-3", "dosageInstruction.0.doseAndRate[]", _dose(3, 4, 5), "ours"),
+        Rule("RXE-3", "dosageInstruction.0.doseAndRate[]", _dose(4, 5), "ours"),
         Rule("RXE-7", "dosageInstruction.0.text", _text_of, "ours"),
         Rule("RXE-9", "substitution.allowedCodeableConcept", concept("AllowSubstitution", "0161"), "ours"),
         Rule("RXE-10", "dispenseRequest.quantity", _with_units(11), "ours"),
         Rule("RXE-12", "dispenseRequest.numberOfRepeatsAllowed", _whole, "ours"),
+        Rule("RXE-13", "requester", practitioner, "ours"),
         Rule("RXE-15", "identifier[]", ei_typed("FILL"), "ours"),
     ),
 )
@@ -164,9 +165,15 @@ def prescription(scope: Scope, order: Order, place: int) -> Draft | None:
         filled(scope, draft, RXE, encoded)
     elif asked is not None:
         filled(scope, draft, RXO, asked)
+    if "requester" not in draft.resource and asked is not None and asked[14]:
+        who = practitioner(Value(asked[14].repetition(1).raw, scope.reader), scope)
+        if who is not None:
+            draft.resource["requester"] = who
     _dosage(scope, order, draft)
     resource = draft.resource
     resource.setdefault("status", "active")
+    if resource["status"] == "revoked":
+        resource["status"] = "cancelled"  # as prescriptions call it
     resource["intent"] = "order"
     if "medicationCodeableConcept" not in resource:
         raise missing("RXE" if encoded is not None else "RXO", 1, 2 if encoded is not None else 1)

@@ -126,7 +126,7 @@ def _times(scope: Scope, sch: Segment, resource: dict[str, Any]) -> None:
         resource["start"] = start
     if start is not None and end is not None:
         resource["end"] = end
-    if length is not None:
+    if length is not None and (start is None or end is None or _lasts(start, end) == length):
         resource["minutesDuration"] = length
     if resource["status"] not in ("proposed", "cancelled", "waitlist", "entered-in-error", "noshow") and (
         "start" not in resource or "end" not in resource
@@ -145,6 +145,10 @@ def _instant(scope: Scope, name: str, segment: Segment, field: int, component: i
 
 def _later(start: str, length: int) -> str:
     return (datetime.fromisoformat(start) + timedelta(minutes=length)).isoformat()
+
+
+def _lasts(start: str, end: str) -> int:
+    return round((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds() / 60)
 
 
 def _participants(scope: Scope, resource: dict[str, Any]) -> None:
