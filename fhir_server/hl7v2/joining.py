@@ -121,6 +121,11 @@ def united(name: str, before: Sequence[Any], said: Sequence[Any]) -> list[Any]:
     return [*found, *rest.values()]
 
 
+def member_key(name: str, member: Any) -> Any:
+    """Return what tells a member of the list `name` from others, or what those have in common that go together."""
+    return _frozen((_GROUPS.get(name) or _SAME.get(name, _default))(member))
+
+
 def _ordered(before: Sequence[Any], said: list[Any], goes: Callable[[Any], bool]) -> list[Any]:
     """Return `said` where the first of those stood that go, and the others around it."""
     found: list[Any] = []
@@ -180,7 +185,7 @@ def is_same(before: Resource | None, after: Resource) -> bool:
     """
     if before is None:
         return False
-    return _told(before, is_top=True) == _told(after, is_top=True)
+    return bool(_told(before, is_top=True) == _told(after, is_top=True))
 
 
 def _told(value: Any, *, is_top: bool = False) -> Any:

@@ -20,7 +20,7 @@ from adapters.to_fhir.messages.common import (
     subject_parts,
     visit,
 )
-from adapters.to_fhir.scope import Scope
+from adapters.to_fhir.scope import Place, Scope
 from adapters.to_fhir.segments.patients import PID_ACCOUNT
 from adapters.to_fhir.value import Value
 from hl7.errors import SEGMENT_SEQUENCE, HL7Error, Location
@@ -81,6 +81,10 @@ def _state(draft: Draft, event: str, time: str, scope: Scope) -> None:
         planned = resource["class"].get("code") == "PRENC"
         status = "finished" if "end" in period else "planned" if planned else "in-progress"
     resource["status"] = status
+    outer = scope.owner, scope.path
+    scope.owner, scope.path, scope.place = draft.key, "", Place("MSH", 1, 9, 1, 2)
+    scope.note("status", "MSH[Encounter] 9")
+    scope.owner, scope.path = outer
     if event in ("A01", "A04") and "start" not in period and time:
         resource["period"] = {"start": time, **period}
     if event == "A03" and "end" not in period and time:
