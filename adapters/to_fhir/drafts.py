@@ -184,16 +184,22 @@ class Mapped:
 
 
 def linked(resource: Resource, references: Mapping[str, str]) -> Resource:
-    """Return a resource that refers to resources where it did to drafts; `references` are by draft key."""
+    """Return a resource that refers to resources where it did to drafts; `references` are by draft key.
+
+    What a message refers to and nobody knows has "": there the reference has only its identifier or display.
+    """
 
     def walk(value: object) -> object:
         if isinstance(value, dict):
-            return {
-                name: references[one.removeprefix(REFERENCE)]
-                if name == "reference" and isinstance(one, str) and one.startswith(REFERENCE)
-                else walk(one)
-                for name, one in value.items()
-            }
+            made = {}
+            for name, one in value.items():
+                if name == "reference" and isinstance(one, str) and one.startswith(REFERENCE):
+                    found = references[one.removeprefix(REFERENCE)]
+                    if found:
+                        made[name] = found
+                else:
+                    made[name] = walk(one)
+            return made
         return [walk(one) for one in value] if isinstance(value, list) else value
 
     return {name: walk(value) for name, value in resource.items()}

@@ -115,8 +115,8 @@ def _match(drafts: Sequence[Draft], there: Sequence[Stored], found: Found) -> No
 def _identifiers(resource: Mapping[str, Any]) -> list[dict[str, Any]]:
     listed = resource.get("identifier") or []
     single = [listed] if isinstance(listed, dict) else list(listed)
-    accession = resource.get("accessionIdentifier")
-    return [*single, *([accession] if accession else [])]
+    others = (resource.get("accessionIdentifier"), resource.get("masterIdentifier"))
+    return [*single, *(one for one in others if one)]
 
 
 async def _survivor(stored: Stored, context: Context) -> Stored:

@@ -158,6 +158,8 @@ class _Planning:
             stored = self.found.stored.get(draft.key)
             if stored is not None:
                 reference = stored.reference
+            elif draft.presence == "known":
+                reference = ""
             elif (draft.type, draft.id) in self.found.taken:
                 reference = f"{draft.type}/{self.context.new_id()}"
             else:

@@ -86,6 +86,7 @@ RXO = SegmentMap(
         Rule("RXO-11", "dispenseRequest.quantity", _with_units(12), "RXO[MedicationRequest] 11"),
         Rule("RXO-13", "dispenseRequest.numberOfRepeatsAllowed", _whole, "RXO[MedicationRequest] 13"),
         Rule("RXO-14", "requester", practitioner, "RXO[MedicationRequest] 14"),
+        Rule("RXO-20", "reasonCode[]", concept(), "ours"),
     ),
 )  # fmt: skip
 
@@ -100,6 +101,7 @@ RXE = SegmentMap(
         Rule("RXE-10", "dispenseRequest.quantity", _with_units(11), "ours"),
         Rule("RXE-12", "dispenseRequest.numberOfRepeatsAllowed", _whole, "ours"),
         Rule("RXE-13", "requester", practitioner, "ours"),
+        Rule("RXE-27", "reasonCode[]", concept(), "ours"),
         Rule("RXE-15", "identifier[]", ei_typed("FILL"), "ours"),
     ),
 )

@@ -106,6 +106,8 @@ def _status(scope: Scope, sch: Segment, resource: dict[str, Any]) -> None:
         if target is not None and event in ("S12", "S13", "S14"):
             status = target.code
     resource["status"] = status or "booked"
+    if status == "cancelled":
+        resource.setdefault("cancelationReason", {"text": "Told by a message"})
 
 
 def _times(scope: Scope, sch: Segment, resource: dict[str, Any]) -> None:
