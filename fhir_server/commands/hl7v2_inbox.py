@@ -3,7 +3,9 @@
 import os
 import pwd
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from difflib import unified_diff
 from typing import Any
 
 import click
@@ -13,8 +15,11 @@ from rich.table import Table
 from adapters.channels import Channels
 from fhir_server.commands.databases import with_store
 from fhir_server.commands.recording import record_command
+from fhir_server.formats import JSON
 from fhir_server.hl7v2 import quarantine
+from fhir_server.hl7v2.applying import Difference
 from fhir_server.hl7v2.ports import channels_of
+from fhir_server.hl7v2.previewing import previewing
 from fhir_server.hl7v2.quarantine import MOST_LISTED, MOST_REPLAYED, STATES, reason_text
 from fhir_server.settings import Settings
 from fhir_server.store import Store
@@ -126,12 +131,16 @@ def discard(settings: Settings, message_id: str, reason: str) -> None:
     show_default=True,
     help="How many at most.",
 )
+@click.option("--dry-run", "message_id", metavar="ID", help="Only tell what the message ID would change now.")
 @click.pass_obj
-def replay(settings: Settings, /, limit: int, **which: Any) -> None:
+def replay(settings: Settings, /, limit: int, message_id: str | None, **which: Any) -> None:
     """Have messages that were done applied anew, the oldest first.
 
-    What they say already is said changes nothing.
+    What is known already is not stored anew.
     """
+    if message_id is not None:
+        _tell_differences(settings, message_id)
+        return
     wanted = _wanted(which)
     if wanted == Wanted():
         raise click.ClickException(
@@ -147,6 +156,23 @@ def replay(settings: Settings, /, limit: int, **which: Any) -> None:
     click.echo(f"{number} messages are applied anew.")
     if not number:
         sys.exit(1)
+
+
+def _tell_differences(settings: Settings, message_id: str) -> None:
+    """Print what a message would change, as the differences of two JSON texts."""
+
+    async def work(store: Store) -> Sequence[Difference]:
+        await record_command(store, settings, "hl7v2-show")
+        preview = previewing(store, settings)
+        return await quarantine.differences(store, message_id, _channels(settings), preview)
+
+    found = with_store(settings, work)
+    for one in found:
+        before = [] if one.before is None else JSON.dumps(one.before, pretty=True).decode().splitlines()
+        after = JSON.dumps(one.after, pretty=True).decode().splitlines()
+        for line in unified_diff(before, after, one.reference, one.reference, lineterm=""):
+            click.echo(line)
+    click.echo(f"{len(found)} resources would change.", err=True)
 
 
 def _wanted(which: dict[str, Any]) -> Wanted:
