@@ -26,7 +26,7 @@ def mllp_send(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The program of the package; tests are skipped where the package index cannot be reached."""
     folder = tmp_path_factory.mktemp("python-hl7")
     subprocess.run([sys.executable, "-m", "venv", folder], check=True, timeout=_INSTALL_SECONDS)
-    install = [folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", _PACKAGE]
+    install = [str(folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", _PACKAGE]
     try:
         subprocess.run(install, check=True, capture_output=True, timeout=_INSTALL_SECONDS)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
