@@ -21,6 +21,7 @@ _CODECS = {
     "ISO IR6": ASCII,
     "8859/15": "iso8859-15",
     "UNICODE UTF 8": UTF_8,
+    "UNICODE": UTF_8,  # MSH could not be read if it were UTF-16
     "UTF 8": UTF_8,
     "UTF8": UTF_8,
     "ISO IR192": UTF_8,
@@ -40,6 +41,7 @@ _CODECS = {
     **{f"8859/{part}": f"iso8859-{part}" for part in range(1, 10)},
     **{f"ISO 8859 {part}": f"iso8859-{part}" for part in (*range(1, 10), 15)},
     **{f"ISO8859 {part}": f"iso8859-{part}" for part in (*range(1, 10), 15)},
+    **{f"ISO 8859/{part}": f"iso8859-{part}" for part in (*range(1, 10), 15)},
 }
 _BY_CODEC = {codec: codec for codec in _CODECS.values()}
 # How a codec is written into MSH-18.

@@ -170,3 +170,6 @@ class InvalidMessage(HL7Error):
         super().__init__(first.text, code=first.code, location=first.location, severity=first.severity)
         self.errors = tuple(errors)
         self.answer = "AR" if any(error.answer == "AR" for error in errors) else "AE"
+
+    def __reduce__(self) -> tuple[type["InvalidMessage"], tuple[tuple[HL7Error, ...]]]:
+        return InvalidMessage, (self.errors,)  # an exception is copied with its arguments otherwise

@@ -18,7 +18,7 @@ Source: HL7 v2.5.1 §2.5.2, §4.4.6 (OML), table 0119
 from collections.abc import Callable
 
 from hl7.message import Message, Segment
-from hl7.structure import Group, Node, structure, structure_of
+from hl7.structure_tables import Group, Node, structure, structure_of
 
 _PRIOR = "PRIOR"
 _PREVIOUS_RESULT = "PR"

@@ -13,9 +13,9 @@ from datetime import datetime
 from hl7.ack import answer_fields, header_fields
 from hl7.building import FieldValue, Raw, build
 from hl7.errors import UNSUPPORTED_EVENT, HL7Error, UnsupportedMessage
-from hl7.grouping import grouped
 from hl7.message import Message, Segment
 from hl7.received import received
+from hl7.structure import grouped
 
 
 @dataclass(frozen=True, slots=True)

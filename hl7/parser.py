@@ -14,9 +14,9 @@ from hl7.message import Message
 from hl7.segment import Segment
 
 _BOM = b"\xef\xbb\xbf"
-# What may stand before MSH and between segments without saying anything.
-_BLANK = " \t\n\x00\x1a"
-_BLANK_BYTES = b" \t\r\n\x00"
+# What may stand before MSH and between segments without saying anything: frames that were stored, too.
+_BLANK = " \t\n\x00\x0b\x1a\x1c"
+_BLANK_BYTES = b" \t\r\n\x00\x0b"
 
 
 def parse(data: bytes, charset: str | None = None) -> Message:

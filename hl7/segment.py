@@ -127,7 +127,7 @@ class Segment:
         position: int = 0,
         line: int = 0,
     ) -> None:
-        self.name = raw[:3] if raw[3:4] in {chars.field, ""} else raw.partition(chars.field)[0]
+        self.name = raw[:3] if raw[3:4] == chars.field else raw.partition(chars.field)[0]
         self.raw = raw
         self.sequence = sequence
         self.position = position
@@ -140,7 +140,10 @@ class Segment:
         return f"<Segment {self.name[:3]} {self.sequence}>"
 
     def __getitem__(self, number: int) -> Field:
-        return self._field(number, _get(self.raw_fields[1:], number))
+        if number < 1:
+            raise IndexError(_COUNTED_FROM_1)
+        fields = self._raw_fields or self.raw_fields
+        return self._field(number, fields[number] if number < len(fields) else "")
 
     def __iter__(self) -> Iterator[Field]:
         return iter(self.fields)
@@ -169,36 +172,37 @@ class Segment:
         if field < 1:
             raise IndexError(_COUNTED_FROM_1)
         fields = self._raw_fields or self.raw_fields
-        try:
-            raw = fields[field]
-        except IndexError:
+        if field >= len(fields):
             return ""
-        if not raw or raw == NULL:
+        raw = fields[field]
+        if not raw:
             return ""
+        chars = self.chars
         if field < 3 and self.name in HEADERS:
             return raw if component == subcomponent == repetition == 1 else ""
-        chars = self.chars
-        for delimiter, number in (
-            (chars.repetition, repetition),
-            (chars.component, component),
-            (chars.subcomponent, subcomponent),
-        ):
-            if delimiter and delimiter in raw:
-                parts = raw.split(delimiter, number)
-                if number > len(parts):
-                    return ""
-                raw = parts[number - 1]
-            elif number != 1:
-                return ""
-        if raw == NULL:
-            return ""
-        return unescape(raw, chars, self.codec) if chars.escape in raw else raw
+        if repetition != 1 or chars.repetition in raw:
+            raw = _nth(raw, chars.repetition, repetition)
+        if component != 1 or chars.component in raw:
+            raw = _nth(raw, chars.component, component)
+        if subcomponent != 1 or chars.subcomponent in raw:
+            raw = _nth(raw, chars.subcomponent, subcomponent)
+        if chars.escape in raw:
+            raw = unescape(raw, chars, self.codec)
+        return "" if raw == NULL else raw
 
     def _field(self, number: int, raw: str) -> Field:
         chars = self.chars
         if number < 3 and self.name in HEADERS:
             chars = EncodingCharacters(chars.field, "", "", "", "")
         return Field(raw, chars, self.codec)
+
+
+def _nth(raw: str, delimiter: str, number: int) -> str:
+    """Return one of the pieces between delimiters, "" if there are fewer; without a delimiter it is one."""
+    if not delimiter:
+        return raw if number == 1 else ""
+    parts = raw.split(delimiter, number)
+    return parts[number - 1] if number <= len(parts) else ""
 
 
 def _get(parts: Sequence[str], number: int) -> str:

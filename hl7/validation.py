@@ -1,11 +1,10 @@
 """What is wrong with a message, as far as those who read it depend on it.
 
 Tolerant by default: segments and fields that the standard requires, that senders leave out, and that nothing
-depends on, are no errors; `strict` makes them so. Codes of states that are not in HL7's table are warnings,
-as is told of them where they are mapped. Z segments, unknown segments and fields beyond the last known one
-are never wrong.
+depends on, are no errors; `strict` makes them so. Codes of states are not looked at, as what is mapped tells
+of unknown ones. Z segments, unknown segments and fields beyond the last known one are never wrong.
 
-Source: HL7 v2.5.1 §2.5.3 (required), §2.A (datatypes), tables 0038, 0085, 0103, 0119, 0123 and 0125
+Source: HL7 v2.5.1 §2.5.3 (required), §2.A (datatypes), tables 0008, 0103, 0119 and 0125
 """
 
 import re
@@ -26,9 +25,10 @@ from hl7.errors import (
     Location,
     UnsupportedMessage,
 )
-from hl7.grouping import grouped
-from hl7.message import Message, Repetition, Segment
-from hl7.structure import TABLES, Group, structure_of
+from hl7.message import Message, Segment
+from hl7.segment import NULL
+from hl7.structure import Group, grouped, structure_of
+from hl7.structure_tables import TABLES
 
 # HL7 v2.7 §2.14.9.10; it was 20 before, which senders do not keep to.
 _LONGEST_CONTROL_ID = 199
@@ -47,17 +47,9 @@ REQUIRED_FIELDS = (
 )  # fmt: skip
 # Events that merge a person need to say whom; others name an account or a visit in MRG.
 _MERGES = frozenset({"A18", "A34", "A36", "A39", "A40"})
-# Fields with a code of a table that HL7 fixes: an unknown one is an error where nothing can be done without
-# it.
-_CODED = {
-    ("ORC", 1): ("0119", "E"),
-    ("ORC", 5): ("0038", "W"),
-    ("OBR", 25): ("0123", "W"),
-    ("OBX", 2): ("0125", "E"),
-    ("OBX", 11): ("0085", "W"),
-    ("MSA", 1): ("0008", "E"),
-}
-_Check = Callable[[Repetition, Location], object]
+# Fields with a code of a table that HL7 fixes, and without which it is not known what to do.
+_CODED = {"ORC": ((1, "0119"),), "OBX": ((2, "0125"),), "MSA": ((1, "0008"),)}
+_Check = Callable[[str], object]
 
 
 def violations(
@@ -66,8 +58,7 @@ def violations(
     """Return what is wrong, in the order of the segments; an empty list if all is well.
 
     `required_fields` such as `PV1-19` or `PID-3.4` are required as well, in each segment of that name that
-    there is. `severity` tells errors (E) from warnings (W). Raises `ValueError` if one of them is no name of
-    a field.
+    there is. Raises `ValueError` if one of them is no name of a field.
     """
     found = list(_header(message))
     try:
@@ -79,9 +70,9 @@ def violations(
     merge = ["MRG-1"] if message.header.trigger_event in _MERGES else []
     needed = _needed([*REQUIRED_FIELDS, *merge, *required_fields])
     for segment in message.segments:
-        datatypes = _datatypes().get(segment.name, ())
-        found += _missing_fields(segment, needed.get(segment.name, []), datatypes if strict else ())
-        found += _wrong_values(segment, datatypes, strict=strict)
+        datatypes = _datatypes().get(segment.name, ()) if strict else ()
+        found += _missing_fields(segment, needed.get(segment.name, []), datatypes)
+        found += _wrong_values(segment, strict=strict)
     return found
 
 
@@ -135,69 +126,78 @@ def _missing_fields(
     segment: Segment, needed: list[tuple[int, int | None]], datatypes: tuple[str, ...]
 ) -> Iterator[HL7Error]:
     by_standard = [(index, None) for index, datatype in enumerate(datatypes, 1) if "!" in datatype]
+    raw = segment.raw_fields
     for index, component in dict.fromkeys([*needed, *by_standard]):
-        place = Location(segment.name, segment.sequence, index)
-        field = segment[index]
-        if not field or field.is_null:
+        if index >= len(raw) or raw[index] in {"", NULL}:
+            place = Location(segment.name, segment.sequence, index)
             yield _missing("a required field is empty", place)
-        elif component is not None and not field[component].text:
+        elif component is not None and not segment[index][component].text:
             place = Location(segment.name, segment.sequence, index, 1, component)
             yield _missing("a required component is empty", place)
 
 
-def _wrong_values(segment: Segment, datatypes: tuple[str, ...], *, strict: bool) -> Iterator[HL7Error]:
+def _wrong_values(segment: Segment, *, strict: bool) -> Iterator[HL7Error]:
     raw = segment.raw_fields
-    for index, datatype in enumerate(datatypes[: len(raw) - 1], 1):
-        check = _CHECKS.get(datatype.rstrip("!*"))
-        if raw[index] and check and (strict or check is not _set_id):
+    for index, check in _checks_of(segment.name, strict):
+        if index < len(raw) and raw[index]:
             yield from _checked(segment, index, check)
-        coded = _CODED.get((segment.name, index))
-        if coded and raw[index] and segment.get(index) not in _codes()[coded[0]] | {""}:
+    for index, table in _CODED.get(segment.name, ()):
+        if segment.get(index) not in _codes()[table] | {""}:
             place = Location(segment.name, segment.sequence, index)
-            text = f"the code is not in table {coded[0]}"
-            yield HL7Error(text, code=TABLE_VALUE_NOT_FOUND, location=place, severity=coded[1])
+            yield HL7Error(f"the code is not in table {table}", code=TABLE_VALUE_NOT_FOUND, location=place)
     if segment.name == "OBX" and segment[5]:
-        observed = _CHECKS.get(segment.get(2)) or (_structured if segment.get(2) == "SN" else None)
-        if observed:
-            yield from _checked(segment, 5, observed)
+        yield from _wrong_observations(segment)
 
 
-def _checked(segment: Segment, index: int, check: _Check) -> Iterator[HL7Error]:
-    for repetition, value in enumerate(segment[index].repetitions, 1):
-        if value[1].text or check is _structured:
+def _wrong_observations(obx: Segment) -> Iterator[HL7Error]:
+    """Look at OBX-5 as OBX-2 says."""
+    datatype = obx.get(2)
+    if datatype in _CHECKS:
+        yield from _checked(obx, 5, _CHECKS[datatype])
+    elif datatype == "SN":
+        for repetition, value in enumerate(obx[5].repetitions, 1):
             try:
-                check(value, Location(segment.name, segment.sequence, index, repetition))
+                structured_numeric(value, Location("OBX", obx.sequence, 5, repetition))
             except HL7Error as error:
                 yield error
 
 
-def _timestamp(value: Repetition, location: Location) -> None:
-    timestamp(value[1].text, location)
+@lru_cache(maxsize=512)
+def _checks_of(name: str, strict: bool) -> tuple[tuple[int, _Check], ...]:
+    """Return which fields of a segment are checked, and how."""
+    checks = (
+        (index, _CHECKS.get(datatype.rstrip("!*")))
+        for index, datatype in enumerate(_datatypes().get(name, ()), 1)
+    )
+    return tuple((index, check) for index, check in checks if check and (strict or check is not _set_id))
 
 
-def _time(value: Repetition, location: Location) -> None:
-    fhir_time(value[1].text, location)
+def _checked(segment: Segment, index: int, check: _Check) -> Iterator[HL7Error]:
+    """Look at the first component of each repetition."""
+    if segment.chars.repetition and segment.chars.repetition in segment.raw_fields[index]:
+        texts = [value[1][1] for value in segment[index]]
+    else:
+        texts = [segment.get(index)]
+    for repetition, text in enumerate(texts, 1):
+        try:
+            if text:
+                check(text)
+        except HL7Error as error:
+            place = Location(segment.name, segment.sequence, index, repetition)
+            yield HL7Error(error.text, code=error.code, location=place)
 
 
-def _number(value: Repetition, location: Location) -> None:
-    number(value[1].text, location)
-
-
-def _set_id(value: Repetition, location: Location) -> None:
-    if not value.text.isdecimal():
-        raise HL7Error("this is no number of a segment", code=DATA_TYPE, location=location)
-
-
-def _structured(value: Repetition, location: Location) -> None:
-    structured_numeric(value, location)
+def _set_id(text: str) -> None:
+    if not text.isdecimal():
+        raise HL7Error("this is no number of a segment", code=DATA_TYPE)
 
 
 _CHECKS: dict[str, _Check] = {
-    "DT": _timestamp,
-    "DTM": _timestamp,
-    "TS": _timestamp,
-    "TM": _time,
-    "NM": _number,
+    "DT": timestamp,
+    "DTM": timestamp,
+    "TS": timestamp,
+    "TM": fhir_time,
+    "NM": number,
     "SI": _set_id,
 }
 

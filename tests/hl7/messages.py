@@ -12,7 +12,7 @@ ADT_A01 = message(
     "EVN||20240102030405",
     "PID|1||4711^^^HOSP^MR~99^^^STATE&1.2.9&ISO^SS||Quill&von&Quill^Otto^Q~Quilty^Ott||19700102|M",
     "NK1|1|Quill^Ada|SPO",
-    "PV1|1|I|W1^101^A^HOSP|||||||||||||||||V-1^^^HOSP^VN",
+    "PV1|1|I|W1^101^A^HOSP||||||||||||||||V-1^^^HOSP^VN",
     "AL1|1|DA|AMX^Amoxicillin^L",
     "ZAL|1|whatever|we~do^not&know",
 )

@@ -62,8 +62,7 @@ _ADDED = {
     # Details of a requisition, HL7 v2.5.1 §4.11.1.
     "ORM_O01": ("|ODT>", "|ODT> [RQ1]"),
 }
-_CODES = ("0008", "0038", "0085", "0103", "0119", "0123", "0125", "0155")
-_MORE_CODES: dict[str, str] = {}
+_CODES = ("0008", "0103", "0119", "0125")
 # hl7apy has no tables of codes for older versions.
 _WITH_TABLES = VERSIONS[VERSIONS.index("2_3_1") :]
 _PRIMITIVE = {"TS": "DTM", "DTM": "DTM", "DT": "DT", "TM": "TM", "NM": "NM", "SI": "SI"}
@@ -251,10 +250,7 @@ def codes() -> dict[str, str]:
             found.setdefault(number, set()).update(
                 value for value in values if re.fullmatch(r"[A-Z0-9]+", value)
             )
-    return {
-        number: " ".join(sorted(found[number] | set(_MORE_CODES.get(number, "").split())))
-        for number in _CODES
-    }
+    return {number: " ".join(sorted(found[number])) for number in _CODES}
 
 
 def _added(name: str, text: str) -> str:

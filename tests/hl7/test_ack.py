@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hl7.ack import acknowledge, code_of, is_wanted, read_ack, wanted
@@ -250,6 +250,7 @@ def test_no_order_answer() -> None:
         acknowledge_orders(parse(ADT_A01), "AA", [], now=_NOW, control_id="1")
 
 
+@settings(deadline=None)
 @given(
     data=st.binary(max_size=200) | st.binary(max_size=100).map(lambda tail: b"MSH|^~\\&|A|||||||7|" + tail)
 )

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hl7.batch import respond, split
@@ -88,6 +88,7 @@ def test_response_without_answers() -> None:
     assert respond(split(ADT_A01), [[b"MSH|^~\\&|1\r"]], now=_NOW, control_id="R") == b"MSH|^~\\&|1\r"
 
 
+@settings(deadline=None)
 @given(
     messages=st.lists(st.sampled_from([ADT_A01, ORU_R01]), min_size=1, max_size=5), has_header=st.booleans()
 )
@@ -99,6 +100,7 @@ def test_files_give_their_messages(messages: list[bytes], has_header: bool) -> N
     assert split(data).errors == []
 
 
+@settings(deadline=None)
 @given(
     data=st.lists(
         st.sampled_from([b"FHS", b"BHS", b"MSH", b"BTS", b"FTS", b"|", b"^~\\&", b"\r", b"\n", b"1", b"\xff"])

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hl7.datatypes import (
@@ -113,6 +113,7 @@ def test_order_of_events() -> None:
     assert timestamp("0001").earliest(ZoneInfo("Asia/Tokyo")).year == 1
 
 
+@settings(deadline=None)
 @given(moment=st.datetimes(), offset=st.integers(-12 * 60, 14 * 60))
 def test_every_moment_is_kept(moment: datetime, offset: int) -> None:
     """What Python writes in HL7's form is the same moment in FHIR's."""

@@ -1,7 +1,7 @@
 """Escape sequences (HL7 v2.5.1 §2.7)."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hl7.encoding_characters import DEFAULT, EncodingCharacters
@@ -70,6 +70,7 @@ def test_upper_half_of_another_set() -> None:
     assert unescape(text, DEFAULT, "iso8859-1") == "A\u0141"
 
 
+@settings(deadline=None)
 @given(text=st.text(), chars=st.sampled_from([DEFAULT, _OTHERS, EncodingCharacters(subcomponent="")]))
 def test_unescape_of_escape_is_the_text(text: str, chars: EncodingCharacters) -> None:
     """Whatever is written is read."""
@@ -79,6 +80,7 @@ def test_unescape_of_escape_is_the_text(text: str, chars: EncodingCharacters) ->
     assert not delimiters & set(written)
 
 
+@settings(deadline=None)
 @given(text=st.text(alphabet=st.sampled_from("\\FSTREX0123ABHNZCM.br^&~|\r\n\x1b \u00e4")))
 def test_any_text_is_unescaped(text: str) -> None:
     """No text is too odd, and what is written again says the same."""

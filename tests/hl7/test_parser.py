@@ -1,10 +1,12 @@
 """Reading a message: nothing is lost, and everything is found by its number (HL7 v2.5.1 §2.5)."""
 
+import pickle
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
-from hl7.errors import HL7Error, UnparseableMessage, UnsupportedCharset
+from hl7.errors import HL7Error, InvalidMessage, Location, UnparseableMessage, UnsupportedCharset
 from hl7.message import Message
 from hl7.parser import parse
 from tests.hl7.messages import ADT_A01, MSH_A01, ORU_R01, message
@@ -215,6 +217,9 @@ def test_segments_nobody_knows() -> None:
         ("UNICODE UTF-8", "Zo\u00eb".encode(), "utf-8", 0),
         ("UNICODE UTF-8", b"Zo\xeb", "iso8859-1", 1),
         ("8859/1", b"Zo\xeb", "iso8859-1", 0),
+        ("ISO-8859-1", b"Zo\xeb", "iso8859-1", 0),
+        ("ISO 8859/1", b"Zo\xeb", "iso8859-1", 0),
+        ("UNICODE", "Zo\u00eb".encode(), "utf-8", 0),
         ("8859/15~ISO IR87", b"Zo\xeb", "iso8859-15", 0),
         ("GB 18030-2000", "Zo\u00eb".encode("gb18030"), "gb18030", 0),
     ],
@@ -275,3 +280,33 @@ def test_no_texts_of_patients_in_logs() -> None:
     with pytest.raises(HL7Error) as caught:
         parse(b"Quill" + ADT_A01)
     assert "Quill" not in str(caught.value)
+
+
+def test_stored_frames() -> None:
+    """A file may hold a message as it was on the wire, with the bytes of its frame."""
+    data = b"\x0b" + ADT_A01 + b"\x1c\r"
+    read = parse(data)
+    assert [segment.raw for segment in read.segments] == [segment.raw for segment in parse(ADT_A01).segments]
+    assert read.to_bytes() == data
+
+
+def test_large_documents_take_no_more_memory_than_their_size() -> None:
+    """A document of 30 MB is kept as bytes and as text, and not split anew for each component."""
+    document = b"QUJD" * (30 * 2**20 // 4)
+    data = message(MSH_A01, "TXA|1") + b"OBX|1|ED|A||LAB^application^pdf^Base64^" + document + b"||||||F\r"
+    tracemalloc.start()
+    read = parse(data)
+    assert len(read.segments[2].get(5, 5)) == len(document)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5 * len(data)
+
+
+def test_errors_can_be_copied() -> None:
+    """What is found in another process comes back as it was."""
+    error = InvalidMessage(
+        [HL7Error("one", code="101", location=Location("PID", 1, 3)), HL7Error("two", code="201")]
+    )
+    copied = pickle.loads(pickle.dumps(error))
+    assert [str(each) for each in copied.errors] == ["101 (PID^1^3): one", "201: two"]
+    assert (copied.code, copied.answer, str(copied)) == ("101", "AR", str(error))

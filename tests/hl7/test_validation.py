@@ -49,7 +49,8 @@ def test_nothing_is_wrong(data: bytes) -> None:
         ([_PID, _PV1, "OBX|1|TM|A^b||2500"], [("102", "OBX^1^5^1", "E")]),
         ([_PID, _PV1, "OBX|1|DT|A^b||20240230"], [("102", "OBX^1^5^1", "E")]),
         ([_PID, _PV1, "OBX|1|QQ|A^b||x"], [("103", "OBX^1^2", "E")]),
-        ([_PID, _PV1, "OBX|1|ST|A^b||x||||||Q"], [("103", "OBX^1^11", "W")]),
+        ([_PID, _PV1, "OBX|1|ST|A^b||x||||||Q"], []),
+        ([_PID, _PV1, "ORC|ZZ"], [("103", "ORC^1^1", "E")]),
         ([_PID, _PV1, "OBX|1|ST|A^b||x", "OBX|2|ST|||x"], [("101", "OBX^2^3", "E")]),
     ],
 )
