@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.routing import Mount, Route
 
+from adapters.applying import Apply
 from fhir_server import __version__
 from fhir_server.asynchronous.jobs import Jobs
 from fhir_server.audit.actor import actor_of
@@ -26,10 +27,15 @@ from fhir_server.context import Context
 from fhir_server.endpoint import FhirEndpoint
 from fhir_server.formats import JSON
 from fhir_server.health import add_health
+from fhir_server.hl7v2.applying import Applying
+from fhir_server.hl7v2.ports import channels_of
+from fhir_server.hl7v2.routes import message_route
+from fhir_server.hl7v2.wiring import Messages
 from fhir_server.identifiers import new_id
 from fhir_server.logs import configure_logs
 from fhir_server.papers.routes import paper_routes
 from fhir_server.processes.announcement import local_base_url
+from fhir_server.processes.serving import MESSAGES
 from fhir_server.reindexing.walk import Pace
 from fhir_server.reindexing.worker import ReindexWorker
 from fhir_server.routes import match
@@ -64,11 +70,15 @@ from resources.operation_outcome import Issue, StoreUnavailable, operation_outco
 _FHIR_PATH = "/fhir"
 _PARTING_SECONDS = 2.0
 
+NewApply = Callable[[NewContext, RuleBook], Apply]
+"""Makes what applies HL7 v2 messages, in contexts of the server's own and by the hospital's rules."""
+
 
 def create_app(
     settings: Settings | None = None,
     authenticate: Authenticate | None = None,
     accounts: Accounts | None = None,
+    new_apply: NewApply | None = None,
 ) -> Gate:
     """Return the ASGI application; `settings` come from the environment if they are not given.
 
@@ -76,7 +86,7 @@ def create_app(
     the people who have accounts here, or for those whom `accounts` know. If they name an OpenID provider, its
     tokens do beside these, or alone. Otherwise `authenticate` says whom an access token stands for; without
     it everybody on this machine may do everything, and nobody else may do anything, whatever address the
-    application is served on.
+    application is served on. HL7 v2 messages are applied by what `new_apply` makes, if it is given.
 
     Raises ValueError if no MongoDB is named (`fhir-server serve` names one to its workers), or if there is to
     be an authorization server and no key to encrypt with.
@@ -92,11 +102,12 @@ def create_app(
     rules = RuleBook(PATTERNS, parse_modes(settings.workflows_off, settings.workflows_warn), store)
     own_contexts = _own_contexts(store, settings, jobs, recorder)
     clock = Clock(store, rules, services_of(settings), own_contexts)
+    messages = _messages(settings, store, own_contexts, rules, new_apply)
 
     app = FastAPI(
         title="FHIR R4 hospital server",
         version=__version__,
-        lifespan=_lifespan(store, worker, jobs, clock, recorder),
+        lifespan=_lifespan(store, worker, jobs, clock, recorder, messages),
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
@@ -105,7 +116,10 @@ def create_app(
     add_health(app, store, settings, lambda: worker.outdated, _now)
     newcomers = registrar(own_contexts, rules), birth_date(own_contexts)
     admission, accounts = _entrance(app, store, settings, recorder, authenticate, accounts, newcomers)
-    endpoint = FhirEndpoint(store, settings, jobs, admission, recorder, rules, prefix=_FHIR_PATH)
+    if messages is not None:
+        route = message_route(messages.inbound, admission, settings.max_body_bytes)
+        app.router.routes.append(route)
+    endpoint = FhirEndpoint(store, settings, jobs, admission, recorder, rules, messages, prefix=_FHIR_PATH)
     app.router.routes += [Route(_FHIR_PATH, endpoint), Mount(_FHIR_PATH, endpoint)]
     _add_payments(app, settings, lambda: ruled(own_contexts(new_id()), rules))
     own_base_url = settings.base_url or local_base_url(settings, settings.port)
@@ -116,18 +130,27 @@ def create_app(
 
 
 def _lifespan(
-    store: Store, worker: ReindexWorker, jobs: Jobs, clock: Clock, recorder: Recorder | None
-) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """Return what begins and ends with the application."""
+    store: Store,
+    worker: ReindexWorker,
+    jobs: Jobs,
+    clock: Clock,
+    recorder: Recorder | None,
+    messages: Messages | None,
+) -> Callable[[FastAPI], AbstractAsyncContextManager[dict[str, object]]]:
+    """Return what begins and ends with the application; the server finds in its state who takes messages."""
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, object]]:
         _collect_garbage_less_often()
         worker.start()
         clock.start()
         if recorder is not None:
             recorder.start()
-        yield
+        if messages is not None:
+            messages.start()
+        yield {} if messages is None else {MESSAGES: messages}
+        if messages is not None:
+            await messages.stop()
         await jobs.stop()
         await clock.stop()
         await worker.stop()
@@ -139,6 +162,21 @@ def _lifespan(
                 await store.close()
 
     return lifespan
+
+
+def _messages(
+    settings: Settings,
+    store: Store,
+    own_contexts: NewContext,
+    rules: RuleBook,
+    new_apply: NewApply | None,
+) -> Messages | None:
+    """Return what takes HL7 v2 messages, if there is a file of channels."""
+    if settings.channels is None:
+        return None
+    applying = Applying(own_contexts, rules)
+    apply = applying.apply if new_apply is None else new_apply(own_contexts, rules)
+    return Messages(channels_of(settings), store, apply, applying.preview)
 
 
 def _own_contexts(store: Store, settings: Settings, jobs: Jobs, recorder: Recorder | None) -> NewContext:

@@ -42,6 +42,8 @@ EventKind = Literal[
     "restore",
     "retention",
     "agenda-retry",
+    "hl7v2-show",
+    "hl7v2-change",
 ]
 
 

@@ -236,7 +236,7 @@ class Ruling:
         for stored in changes:
             change, step = self._change(stored, stored.before), self._change(stored, stored.since)
             for table in self._book.states(change.resource_type):
-                violations += table.violations(change)
+                violations += table.violations(change, is_system=self._situation.is_system)
             for _, watch in self._book.watches(change.resource_type):
                 facts = await watch.gather(change, records)
                 if watch.check is not None:
