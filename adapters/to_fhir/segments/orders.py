@@ -54,6 +54,12 @@ def _callback(value: Value, scope: Scope) -> dict[str, Any] | None:
     return None if made is None else {"url": url, "valueContactPoint": made}
 
 
+def _timed_priority(value: Value, _scope: Scope) -> str | None:
+    """Return the priority of a TQ, which orders have up to 2.4."""
+    target = translate("ExtendedPriorityCodes", value[6])
+    return None if target is None else target.code
+
+
 ORC = SegmentMap(
     "ORC[ServiceRequest]",
     "ServiceRequest",
@@ -66,6 +72,7 @@ ORC = SegmentMap(
              and translate("OrderControlCode[ServiceRequest.status]", segment.get(1)) is not None,
              "ORC-5 is empty"),
         Rule("ORC-5", "", code("OrderStatus", "status", fallback="unknown"), "ORC[ServiceRequest] 5"),
+        Rule("ORC-7", "priority", _timed_priority, "ORC[ServiceRequest] 7"),
         Rule("ORC-9", "authoredOn", date_time, "ORC[ServiceRequest] 9", _is_new, "ORC-1 is NW"),
         Rule("ORC-12", "requester", practitioner, "ORC[ServiceRequest] 12"),
         Rule("ORC-14", "extension[]", _callback, "ORC[ServiceRequest] 14"),
@@ -98,6 +105,7 @@ OBR = SegmentMap(
         Rule("OBR-11", "intent", _intent, "OBR[ServiceRequest] 11"),
         Rule("OBR-16", "requester", practitioner, "OBR[ServiceRequest] 16"),
         Rule("OBR-17", "extension[]", _callback, "OBR[ServiceRequest] 17"),
+        Rule("OBR-27", "priority", _timed_priority, "OBR[ServiceRequest] 27", _without(5), "OBR-5 is empty"),
         Rule("OBR-31", "reasonCode[]", concept(), "OBR[ServiceRequest] 31"),
         Rule("OBR-46", "orderDetail[]", concept(), "OBR[ServiceRequest] 46"),
         Rule("OBR-47", "orderDetail[]", concept(), "OBR[ServiceRequest] 47"),
