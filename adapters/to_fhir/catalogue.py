@@ -1,4 +1,4 @@
-"""All tables of the mapping, for whoever looks at them: the page of the docs, and the check against the guide.
+"""All tables of the mapping, for the page of the docs and the check against the guide.
 
 What is no table but a function, as it puts several fields together, is in `BY_CODE`.
 """

@@ -6,7 +6,7 @@ https://hl7.org/fhir/uv/v2mappings/
 from collections.abc import Callable, Mapping
 
 from adapters.channels import Channel
-from adapters.to_fhir.drafts import Mapped
+from adapters.to_fhir.drafts import REFERENCE, Draft, Mapped, linked
 from adapters.to_fhir.messages.adt import adt
 from adapters.to_fhir.messages.charges import bar, dft
 from adapters.to_fhir.messages.common import event_time
@@ -18,7 +18,14 @@ from adapters.to_fhir.messages.results import oru, oul
 from adapters.to_fhir.messages.scheduling import siu
 from adapters.to_fhir.messages.vaccinations import vxu
 from adapters.to_fhir.scope import Scope
-from hl7.errors import UNSUPPORTED_EVENT, UNSUPPORTED_MESSAGE_TYPE, Location, UnsupportedMessage
+from hl7.errors import (
+    DUPLICATE_KEY,
+    UNSUPPORTED_EVENT,
+    UNSUPPORTED_MESSAGE_TYPE,
+    HL7Error,
+    Location,
+    UnsupportedMessage,
+)
 from hl7.message import Message
 
 MapMessage = Callable[[Scope], None]
@@ -44,6 +51,8 @@ MAPS: Mapping[str, Mapping[str, MapMessage]] = {
 }
 """By message code and trigger event."""
 
+_ONE_NUMBER = frozenset({"Appointment", "ChargeItem", "MedicationRequest", "ServiceRequest"})
+
 
 def is_mapped(code: str, event: str) -> bool:
     """Tell whether there is a map for a message."""
@@ -67,7 +76,7 @@ def map_message(message: Message, channel: Channel, *, trace: bool = False) -> M
     scope = Scope.of(message, channel, trace=trace)
     made(scope)
     return Mapped(
-        drafts=tuple(scope.drafts.values()),
+        drafts=_once(scope),
         effects=tuple(scope.effects),
         warnings=(*message.warnings, *scope.warnings),
         subject=scope.subject,
@@ -75,3 +84,29 @@ def map_message(message: Message, channel: Channel, *, trace: bool = False) -> M
         is_record=header.message_code == "ADT",
         steps=tuple(scope.steps or ()),
     )
+
+
+def _once(scope: Scope) -> tuple[Draft, ...]:
+    """Return the drafts, each thing once: what a message names again, as a specimen of two orders, is one.
+
+    Raises HL7Error (205) for two things that are told in full under one number: one would be lost.
+    """
+    first: dict[tuple[str, str], Draft] = {}
+    same: dict[str, str] = {}
+    for draft in scope.drafts.values():
+        known = first.setdefault((draft.type, draft.id), draft)
+        if known is draft:
+            continue
+        if draft.presence == "full" and draft.type in _ONE_NUMBER:
+            raise HL7Error(
+                f"two of {draft.type} have one number", code=DUPLICATE_KEY, location=Location("MSH")
+            )
+        same[draft.key] = known.key
+        for one in draft.resource.get("request", ()):
+            if one not in known.resource.setdefault("request", []):
+                known.resource["request"].append(one)
+    if same:
+        references = {key: REFERENCE + same.get(key, key) for key in scope.drafts}
+        for draft in first.values():
+            draft.resource = linked(draft.resource, references)
+    return tuple(first.values())

@@ -16,7 +16,8 @@ from fhir_server.audit.trail import Trail
 from fhir_server.context import Context
 from fhir_server.hl7v2.joining import is_same
 from fhir_server.hl7v2.origin import provenance, source_of
-from fhir_server.hl7v2.planning import Plan, SeveralPatients, plan
+from fhir_server.hl7v2.planning import plan
+from fhir_server.hl7v2.plans import Plan, SeveralPatients
 from fhir_server.hl7v2.refusals import refusal
 from fhir_server.store import AbsenceBroken, VersionReplaced, instant
 from fhir_server.workflows.made import concept, key_id, made
