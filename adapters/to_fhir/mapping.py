@@ -4,9 +4,10 @@ https://hl7.org/fhir/uv/v2mappings/
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
 
 from adapters.channels import Channel
-from adapters.to_fhir.drafts import REFERENCE, Draft, Mapped, linked
+from adapters.to_fhir.drafts import REFERENCE, Draft, Effect, Mapped, linked
 from adapters.to_fhir.messages.adt import adt
 from adapters.to_fhir.messages.charges import bar, dft
 from adapters.to_fhir.messages.common import event_time
@@ -75,9 +76,10 @@ def map_message(message: Message, channel: Channel, *, trace: bool = False) -> M
         raise UnsupportedMessage(text, code=code, location=Location("MSH", 1, 9, 1, 2))
     scope = Scope.of(message, channel, trace=trace)
     made(scope)
+    drafts, effects = _once(scope)
     return Mapped(
-        drafts=_once(scope),
-        effects=tuple(scope.effects),
+        drafts=drafts,
+        effects=effects,
         warnings=(*message.warnings, *scope.warnings),
         subject=scope.subject,
         event_time=event_time(scope),
@@ -86,8 +88,8 @@ def map_message(message: Message, channel: Channel, *, trace: bool = False) -> M
     )
 
 
-def _once(scope: Scope) -> tuple[Draft, ...]:
-    """Return the drafts, each thing once: what a message names again, as a specimen of two orders, is one.
+def _once(scope: Scope) -> tuple[tuple[Draft, ...], tuple[Effect, ...]]:
+    """Return drafts and effects, each thing once: what a message names again, as a specimen of two orders.
 
     Raises HL7Error (205) for two things that are told in full under one number: one would be lost.
     """
@@ -109,4 +111,11 @@ def _once(scope: Scope) -> tuple[Draft, ...]:
         references = {key: REFERENCE + same.get(key, key) for key in scope.drafts}
         for draft in first.values():
             draft.resource = linked(draft.resource, references)
-    return tuple(first.values())
+    return tuple(first.values()), tuple(_about(one, same) for one in scope.effects)
+
+
+def _about(effect: Effect, same: Mapping[str, str]) -> Effect:
+    """Return an effect that is about the drafts that are left."""
+    told = {one.name: getattr(effect, one.name) for one in fields(effect)}
+    changed = {name: same[one] for name, one in told.items() if isinstance(one, str) and one in same}
+    return replace(effect, **changed) if changed else effect  # type: ignore[arg-type]
