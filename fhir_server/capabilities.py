@@ -28,7 +28,7 @@ from resources.search_parameters import search_parameters
 Routes = Mapping[tuple[str, ...], Mapping[str, Route]]
 
 # The day of the latest change to what the statement says.
-_DATE = "2026-11-27"
+_DATE = "2026-11-28"
 _TYPE = "{type}"
 _LEVELS = ("history-system", "history-type", "history-instance")
 _SEARCHES = ("search-type", "search-system", "search-compartment")

@@ -3,7 +3,7 @@
 https://hl7.org/fhir/R4/http.html#create, https://hl7.org/fhir/R4/http.html#update
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -49,6 +49,15 @@ def replacement(
             error("value", "The id of the resource is not the one in the URL", f"{at or resource_type}.id")
         )
     return _write("PUT", resource_type, resource_id, resource, at, if_match, must_be_new=must_be_new)
+
+
+def revision(resource: Mapping[str, Any]) -> Write:
+    """Return the write of a resource that was read, and changed here; it fails if it was changed since.
+
+    Its `meta` still says which version was read. Raises as `replacement` does.
+    """
+    version = int(resource["meta"]["versionId"])
+    return replacement(resource["resourceType"], resource["id"], dict(resource), if_match=version)
 
 
 def _write(

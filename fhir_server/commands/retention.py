@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from fhir_server.commands.acting import acting
 from fhir_server.commands.databases import data_directory, with_store
 from fhir_server.commands.recording import record_command
 from fhir_server.commands.serve import read_settings
@@ -37,7 +38,8 @@ def retention(*, apply: bool, table: Path | None, **options: Any) -> None:
 
     async def work(store: Store) -> list[Due]:
         base_url = settings.base_url or local_base_url(settings, settings.port)
-        found = await carry_out(store, rules, datetime.now(UTC), base_url, apply=apply)
+        remover = acting(store, settings) if apply else None
+        found = await carry_out(store, rules, datetime.now(UTC), base_url, remover)
         if apply:
             await record_command(store, settings, "retention")
         return found

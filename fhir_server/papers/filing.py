@@ -16,7 +16,8 @@ from fhir_server.workflows.made import key_id, made
 Resource = dict[str, Any]
 
 PDF = "application/pdf"
-_PAPERS = "urn:fhir-hospital-server:papers"
+PAPERS = "urn:fhir-hospital-server:papers"
+"""The system of the identifiers of papers: the resource that one is about, with its version."""
 
 
 def filed(
@@ -52,7 +53,7 @@ def filed(
     document = made(
         "DocumentReference",
         id=key_id("document", paper.title, reference, version),
-        masterIdentifier={"system": _PAPERS, "value": f"{reference}/_history/{version}"},
+        masterIdentifier={"system": PAPERS, "value": f"{reference}/_history/{version}"},
         status="current",
         docStatus="final",
         type=dict(kind),

@@ -14,17 +14,16 @@ from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 from pymongo import ASCENDING, AsyncMongoClient
 from pymongo.asynchronous.client_session import AsyncClientSession
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import OperationFailure
 from pymongo.write_concern import WriteConcern
 
 from fhir_server.store.collections import LOCKS
 from fhir_server.store.connection import Database
 from fhir_server.store.documents import Document
 from fhir_server.store.failures import SnapshotGone, translated_failures
+from fhir_server.store.history_window import remembering
 
 _RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
-_WINDOW = "minSnapshotHistoryWindowInSeconds"
-_LONG_WINDOW = 48 * 3600
 # What only lives as long as a transaction.
 _LEFT_OUT = frozenset({LOCKS})
 _TRIES, _PAUSE_SECONDS = 10, 1.0
@@ -55,7 +54,7 @@ class Dumps:
         MongoDB is asked to remember that moment for two days; where we may not ask, it does for five minutes
         or what it is set to. Raises SnapshotGone if collections are made all the time.
         """
-        async with _remembering(self._client):
+        async with remembering(self._client.admin, self._database):
             for _ in range(_TRIES):
                 shapes = await self._shapes()
                 async with self._client.start_session(snapshot=True) as session:
@@ -162,20 +161,3 @@ async def _documents(
     async with collection.find({}, session=session).sort("_id", ASCENDING) as found:
         async for document in found:
             yield bytes(cast(RawBSONDocument, document).raw)
-
-
-@asynccontextmanager
-async def _remembering(client: AsyncMongoClient[Document]) -> AsyncIterator[None]:
-    """Have MongoDB remember how things were for longer, as far as we may say so."""
-    before = None
-    try:
-        answer = await client.admin.command({"getParameter": 1, _WINDOW: 1})
-        await client.admin.command({"setParameter": 1, _WINDOW: max(_LONG_WINDOW, answer[_WINDOW])})
-        before = answer[_WINDOW]
-    except PyMongoError:
-        pass  # not an administrator, or not a MongoDB that lets itself be told
-    try:
-        yield
-    finally:
-        if before is not None:
-            await client.admin.command({"setParameter": 1, _WINDOW: before})

@@ -4,17 +4,21 @@ Who may see what does not matter here: a rule has to know what the caller may no
 of it.
 """
 
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from fhir_server.search.parameters import parse_search
 from fhir_server.store import Store
 from fhir_server.store.stock import StockStore
 from fhir_server.workflows.situation import Situation
+from resources.definitions import resource_types
+from resources.references import literal_references
 
 Resource = dict[str, Any]
 Found = TypeVar("Found")
 _MOST = 1_000
+_AT_ONCE = 100
 
 
 class Records:
@@ -30,8 +34,9 @@ class Records:
         """Return the resource that a Reference, or its text, points to; None if it is not here or deleted."""
         text = reference.get("reference") if isinstance(reference, dict) else reference
         key = local(text, self.situation.base_url)
-        if key is None:
-            return None
+        return None if key is None else await self._read(key)
+
+    async def _read(self, key: tuple[str, str]) -> Resource | None:
         version = await self._store.read(*key)
         return None if version is None else version.resource
 
@@ -50,6 +55,25 @@ class Records:
         keys = [(path, key.direction) for key in query.results.sort for path in key.paths]
         documents = await self._store.find(resource_type, query.filter, keys, {"resource": 1}, limit)
         return [document["resource"] for document in documents]
+
+    async def referring(
+        self, resource_type: str, parameter: str, references: Iterable[str]
+    ) -> Mapping[str, list[Resource]]:
+        """Return the resources that refer to each of `references` by a search parameter."""
+        listed = list(references)
+        found: defaultdict[str, list[Resource]] = defaultdict(list)
+        for start in range(0, len(listed), _AT_ONCE):
+            asked = listed[start : start + _AT_ONCE]
+            for one in await self.search(resource_type, (parameter, ",".join(asked))):
+                texts = (text for _, text in literal_references(one, resource_type))
+                keys = (local(text, self.situation.base_url) for text in texts)
+                for reference in {"/".join(key) for key in keys if key is not None} & set(asked):
+                    found[reference].append(one)
+        return found
+
+    def changed(self, resource_type: str) -> Sequence[str]:  # noqa: ARG002
+        """Return the references to the resources of a type that are looked at together."""
+        return ()
 
     async def count(self, resource_type: str, *pairs: tuple[str, str]) -> int:
         """Return how many resources a FHIR search finds."""
@@ -81,6 +105,59 @@ class Records:
     async def lock(self, key: str) -> None:
         """Let no other transaction that locks `key` be under way: what is read stays so until the end."""
         await self._store.lock(f"workflow/{key}")
+
+
+class RoundRecords(Records):
+    """What is stored, for rules that look at the changes of one round of a transaction.
+
+    Nothing is stored while they look, so that each resource is read once for all of them; what many changes
+    refer to is read together.
+    """
+
+    def __init__(
+        self, store: Store, situation: Situation, resources: Mapping[tuple[str, str], Resource | None]
+    ) -> None:
+        """Read from `store`; `resources` are those that the round is about, None if it deletes them."""
+        super().__init__(store, situation)
+        self._resources = resources
+        self._known = dict(resources)
+        self._is_read = len(resources) < 2
+        self._locked: set[str] = set()
+
+    def changed(self, resource_type: str) -> Sequence[str]:
+        """Return the references to the resources of a type that the round is about."""
+        listed = (key for key, one in self._resources.items() if one is not None)
+        return ["/".join(key) for key in listed if key[0] == resource_type]
+
+    async def _read(self, key: tuple[str, str]) -> Resource | None:
+        if key not in self._known and not self._is_read:
+            self._is_read = True
+            await self._read_all()
+        if key not in self._known:
+            self._known[key] = await super()._read(key)
+        return self._known[key]
+
+    async def lock(self, key: str) -> None:
+        """Let no other transaction that locks `key` be under way; a lock is held until the end."""
+        if key not in self._locked:
+            await super().lock(key)
+            self._locked.add(key)
+
+    async def _read_all(self) -> None:
+        """Read what the resources of the round refer to, type by type."""
+        wanted: defaultdict[str, set[str]] = defaultdict(set)
+        for resource in filter(None, self._resources.values()):
+            for _, text in literal_references(resource, resource["resourceType"]):
+                key = local(text, self.situation.base_url)
+                if key is not None and key not in self._known and key[0] in resource_types():
+                    wanted[key[0]].add(key[1])
+        for resource_type, ids in wanted.items():
+            if len(ids) <= _MOST:
+                condition = {"_id": {"$in": sorted(ids)}}
+                found = await self._store.find(resource_type, condition, [], {"resource": 1}, len(ids))
+                self._known |= {(resource_type, one): None for one in ids}
+                for one in found:
+                    self._known[resource_type, one["resource"]["id"]] = one["resource"]
 
 
 def local(reference: Any, base_url: str) -> tuple[str, str] | None:

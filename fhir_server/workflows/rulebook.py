@@ -14,7 +14,7 @@ from fhir_server.store.witnessing import Change as StoredChange
 from fhir_server.workflows.consequences import Consequence, Create, Later, Put, Strike
 from fhir_server.workflows.modes import Modes
 from fhir_server.workflows.pattern import Change, Pattern, StateTable, Violation, Watch, refusal
-from fhir_server.workflows.records import Records
+from fhir_server.workflows.records import RoundRecords
 from fhir_server.workflows.situation import Situation
 from fhir_server.write_path import as_set, new_resource, replacement
 from resources.operation_outcome import Conflict, Issue, PreconditionRequired, error
@@ -226,7 +226,8 @@ class Ruling:
         """Check `changes` and return what follows from them."""
         if self._is_import:
             return Outcome(done=self._done)
-        records = Records(self._book.store, self._situation)
+        resources = {(one.after.resource_type, one.after.id): one.after.resource for one in changes}
+        records = RoundRecords(self._book.store, self._situation, resources)
         violations: list[Violation] = []
         following: list[Consequence] = []
         for stored in changes:
@@ -268,13 +269,14 @@ class Ruling:
                 struck.append(one.beginning)
             else:
                 write = self._write(one)
-                key = write.resource_type, write.id
-                is_whole = isinstance(one, Put) and one.is_whole
-                if key in writes and isinstance(one, Create):
-                    continue  # it is created once: the first counts
-                if key in writes and not is_whole and writes[key].resource != write.resource:
-                    raise _entangled()
-                writes[key] = write
+                there = writes.get((write.resource_type, write.id))
+                # What is created once is left alone; a change of it, which knows that it is there, counts.
+                if there is None or (there.must_be_new and isinstance(one, Put)):
+                    writes[write.resource_type, write.id] = write
+                elif isinstance(one, Put) and there.resource != write.resource:
+                    if not one.is_whole:
+                        raise _entangled()
+                    writes[write.resource_type, write.id] = write
         return Outcome(tuple(writes.values()), entries, struck)
 
     def _write(self, one: Create | Put) -> Write:

@@ -1,6 +1,7 @@
 """The server's own MongoDB: private, whole after every kill, and there again by itself."""
 
 import os
+import resource
 import signal
 import stat
 import subprocess
@@ -126,6 +127,18 @@ def test_its_log_tells_nothing_of_slow_operations(mongo: RunningMongo) -> None:
     """A slow operation would be logged with what was asked for: a patient's name, for one."""
     with Documents(mongo.url) as client:
         assert client.admin.command({"profile": -1})["slowms"] == 2**31 - 1
+
+
+def test_it_may_open_as_many_files_as_the_system_lets_it(tmp_path: Path) -> None:
+    """Systems allow 1,024 at first, and all collections and indexes are some 4,000."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
+    try:
+        with _running(tmp_path) as running:
+            given = resource.prlimit(_pid(running), resource.RLIMIT_NOFILE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert given[0] == (64_000 if hard == resource.RLIM_INFINITY else min(64_000, hard))
 
 
 # --- It is a whole MongoDB ----------------------------------------------------------------------------------

@@ -155,9 +155,8 @@ class Admission:
             found = await self._treatment.patients(caller.practitioner, base_url, caller.now)
             treated = set(found)
         emergencies: tuple[str, ...] = ()
-        if principal.account_id is not None and principal.roles & self._matrix.operations.get(
-            _EMERGENCY, set()
-        ):
+        may_break_in = self._matrix.callers(_EMERGENCY, "Patient") or frozenset()
+        if principal.account_id is not None and principal.roles & may_break_in:
             emergencies = await store.emergency_access.patients(principal.account_id, caller.now)
         return replace(caller, treated=tuple(sorted(treated.union(emergencies))), emergencies=emergencies)
 

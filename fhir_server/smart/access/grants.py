@@ -85,6 +85,14 @@ def grants(caller: Caller, resource_type: str) -> tuple[Grant, ...]:
     )
 
 
+def actions_of_scopes(principal: Principal, resource_type: str) -> frozenset[str]:
+    """Return what the application may do with some resources of a type, whatever the person may; "*" for all.
+
+    https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html#wildcard-scopes
+    """
+    return frozenset().union(*(scope.actions for scope in _scopes(principal, resource_type)))
+
+
 def _actions(scope: Scope, rule: Rule) -> frozenset[str]:
     """Return what both allow. What an update creates, the scope allows by "u" and the role by "c"."""
     creates = "u" in scope.actions and "c" in rule.actions

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from fhir_server.context import Request, Route
 from fhir_server.search.explaining import EXPLAIN
-from fhir_server.smart.access.grants import CREATE_BY_UPDATE, Caller
+from fhir_server.smart.access.grants import CREATE_BY_UPDATE, Caller, actions_of_scopes
 from fhir_server.smart.access.guard import AccessGuard
 from resources.definitions import resource_types
 from resources.operation_outcome import Forbidden, NotSupported, error
@@ -22,6 +22,8 @@ _RECORD = "AuditEvent"
 _CHANGES = frozenset(
     {"update", "patch", "delete", "conditional-update", "conditional-patch", "conditional-delete"}
 )
+# An emergency begins with no access.
+_FOR_ALL_SCOPES = frozenset({"break-glass"})
 # The letters of scopes, of which one is enough.
 _NEEDED: Mapping[str, str] = {
     "read": "r",
@@ -65,21 +67,23 @@ def check(request: Request, route: Route, caller: Caller, guard: AccessGuard) ->
 
 def _check_operation(request: Request, route: Route, caller: Caller, guard: AccessGuard) -> None:
     code = request.path[-1].removeprefix("$")
-    check_role(code, caller)
-    resource_type = request.path[0]
-    # What is for some roles is for them whatever else they may do: an emergency begins with no access.
-    if resource_type not in resource_types() or code in caller.matrix.operations:
-        return
-    if not guard.may("rs" if route.is_safe else "cu", resource_type):
+    resource_type = request.path[0] if request.path[0] in resource_types() else "*"
+    check_role(code, caller, request.path[0])
+    if caller.matrix.callers(code, request.path[0]) is not None:
+        # What is for some roles is for them whatever else they may do, within what the application may.
+        needed = frozenset("rs" if route.is_safe else "cud")
+        if code not in _FOR_ALL_SCOPES and not actions_of_scopes(caller.principal, resource_type) & needed:
+            raise _forbidden(f"${code}")
+    elif resource_type != "*" and not guard.may("rs" if route.is_safe else "cu", resource_type):
         raise _forbidden(f"${code} on {resource_type}")
 
 
-def check_role(code: str, caller: Caller) -> None:
-    """Raise Forbidden if the operation is for some roles, and the caller has none of them.
+def check_role(code: str, caller: Caller, resource_type: str | None = None) -> None:
+    """Raise Forbidden if the operation (on that type) is for some roles, and the caller has none of them.
 
     A backend service needs the scope for everything.
     """
-    allowed = caller.matrix.operations.get(code)
+    allowed = caller.matrix.callers(code, resource_type)
     if allowed is None:
         return
     principal = caller.principal

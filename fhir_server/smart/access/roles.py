@@ -55,8 +55,9 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """What each role may do: its rules, and the operations that need a role, by their codes.
+    """What each role may do: its rules, and the operations that need a role.
 
+    These are named by their codes, or as `Type/code` where operations on several types have one code.
     `treatment` says who treats whom, and `confidentiality` which roles see what has a label, by its code.
     """
 
@@ -68,6 +69,10 @@ class Matrix:
     def rules(self, roles: Iterable[str], resource_type: str) -> tuple[Rule, ...]:
         """Return the rules of one type for whoever has all of `roles`."""
         return tuple(rule for role in sorted(roles) for rule in self.roles[role].get(resource_type, ()))
+
+    def callers(self, code: str, resource_type: str | None = None) -> frozenset[str] | None:
+        """Return the roles that may call an operation, on a type if one is given; None if none is needed."""
+        return self.operations.get(f"{resource_type}/{code}", self.operations.get(code))
 
     def asks_for_treatment(self, roles: Iterable[str]) -> bool:
         """Tell whether anything that one of `roles` may do depends on whom they treat."""
@@ -94,7 +99,12 @@ def load_matrix(path: Path | None) -> Matrix:
         raise ValueError(f"these roles are not known: {', '.join(sorted(unknown))}")
     roles = {code: _together(common, _rules(known.get(code, []), groups, code)) for code in ROLES}
     treatment = tuple(_relation(entry, n) for n, entry in enumerate(data.get("treatment", []), 1))
-    return Matrix(roles, _by_code(data, "operations"), treatment, _by_code(data, "confidentiality"))
+    operations = _by_code(data, "operations")
+    for name in operations:
+        resource_type, slash, _ = name.rpartition("/")
+        if slash and resource_type not in resource_types():
+            raise ValueError(f"operations.{name} is on no resource type")
+    return Matrix(roles, operations, treatment, _by_code(data, "confidentiality"))
 
 
 def _by_code(data: Mapping[str, Any], table: str) -> Mapping[str, frozenset[str]]:

@@ -40,6 +40,11 @@ class DataDirectory:
         return self.path / "mongod.log"
 
     @property
+    def log_size(self) -> int:
+        """How many bytes MongoDB has written to its log."""
+        return self.log.stat().st_size if self.log.exists() else 0
+
+    @property
     def socket(self) -> Path:
         """The Unix socket that MongoDB listens on."""
         return self.path / "socket" / "mongod.sock"

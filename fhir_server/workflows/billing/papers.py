@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from fhir_server.papers.paper import Column, Facts, Paper, Section, Table
+from fhir_server.papers.words import name_of, text_of
 from fhir_server.workflows.billing.money import rounded, value_of
 
 Resource = Mapping[str, Any]
@@ -85,20 +86,9 @@ def number_of(invoice: Resource) -> str:
     return next((str(one["value"]) for one in invoice.get("identifier", ()) if "value" in one), invoice["id"])
 
 
-def text_of(concept: Any) -> str:
-    """Return what a CodeableConcept says to people."""
-    if not concept:
-        return ""
-    told = [concept.get("text"), *(one.get("display") for one in concept.get("coding", ()))]
-    codes = (one.get("code") for one in concept.get("coding", ()))
-    return next((str(one) for one in (*told, *codes) if one), "")
-
-
 def whom(patient: Resource) -> list[tuple[str, str]]:
     """Return name and address of a patient."""
-    name: Resource = next(iter(patient.get("name", ())), {})
-    whole = name.get("text") or " ".join([*name.get("given", ()), name.get("family", "")]).strip()
     address: Resource = next(iter(patient.get("address", ())), {})
     town = " ".join(one for one in (address.get("postalCode"), address.get("city")) if one)
     lines = [one for one in (*address.get("line", ()), town, address.get("country")) if one]
-    return [("For", whole), *([("Address", "\n".join(lines))] if lines else [])]
+    return [("For", name_of(patient)), *([("Address", "\n".join(lines))] if lines else [])]

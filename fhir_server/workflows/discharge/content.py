@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from fhir_server.papers.words import text_of
 from fhir_server.workflows.discharge import terms
 from fhir_server.workflows.made import concept
 from fhir_server.workflows.records import Records
@@ -90,9 +91,7 @@ def _div(lines: Iterable[str]) -> str:
 
 def _name(code: Any) -> str:
     """Return what a CodeableConcept says in words."""
-    told = (code or {}).get("text")
-    names = [one.get("display") or one.get("code") for one in (code or {}).get("coding", ())]
-    return str(told or next((one for one in names if one), "Not named"))
+    return text_of(code) or "Not named"
 
 
 def _medicine(request: Resource) -> str:

@@ -82,14 +82,8 @@ async def discharge(request: Request, context: Context) -> Response:
     writes = _writes(given, version, about, found, context)
     # The caller sees the encounter and may call this; that follow-ups are proposed is a part of it.
     await commit(replace(context, store=context.store.unguarded()), writes)
-    names = {
-        "Encounter": "encounter",
-        "Composition": "summary",
-        "CarePlan": "plan",
-        "Appointment": "follow-up",
-    }
     listed = [
-        {"name": names[one.resource_type], "valueReference": {"reference": f"{one.resource_type}/{one.id}"}}
+        {"name": _NAMES[one.resource_type], "valueReference": {"reference": f"{one.resource_type}/{one.id}"}}
         for one in writes
     ]
     return Response(200, parameters(listed))

@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from fhir_server.context import Context
 from fhir_server.papers.filing import filed
+from fhir_server.papers.keeping import keep, papers_of, state
 from fhir_server.papers.paper import Facts, Paper, Paragraph, Section
 from fhir_server.papers.rendering import render
+from fhir_server.papers.words import name_of
+from fhir_server.store import Write
 from fhir_server.store.ruling import Entry
 from fhir_server.workflows.consequences import Consequence, Later
 from fhir_server.workflows.discharge import terms
@@ -22,7 +25,7 @@ from fhir_server.workflows.made import changed
 from fhir_server.workflows.pattern import Change
 from fhir_server.workflows.records import Records
 from fhir_server.workflows.situation import Situation
-from fhir_server.write_path import commit, replacement
+from fhir_server.write_path import replacement, revision
 
 if TYPE_CHECKING:
     from fhir_server.workflows.services import Services
@@ -35,9 +38,13 @@ _TAGS = re.compile(r"<[^>]*>")
 
 
 def follows(change: Change, _facts: Any, situation: Situation) -> Iterable[Consequence]:
-    """Have the paper made of a summary that is signed."""
+    """Have the paper made of a summary that is signed, and withdrawn with one that was a mistake."""
     after = change.after
-    if after is None or not is_summary(after) or after["status"] not in terms.SIGNED:
+    if after is None or not is_summary(after):
+        return
+    was_signed = change.before is not None and change.before["status"] in terms.SIGNED
+    is_withdrawn = was_signed and after["status"] == "entered-in-error"
+    if after["status"] not in terms.SIGNED and not is_withdrawn:
         return
     version = after.get("meta", {}).get("versionId", "1")
     key = f"W13/paper/{change.reference}/{version}"
@@ -45,12 +52,25 @@ def follows(change: Change, _facts: Any, situation: Situation) -> Iterable[Conse
 
 
 async def make_paper(entry: Entry, context: Context, _services: "Services") -> None:
-    """Make the paper of a version, and let that of the version before be superseded."""
+    """Make the paper of a version, and let that of the version before be superseded.
+
+    The papers of a summary that was entered in error are so as well.
+    """
     situation = Situation(context.now(), context.base_url, context.settings, context.new_id)
     records = Records(context.store, situation)
     summary = await records.read(entry.subject)
     if summary is None or summary["meta"]["versionId"] != entry.data["version"]:
         return  # there is a later version, which has an entry of its own
+    known = await papers_of(entry.subject, records)
+    made = [] if summary["status"] not in terms.SIGNED else await _made(summary, records)
+    newest, is_withdrawn = int(entry.data["version"]), not made
+    states = ((one, state(one, newest, is_withdrawn=is_withdrawn)) for one in known)
+    writes = [revision(changed(one, status=status)) for one, status in states if one["status"] != status]
+    await keep([*made, *writes], summary, known, records, context)
+
+
+async def _made(summary: Resource, records: Records) -> list[Write]:
+    """Return the writes of the paper of a summary."""
     paper = await _paper(summary, records)
     pdf = await asyncio.to_thread(render, paper)
     encounter = reference_of(summary.get("encounter"))
@@ -60,16 +80,10 @@ async def make_paper(entry: Entry, context: Context, _services: "Services") -> N
         about=summary,
         kind=summary["type"],
         subject=summary.get("subject"),
-        now=context.now(),
+        now=records.situation.now,
         encounter=encounter,
     )
-    writes = [replacement(one["resourceType"], one["id"], one) for one in (binary, document)]
-    writes += [
-        replacement("DocumentReference", one["id"], changed(one, status="superseded"))
-        for one in await records.search("DocumentReference", ("related", entry.subject))
-        if one["id"] != document["id"] and one["status"] == "current"
-    ]
-    await commit(context, writes)
+    return [replacement(one["resourceType"], one["id"], one) for one in (binary, document)]
 
 
 async def _paper(summary: Resource, records: Records) -> Paper:
@@ -110,10 +124,3 @@ def plain(section: Resource) -> str:
     div = str(section.get("text", {}).get("div", ""))
     lines = (unescape(_TAGS.sub("", line)).strip() for line in _ENDS.split(div))
     return "\n".join(line for line in lines if line)
-
-
-def name_of(person: Resource) -> str:
-    """Return what somebody is called."""
-    name: Resource = next(iter(person.get("name", ())), {})
-    parts = [*name.get("prefix", ()), *name.get("given", ()), name.get("family", "")]
-    return str(name.get("text") or " ".join(part for part in parts if part))

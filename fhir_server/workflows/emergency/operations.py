@@ -40,7 +40,8 @@ async def er_checkin(request: Request, context: Context) -> Response:
     """Check in a patient to the emergency department: an encounter (EMER, arrived) and its urgency.
 
     Patients check in themselves; their `esi` is provisional. Staff check in anybody they may see, and with
-    `unknown` somebody whom nobody knows, under a temporary name; their `esi` is final. Nurses are told.
+    `unknown` somebody whom nobody knows, under a temporary name; their `esi` is final, and the encounter is
+    triaged. Nurses are told who waits for triage.
     """
     given = inputs(request, _CHECK_IN, lenient=context.preferences.lenient)
     complaint = given.text("complaint")
@@ -53,7 +54,8 @@ async def er_checkin(request: Request, context: Context) -> Response:
     index = _index(given)
     encounter = made(
         "Encounter",
-        status="arrived",
+        # Whom staff give an index to is not to be triaged once more.
+        status="arrived" if index is None or not _is_staff(context) else "triaged",
         **{"class": {"system": CLASSES, "code": "EMER", "display": "emergency"}},
         subject=subject,
         reasonCode=[{"text": complaint}],

@@ -38,6 +38,7 @@ INSTRUCTIONS = "69730-0"
 _SKEW = timedelta(minutes=5)
 _DAY = timedelta(days=1)
 _DONE = ("performed", "effective", "onset")
+_NOT_DONE = ("preparation", "not-done", "entered-in-error")
 _MARKS = ("meta", "status", "text", "clinicalStatus", "verificationStatus", "statusReason")
 
 
@@ -51,7 +52,7 @@ def check(change: Change, facts: Resource | None, situation: Situation) -> Itera
     resource = change.after
     if resource is None:
         return
-    if change.before is None or _times(change.before) != _times(resource):
+    if change.before is None or _claimed(change.before) != _claimed(resource):
         yield from _check_times(resource, situation)
     if facts is None:
         return
@@ -104,6 +105,12 @@ def _check_subject(resource: Resource, encounter: Resource, situation: Situation
         yield rules.SUBJECT.broken(message, f"{resource['resourceType']}.subject")
 
 
+def _claimed(resource: Resource) -> tuple[Any, ...]:
+    """Return what a resource says of when something was done and recorded, and whether it was done."""
+    recorded = resource.get("recordedDate"), resource.get("issued")
+    return (_times(resource), resource.get("status") in _NOT_DONE, *recorded)
+
+
 def _times(resource: Resource) -> list[tuple[str, str]]:
     """Return when something was done or found: element and date."""
     found = []
@@ -116,7 +123,7 @@ def _times(resource: Resource) -> list[tuple[str, str]]:
 
 def _check_times(resource: Resource, situation: Situation) -> Iterator[Violation]:
     """Refuse what was recorded before it was done, or is said to be done in the time to come."""
-    if resource.get("status") in ("preparation", "not-done", "entered-in-error"):
+    if resource.get("status") in _NOT_DONE:
         return
     recorded = resource.get("recordedDate") or resource.get("issued")
     for element, date in _times(resource):

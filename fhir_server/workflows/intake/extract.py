@@ -10,9 +10,9 @@ from fhir_server.context import Context, Request, Response
 from fhir_server.interactions.read import read
 from fhir_server.operations.inputs import Inputs, inputs
 from fhir_server.operations.operation import Operation
-from fhir_server.search.parameters import parse_search
+from fhir_server.workflows.canonicals import named
 from fhir_server.workflows.intake.extracting import Source, extracted
-from fhir_server.workflows.intake.forms import newest, search_of, shipped
+from fhir_server.workflows.intake.forms import shipped
 from fhir_server.workflows.records import local
 from fhir_server.write_path import commit, new_resource, replacement
 from resources.bundle import bundle
@@ -118,11 +118,7 @@ async def _questionnaire(canonical: str, context: Context) -> dict[str, Any] | N
             return None
     if not canonical:
         return None
-    query = parse_search(
-        "Questionnaire", search_of(canonical), lenient=False, base_url=context.base_url, now=context.now()
-    )
-    documents = await context.store.find("Questionnaire", query.filter, (), {"resource": 1}, 20)
-    return newest([one["resource"] for one in documents]) or shipped(canonical)
+    return await named("Questionnaire", canonical, context) or shipped(canonical)
 
 
 EXTRACT = Operation(

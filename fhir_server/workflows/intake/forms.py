@@ -33,23 +33,6 @@ def shipped(canonical: str) -> dict[str, Any] | None:
     return None
 
 
-def search_of(canonical: str) -> tuple[tuple[str, str], ...]:
-    """Return the search for the Questionnaires of a canonical URL."""
-    url, _, version = canonical.partition("|")
-
-    def escaped(text: str) -> str:
-        return text.replace("\\", "\\\\").replace(",", "\\,").replace("$", "\\$").replace("|", "\\|")
-
-    return (("url", escaped(url)), *([("version", escaped(version))] if version else []))
-
-
-def newest(found: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Return the one of several Questionnaires of one URL that counts: an active one, the latest."""
-    return max(
-        found, key=lambda one: (one.get("status") == "active", str(one.get("version", ""))), default=None
-    )
-
-
 def extension(element: Any, url: str) -> Any:
     """Return the value of an extension of an element; None if there is none."""
     for one in (element or {}).get("extension") or ():

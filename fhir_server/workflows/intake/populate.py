@@ -13,7 +13,8 @@ from fhir_server.operations.operation import Operation
 from fhir_server.operations.outputs import parameters
 from fhir_server.search.parameters import parse_search
 from fhir_server.store import instant
-from fhir_server.workflows.intake.forms import items, newest, search_of, shipped, shipped_forms
+from fhir_server.workflows.canonicals import named
+from fhir_server.workflows.intake.forms import items, shipped, shipped_forms
 from fhir_server.workflows.intake.populating import Population, launch_variables
 from fhir_server.workflows.records import local
 from resources.bundle import bundle
@@ -75,11 +76,7 @@ async def _questionnaire(request: Request, given: Inputs, context: Context) -> d
     canonical = given.text("canonical")
     if canonical is None:
         raise InvalidContent(error("required", "One of the parameters questionnaire and canonical is given"))
-    query = parse_search(
-        "Questionnaire", search_of(canonical), lenient=False, base_url=context.base_url, now=context.now()
-    )
-    documents = await context.store.find("Questionnaire", query.filter, (), {"resource": 1}, 20)
-    found = newest([one["resource"] for one in documents]) or shipped(canonical)
+    found = await named("Questionnaire", canonical, context) or shipped(canonical)
     if found is None:
         raise ResourceNotFound(error("not-found", "There is no questionnaire of this canonical URL"))
     return found

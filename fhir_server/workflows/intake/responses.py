@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fhir_server.workflows.canonicals import newest, search_of
 from fhir_server.workflows.intake.answers import problems
-from fhir_server.workflows.intake.forms import newest, search_of, shipped
+from fhir_server.workflows.intake.forms import shipped
 from fhir_server.workflows.pattern import Change, Rule, Violation, Watch
 from fhir_server.workflows.records import Records, local
 from fhir_server.workflows.situation import Situation

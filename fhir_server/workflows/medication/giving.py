@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fhir_server.workflows.medication.dispensing import has_expired
-from fhir_server.workflows.medication.looking_up import medication, target
+from fhir_server.workflows.medication.looking_up import is_order, medication, target
 from fhir_server.workflows.medication.rules import EXPIRED_LOT, GIVEN_ON, SAME_PATIENT
 from fhir_server.workflows.pattern import Change, Violation, Watch
 from fhir_server.workflows.records import Records
@@ -66,7 +66,9 @@ def check(change: Change, facts: Facts, situation: Situation) -> Iterable[Violat
         if one is not None and of in one and target(one[of], base_url) != patient:
             yield SAME_PATIENT.broken("That is another patient's", f"MedicationAdministration.{element}")
     where = "MedicationAdministration.request"
-    if facts.prescription is not None and facts.prescription.get("status") not in _GIVEN_FROM:
+    if facts.prescription is not None and not is_order(facts.prescription):
+        yield GIVEN_ON.broken("What it names is only proposed", where)
+    elif facts.prescription is not None and facts.prescription.get("status") not in _GIVEN_FROM:
         yield GIVEN_ON.broken("The prescription is not active", where)
     elif facts.prescription is None and not situation.has_role("DR"):
         yield GIVEN_ON.broken("It names the prescription on which it is given", where)

@@ -5,13 +5,13 @@ be overridden by a doctor, one that is missing cannot. https://hl7.org/fhir/R4/m
 """
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
+
+from fhir_server.workflows.tables import read_table
 
 Resource = Mapping[str, Any]
 
@@ -107,8 +107,7 @@ def medicines(path: Path | None) -> Medicines:
 
     Raises OSError, ValueError (of which TOMLDecodeError is one) or LookupError for what is no such table.
     """
-    text = path.read_text() if path else files(__package__).joinpath("medicines.toml").read_text()
-    table = tomllib.loads(text)
+    table = read_table(path, __package__, "medicines.toml")
     harms = (_harm(one) for one in table.get("interactions", ()))
     return Medicines(
         {name: _known(one) for name, one in table.get("ingredients", {}).items()},

@@ -12,17 +12,19 @@ from fhir_server.papers.filing import filed
 from fhir_server.papers.links import code_of
 from fhir_server.papers.paper import Column, Facts, Paper, Paragraph, Section, Table
 from fhir_server.papers.rendering import render
+from fhir_server.papers.words import name_of, record_number_of
 from fhir_server.store.ruling import Entry
 from fhir_server.workflows.consequences import Consequence
 from fhir_server.workflows.made import changed, concept, has_code, key_id
-from fhir_server.workflows.medication.looking_up import medication, name_of
+from fhir_server.workflows.medication.looking_up import medication
+from fhir_server.workflows.medication.looking_up import name_of as medicine_name_of
 from fhir_server.workflows.medication.prescribing import LOINC, PRESCRIPTION
 from fhir_server.workflows.notices import NoticeKind, notice
 from fhir_server.workflows.pattern import Change, Watch
 from fhir_server.workflows.records import Records
 from fhir_server.workflows.services import Services
 from fhir_server.workflows.situation import Situation
-from fhir_server.write_path import commit, replacement
+from fhir_server.write_path import commit, replacement, revision
 
 Resource = Mapping[str, Any]
 
@@ -58,7 +60,7 @@ async def make_paper(entry: Entry, context: Context, _services: Services) -> Non
     )
     earlier = await records.search("DocumentReference", ("related", entry.subject), ("status", "current"))
     ended = [
-        replacement("DocumentReference", one["id"], changed(one, status="superseded"))
+        revision(changed(one, status="superseded"))
         for one in earlier
         if one["id"] != document["id"] and has_code(one.get("type"), LOINC, PRESCRIPTION)
     ]
@@ -88,7 +90,7 @@ async def _paper(request: Resource, records: Records, code: str) -> Paper:
         ),
         code=code,
         code_note=f"Whether this prescription is valid: {code}",
-        signature=_name(doctor),
+        signature=name_of(doctor),
     )
 
 
@@ -99,30 +101,18 @@ def _issuer(hospital: Resource) -> tuple[str, ...]:
     return tuple(one for one in (str(hospital.get("name", "Hospital")), place, phone) if one)
 
 
-def _name(person: Resource) -> str:
-    name: Resource = next(iter(person.get("name", ())), {})
-    parts = (*name.get("prefix", ()), *name.get("given", ()), name.get("family", ""))
-    return str(name.get("text") or " ".join(one for one in parts if one))
-
-
 def _person(patient: Resource) -> Facts:
-    numbers = (
-        one["value"] for one in patient.get("identifier", ()) if has_code(one.get("type"), _TYPES, "MR")
-    )
     pairs = (
-        ("Patient", _name(patient)),
+        ("Patient", name_of(patient)),
         ("Born", patient.get("birthDate", "")),
-        ("Record", next(numbers, "")),
+        ("Record", record_number_of(patient)),
         ("Gender", patient.get("gender", "")),
     )
     return Facts(tuple((name, value) for name, value in pairs if value))
 
 
-_TYPES = "http://terminology.hl7.org/CodeSystem/v2-0203"
-
-
 async def _medicine(request: Resource, records: Records) -> Table:
-    name = name_of(request, await medication(request, records))
+    name = medicine_name_of(request, await medication(request, records))
     asked = request.get("dispenseRequest", {})
     quantity = asked.get("quantity", {})
     amount = f"{quantity.get('value', '')} {quantity.get('unit', quantity.get('code', ''))}".strip()

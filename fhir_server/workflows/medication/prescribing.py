@@ -24,6 +24,7 @@ from fhir_server.workflows.medication.rules import (
     DRAFT_ONLY,
     ENCOUNTER,
     FINISHED,
+    OPTION,
     PRESCRIBER,
     PRIOR,
     REASON,
@@ -38,6 +39,7 @@ from fhir_server.workflows.medication.safety import (
     overrides,
     violations,
 )
+from fhir_server.workflows.order_sets.options import is_put_in_force
 from fhir_server.workflows.pattern import Change, Violation, Watch
 from fhir_server.workflows.records import Records
 from fhir_server.workflows.situation import Situation
@@ -135,6 +137,8 @@ def check(change: Change, facts: Facts, situation: Situation) -> Iterable[Violat
     if request is None or not is_order(request):
         if change.before is not None and is_order(change.before):
             yield from _kept(change, situation)
+        if is_put_in_force(change):
+            yield OPTION.broken("Make it an order, or leave it a draft", "MedicationRequest.intent")
         return
     yield from _kept(change, situation)
     yield from _by_whom(change, situation)

@@ -12,6 +12,7 @@ STATE = Rule(
 )
 PRESCRIBER = Rule("W6.prescriber", "Only a doctor makes a prescription active.", 403, "forbidden")
 DRAFT_ONLY = Rule("W6.draft-only", "Whoever is no doctor only prepares drafts.", 403, "forbidden")
+OPTION = Rule("W6.option", "What an order set offers is put in force as an order, and not as an option.")
 REQUESTER = Rule("W6.requester", "A doctor prescribes in their own name.")
 REASON = Rule("W6.reason", "A prescription that is active says what it is for.")
 ENCOUNTER = Rule("W6.encounter", "A prescription is of an encounter of its patient that is not over.")
@@ -39,7 +40,7 @@ GIVEN_STATE = Rule("W6.given-state", "An administration goes from in progress to
 GIVEN_ON = Rule("W6.given-on", "Medicine is given on a prescription that is active.")
 
 RULES = (
-    *(STATE, PRESCRIBER, DRAFT_ONLY, REQUESTER, REASON, ENCOUNTER, SAME_PATIENT, ALLERGY, DUPLICATE),
+    *(STATE, PRESCRIBER, DRAFT_ONLY, OPTION, REQUESTER, REASON, ENCOUNTER, SAME_PATIENT, ALLERGY, DUPLICATE),
     *(INTERACTION, CHANGED, FINISHED, PRIOR, DISPENSE_STATE, DISPENSED, PRESCRIPTION, VALIDITY, QUANTITY),
     *(SUBSTITUTION, EXPIRED_LOT, GIVEN_STATE, GIVEN_ON),
 )

@@ -23,7 +23,7 @@ from fhir_server.workflows.merging.pointing import (
 )
 from fhir_server.workflows.rulebook import only_claims
 from fhir_server.workflows.services import Services
-from fhir_server.write_path import commit, replacement
+from fhir_server.write_path import commit, replacement, revision
 from resources.operation_outcome import FhirError
 
 MOVE = "W1.move"
@@ -43,7 +43,7 @@ async def move(entry: Entry, context: Context, _services: Services) -> None:
     moved, left, is_done = await move_parts(journal, only_claims(context), _PARTS_AT_ONCE)
     if moved or not is_sweep:
         note = advanced(journal, moved, left, context.now(), is_done=is_done)
-        await commit(context, [replacement("Task", journal["id"], note)])
+        await commit(context, [revision(note)])
 
 
 async def move_parts(journal: Mapping[str, Any], context: Context, most: int) -> tuple[int, list[str], bool]:

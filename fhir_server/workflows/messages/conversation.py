@@ -145,8 +145,12 @@ def check(change: Change, facts: Facts, situation: Situation) -> Iterable[Violat
         yield IMMUTABLE.broken("A message that was sent stays as it is; write another one")
         return
     message = change.after
-    if message is None or not (is_message(message) or situation.is_only_patient()):
+    if message is None:
         return
+    if not situation.is_only_patient():
+        yield from _check_patients(message, situation)
+        if not is_message(message):
+            return
     yield from _check_people(message, facts, situation)
     if not message.get("recipient"):
         yield INCOMPLETE.broken("A message names its recipients", "Communication.recipient")
@@ -166,9 +170,12 @@ def _check_people(message: Resource, facts: Facts, situation: Situation) -> Iter
         allowed = own_patients(situation)
         if any(id_in(one, "Patient", situation) not in allowed for one in subjects):
             yield OTHER_PATIENT.broken("A message of yours is about yourself", "Communication.subject")
-        return
+
+
+def _check_patients(message: Resource, situation: Situation) -> Iterable[Violation]:
+    """Yield that a message of the hospital, or a note that somebody was told, is of two patients."""
     patients = {one for one in references(message, "recipient", situation) if one.startswith("Patient/")}
-    about = {one for one in subjects if one.startswith("Patient/")}
+    about = {one for one in references(message, "subject", situation) if one.startswith("Patient/")}
     if len(patients | about) > 1:
         text = "A message that a patient receives is about this patient, and goes to no other one"
         yield OTHER_PATIENT.broken(text, "Communication.recipient")

@@ -12,7 +12,7 @@ from typing import Any
 from fhir_server.search.intervals import interval
 from fhir_server.workflows.consequences import Consequence, Later, Put
 from fhir_server.workflows.made import changed
-from fhir_server.workflows.messages.conversation import CARE_TEAM
+from fhir_server.workflows.messages.conversation import CARE_TEAM, OTHER_PATIENT
 from fhir_server.workflows.messages.people import own_patients, references, treats
 from fhir_server.workflows.messages.recipients import PATIENTS, STAFF
 from fhir_server.workflows.messages.record import FINAL, communication_id
@@ -89,9 +89,25 @@ def check(change: Change, facts: tuple[str, ...], situation: Situation) -> Itera
         yield CARE_TEAM.broken(
             "A recipient is not one of those who treat you", "CommunicationRequest.recipient"
         )
+    if _is_for_another(request, situation) and not _is_as_before(request, change.before):
+        text = "What is about a patient is sent to no other one"
+        yield OTHER_PATIENT.broken(text, "CommunicationRequest.recipient")
     if request.get("status") == "active" and not recipients_of(request, situation):
         text = "A recipient is a patient, somebody related to one, or one of the staff"
         yield RECIPIENT.broken(text, "CommunicationRequest.recipient")
+
+
+def _is_for_another(request: Resource, situation: Situation) -> bool:
+    """Tell whether staff have something about a patient sent to another one."""
+    about = {one for one in references(request, "subject", situation) if one.startswith("Patient/")}
+    patients = {one for one in references(request, "recipient", situation) if one.startswith("Patient/")}
+    return bool(about and patients - about) and not situation.is_only_patient()
+
+
+def _is_as_before(request: Resource, before: Resource | None) -> bool:
+    """Tell whether a request is about and for the same people as before, as one is that is taken back."""
+    people = ("subject", "recipient")
+    return before is not None and all(before.get(name) == request.get(name) for name in people)
 
 
 def follows(change: Change, _facts: object, situation: Situation) -> Iterable[Consequence]:

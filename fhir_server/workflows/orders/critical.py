@@ -13,9 +13,10 @@ from fhir_server.interactions.read import read
 from fhir_server.operations.inputs import inputs
 from fhir_server.operations.operation import Operation
 from fhir_server.search.parameters import parse_search
-from fhir_server.store import Write, instant
+from fhir_server.store import instant
 from fhir_server.store.ruling import Entry
 from fhir_server.workflows.consequences import Consequence, Create, Later, Put, Strike
+from fhir_server.workflows.escalation import escalated, escalations
 from fhir_server.workflows.made import changed, concept, key_id, made
 from fhir_server.workflows.notices import no_notice, notice
 from fhir_server.workflows.orders.notices import CRITICAL_RESULT, ESCALATED
@@ -34,7 +35,7 @@ from fhir_server.workflows.pattern import Change
 from fhir_server.workflows.records import Records
 from fhir_server.workflows.services import Services
 from fhir_server.workflows.situation import Situation
-from fhir_server.write_path import commit, replacement
+from fhir_server.write_path import commit, revision
 from resources.operation_outcome import PreconditionFailed
 
 Resource = Mapping[str, Any]
@@ -158,20 +159,12 @@ def after_task(change: Change, known: Alert, situation: Situation) -> Iterable[C
         for flag in known.flags:
             if flag["id"] == change.id and flag["status"] == "active":
                 yield Put(changed(flag, status="inactive", period={**flag.get("period", {}), "end": now}))
-    number = _escalations(task)
-    if number > _escalations(change.before or {}):
+    number = escalations(task, OWN)
+    if number > escalations(change.before, OWN):
         for one in known.others:
             yield notice(ESCALATED, change.reference, one, situation.now, occasion=str(number))
         if number < _MOST_ESCALATIONS:
             yield _timer(change.id, number + 1, situation)
-
-
-def _escalations(task: Resource) -> int:
-    for coding in task.get("businessStatus", {}).get("coding", ()):
-        code = coding.get("code", "")
-        if coding.get("system") == OWN and code.startswith("escalated-") and code[10:].isdecimal():
-            return int(code[10:])
-    return 0
 
 
 async def escalate(entry: Entry, context: Context, _services: Services) -> None:
@@ -182,10 +175,8 @@ async def escalate(entry: Entry, context: Context, _services: Services) -> None:
     if task is None or task["status"] not in OPEN_TASKS:
         return
     number = int(entry.data["number"])
-    marked = changed(
-        task, businessStatus=concept(OWN, f"escalated-{number}"), lastModified=instant(context.now())
-    )
-    await commit(context, [replacement("Task", task_id, marked)])
+    marked = changed(task, businessStatus=escalated(OWN, number), lastModified=instant(context.now()))
+    await commit(context, [revision(marked)])
 
 
 async def acknowledge(request: Request, context: Context) -> Response:
@@ -203,7 +194,7 @@ async def acknowledge(request: Request, context: Context) -> Response:
     if not waiting:
         raise ACKNOWLEDGED.error("It was acknowledged before", "Task.status")
     try:
-        await commit(context, [_completed(one) for one in waiting])
+        await commit(context, [revision(changed(one, status="completed")) for one in waiting])
     except PreconditionFailed:
         raise ACKNOWLEDGED.error("Somebody has acknowledged it meanwhile", "Task.status") from None
     return await read(Request("GET", ("Task", waiting[0]["id"])), context)
@@ -214,11 +205,6 @@ async def _tasks_of(observation_id: str, context: Context) -> list[dict[str, Any
     query = parse_search("Task", asked, lenient=False, base_url=context.base_url, now=context.now())
     found = await context.store.find("Task", query.filter, (), {"resource": 1}, _MOST_TASKS)
     return [one["resource"] for one in found if is_acknowledgement(one["resource"])]
-
-
-def _completed(task: dict[str, Any]) -> Write:
-    version = int(task["meta"]["versionId"])
-    return replacement("Task", task["id"], changed(task, status="completed"), if_match=version)
 
 
 ACKNOWLEDGEMENT = Operation(

@@ -15,7 +15,7 @@ from fhir_server.context import Context, Request, Response
 from fhir_server.interactions.read import read
 from fhir_server.operations.inputs import inputs
 from fhir_server.operations.operation import Operation
-from fhir_server.workflows.orders.sheet import name_of, text_of
+from fhir_server.papers.words import listed_name_of, record_number_of, text_of
 from fhir_server.workflows.records import local
 
 _WIDTH, _HEIGHT, _EDGE = 62 * mm, 29 * mm, 3 * mm
@@ -60,15 +60,9 @@ def _lines(number: str, specimen: dict[str, Any], patient: dict[str, Any]) -> li
     born = patient.get("birthDate", "")
     collected = specimen.get("collection", {}).get("collectedDateTime", "")[:16].replace("T", " ")
     kind = text_of(specimen.get("type"))
-    lines = [number, name_of(patient), " ".join(part for part in (born, _record_number(patient)) if part)]
+    whose = " ".join(part for part in (born, record_number_of(patient)) if part)
+    lines = [number, listed_name_of(patient), whose]
     return [line for line in (*lines, kind, collected) if line]
-
-
-def _record_number(patient: dict[str, Any]) -> str:
-    for one in patient.get("identifier", ()):
-        if any(coding.get("code") == "MR" for coding in one.get("type", {}).get("coding", ())):
-            return str(one.get("value", ""))
-    return ""
 
 
 LABEL = Operation(

@@ -5,28 +5,30 @@ https://hl7.org/fhir/R4/documentreference.html
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from fhir_server.context import Context
 from fhir_server.papers.filing import filed
+from fhir_server.papers.keeping import keep, papers_of, state, version_of
 from fhir_server.papers.rendering import render
-from fhir_server.search.parameters import parse_search
-from fhir_server.store import Write
+from fhir_server.papers.words import listed_name_of
+from fhir_server.store import Version, Write
 from fhir_server.store.ruling import Entry
 from fhir_server.workflows.consequences import Later
 from fhir_server.workflows.made import changed, concept
 from fhir_server.workflows.orders import release
 from fhir_server.workflows.orders.answers import corrected
-from fhir_server.workflows.orders.sheet import name_of, sheet
-from fhir_server.workflows.orders.vocabulary import Resource, is_final, references
+from fhir_server.workflows.orders.sheet import sheet
+from fhir_server.workflows.orders.vocabulary import Resource, content, is_final, references
 from fhir_server.workflows.pattern import Change
+from fhir_server.workflows.records import Records
 from fhir_server.workflows.services import Services
 from fhir_server.workflows.situation import Situation
-from fhir_server.write_path import commit, replacement
+from fhir_server.write_path import replacement, revision
 
 PAPER_ACTION = "W7.paper"
 _LOINC = "http://loinc.org"
-_MOST = 100
 
 
 def papers(change: Change, situation: Situation) -> Iterable[Later]:
@@ -48,40 +50,46 @@ def _entry(reference: str, occasion: str, data: Mapping[str, Any], situation: Si
 
 async def make_paper(entry: Entry, context: Context, _services: Services) -> None:
     """Make the paper of a version, and let the patient see papers exactly if they may see the report."""
-    report = await _read(entry.subject, context)
+    situation = Situation(context.now(), context.base_url, context.settings, context.new_id)
+    records = Records(context.store, situation)
+    report = await records.read(entry.subject)
     if report is None:
         return
-    wanted = await _papers_of(entry.subject, context)
+    known = await papers_of(entry.subject, records)
+    wanted, binaries = known, []
     if "version" in entry.data:
-        wanted = [_ended(one, report) for one in wanted]
-        if is_final(report):
-            wanted += await _made(report, entry.data["version"], context)
-    writes = []
-    for paper in wanted:
-        writes += await _shown(paper, report, context)
-    if writes:
-        await commit(context, writes)
+        number = int(entry.data["version"])
+        written = await context.store.read_version("DiagnosticReport", report["id"], number)
+        if written is not None and is_final(written.resource) and is_final(report):
+            document, binary = await _made(written, records, context)
+            if all(one["id"] != document["id"] for one in known):
+                wanted, binaries = [*known, _as_it_is(document, written.resource, report)], [binary]
+        newest = max((version_of(one) for one in wanted), default=0)
+        wanted = [
+            changed(one, status=state(one, newest, is_withdrawn=not is_final(report))) for one in wanted
+        ]
+    binaries += [one for paper in known if (one := await records.read(_content(paper))) is not None]
+    writes = [await _shown(one, report, records) for one in (*wanted, *binaries)]
+    await keep([one for one in writes if one is not None], report, known, records, context)
 
 
-def _ended(paper: Resource, report: Resource) -> dict[str, Any]:
-    """Return an earlier paper as what it is once there is another, or the report was withdrawn."""
-    state = "superseded" if is_final(report) else "entered-in-error"
-    return changed(paper, status=state)
+def _content(paper: Resource) -> str:
+    return str(paper["content"][0]["attachment"]["url"])
 
 
-async def _shown(paper: Resource, report: Resource, context: Context) -> list[Write]:
-    """Return the writes of a paper and its Binary with the label that the report has, if they change."""
-    together = [paper]
-    if paper["resourceType"] == "DocumentReference":
-        binary = await _read(paper["content"][0]["attachment"]["url"], context)
-        together += [binary] if binary is not None else []
-    writes = []
-    for one in together:
-        kind, resource_id = one["resourceType"], one["id"]
-        marked = _labelled(one, is_open=release.is_released(report))
-        if marked != await _read(f"{kind}/{resource_id}", context):
-            writes.append(replacement(kind, resource_id, marked))
-    return writes
+def _as_it_is(document: Resource, written: Resource | None, report: Resource) -> dict[str, Any]:
+    """Return the paper of a version, which is none to go by if the report says something else by now."""
+    is_same = written is not None and content(written) == content(report)
+    return changed(document, status="current" if is_same else "superseded")
+
+
+async def _shown(resource: Resource, report: Resource, records: Records) -> Write | None:
+    """Return the write of a paper or its Binary with the label that the report has; None if that is all."""
+    marked = _labelled(resource, is_open=release.is_released(report))
+    stored = await records.read(f"{resource['resourceType']}/{resource['id']}")
+    if stored is None:
+        return replacement(marked["resourceType"], marked["id"], marked)
+    return None if marked == stored else revision(marked)
 
 
 def _labelled(resource: Resource, *, is_open: bool) -> dict[str, Any]:
@@ -90,47 +98,42 @@ def _labelled(resource: Resource, *, is_open: bool) -> dict[str, Any]:
     return dict(resource) if is_open or release.is_held(resource) else release.held(resource)
 
 
-async def _made(report: Resource, version: str, context: Context) -> tuple[dict[str, Any], dict[str, Any]]:
+async def _made(
+    written: Version, records: Records, context: Context
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the DocumentReference and the Binary of a version of a report."""
-    base_url = context.base_url
-    results = await _all(references(report, "result", base_url, "Observation"), context)
-    patients = await _all(references(report, "subject", base_url, "Patient"), context)
-    issuers = await _all(references(report, "performer", base_url, "Organization"), context)
-    doctors = await _all(references(report, "resultsInterpreter", base_url, "Practitioner"), context)
+    report, base_url = written.resource or {}, records.situation.base_url
+    listed = references(report, "result", base_url, "Observation")
+    results = [one for each in listed if (one := await _then(each, written.updated, context)) is not None]
+    patients = await _all(references(report, "subject", base_url, "Patient"), records)
+    issuers = await _all(references(report, "performer", base_url, "Organization"), records)
+    doctors = await _all(references(report, "resultsInterpreter", base_url, "Practitioner"), records)
     paper = sheet(
-        {**report, "meta": {"versionId": version}},
+        report,
         results,
         patients[0] if patients else {},
         issuer=[one["name"] for one in issuers if "name" in one][:1],
-        signature=", ".join(name_of(one) for one in doctors),
+        signature=", ".join(listed_name_of(one) for one in doctors),
     )
     document, binary = filed(
         paper,
         render(paper),
-        about={**report, "meta": {"versionId": version}},
+        about=report,
         kind=concept(_LOINC, "11502-2", "Laboratory report"),
         subject=report["subject"],
-        now=context.now(),
+        now=records.situation.now,
     )
     return changed(document, docStatus="final" if report["status"] == "final" else "amended"), binary
 
 
-async def _all(listed: Iterable[str], context: Context) -> list[dict[str, Any]]:
-    return [one for reference in listed if (one := await _read(reference, context)) is not None]
+async def _all(listed: Iterable[str], records: Records) -> list[dict[str, Any]]:
+    return [one for reference in listed if (one := await records.read(reference)) is not None]
 
 
-async def _read(reference: str, context: Context) -> dict[str, Any] | None:
+async def _then(reference: str, moment: datetime, context: Context) -> dict[str, Any] | None:
+    """Return a resource as it was at a moment; one that came later as it was at first."""
     resource_type, _, resource_id = reference.partition("/")
-    if not resource_id:
-        return None
     version = await context.store.read(resource_type, resource_id)
+    while version is not None and version.updated > moment and version.number > 1:
+        version = await context.store.read_version(resource_type, resource_id, version.number - 1)
     return None if version is None else version.resource
-
-
-async def _papers_of(reference: str, context: Context) -> list[dict[str, Any]]:
-    asked = [("related", reference), ("type", f"{_LOINC}|11502-2")]
-    query = parse_search(
-        "DocumentReference", asked, lenient=False, base_url=context.base_url, now=context.now()
-    )
-    found = await context.store.find("DocumentReference", query.filter, (), {"resource": 1}, _MOST)
-    return [one["resource"] for one in found]

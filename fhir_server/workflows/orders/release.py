@@ -21,7 +21,7 @@ from fhir_server.workflows.orders.vocabulary import is_final, is_result
 from fhir_server.workflows.pattern import Change, Violation
 from fhir_server.workflows.services import Services
 from fhir_server.workflows.situation import Situation
-from fhir_server.write_path import commit, replacement
+from fhir_server.write_path import commit, replacement, revision
 
 HELD = {
     "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode",
@@ -130,7 +130,7 @@ async def release_due(entry: Entry, context: Context, _services: Services) -> No
     version = await context.store.read(resource_type, resource_id)
     resource = None if version is None else version.resource
     if resource is not None and is_final(resource) and not is_released(resource):
-        await commit(context, [replacement(resource_type, resource_id, released(resource))])
+        await commit(context, [revision(released(resource))])
 
 
 async def release(request: Request, context: Context) -> Response:

@@ -16,6 +16,7 @@ from fhir_server.workflows.orders.answers import answering, corrected
 from fhir_server.workflows.orders.notices import AVAILABLE, CHANGED, CORRECTED
 from fhir_server.workflows.orders.papers import papers
 from fhir_server.workflows.orders.people import doctors
+from fhir_server.workflows.orders.pictures import pictures, together
 from fhir_server.workflows.orders.rules import UNFINISHED
 from fhir_server.workflows.orders.vocabulary import (
     OPEN_TASKS,
@@ -36,13 +37,14 @@ _UNFINISHED = frozenset({"registered", "preliminary"})
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a report answers, by which `tasks`, the `results` in it, and who is to know of it."""
+    """What a report answers, by which `tasks`, the `results` in it and the `pictures`, and who is to know."""
 
     orders: tuple[Resource, ...] = ()
     specimens: tuple[Resource, ...] = ()
     results: tuple[Resource, ...] = ()
     tasks: tuple[Resource, ...] = ()
     people: tuple[str, ...] = ()
+    pictures: tuple[Resource, ...] = ()
 
 
 async def gather(change: Change, records: Records) -> Facts:
@@ -62,7 +64,8 @@ async def gather(change: Change, records: Records) -> Facts:
     specimens = [await records.read(one) for one in references(report, "specimen", base_url, "Specimen")]
     results = [await records.read(one) for one in references(report, "result", base_url, "Observation")]
     people = await doctors(report, orders, records) if is_final(change.before) else ()
-    return Facts(tuple(orders), _there(specimens), _there(results), tuple(tasks), people)
+    shown = await pictures(report, records)
+    return Facts(tuple(orders), _there(specimens), _there(results), tuple(tasks), people, shown)
 
 
 def _there(found: Iterable[dict[str, Any] | None]) -> tuple[dict[str, Any], ...]:
@@ -93,6 +96,7 @@ def follows(change: Change, facts: Facts, situation: Situation) -> Iterable[Cons
         for result in facts.results:
             if is_final(result) and not release.is_released(result):
                 yield Put(release.released(result))
+    yield from together(report, facts.pictures)
     patient = subject(report, situation.base_url)
     if release.newly_released(change):
         yield Strike(release.release_key(change.reference))

@@ -9,8 +9,9 @@ from typing import Any
 from fhir_server.store import instant
 from fhir_server.workflows.consequences import Consequence, Create, Put
 from fhir_server.workflows.made import changed, concept, key_id, made
+from fhir_server.workflows.order_sets.options import is_put_in_force
 from fhir_server.workflows.orders.bookable import is_bookable
-from fhir_server.workflows.orders.rules import NEEDS_ORDER, REQUESTER
+from fhir_server.workflows.orders.rules import NEEDS_ORDER, OPTION, REQUESTER
 from fhir_server.workflows.orders.vocabulary import (
     OPEN_TASKS,
     TASK_CODES,
@@ -44,9 +45,13 @@ async def gather(change: Change, records: Records) -> list[dict[str, Any]]:
 
 
 def check(change: Change, _tasks: list[dict[str, Any]], situation: Situation) -> Iterable[Violation]:
-    """Yield what is wrong with an order that a patient makes."""
+    """Yield what is wrong with an option that is ordered, and with an order that a patient makes."""
     order = change.after
-    if order is None or change.before is not None or not situation.is_only_patient():
+    if order is None:
+        return
+    if is_put_in_force(change):
+        yield OPTION.broken("Make it an order, or leave it a draft", "ServiceRequest.intent")
+    if change.before is not None or not situation.is_only_patient():
         return
     if not is_bookable(order, situation.settings.self_bookable_tests):
         message = "This is not a test that patients may order themselves; a doctor has to order it"
@@ -60,8 +65,10 @@ def follows(change: Change, tasks: list[dict[str, Any]], situation: Situation) -
     order = change.after
     if order is None or not is_order(order):
         return
-    if change.became("active"):
-        yield Create(_task(change.reference, order, situation))
+    if not _is_ordered(change.before) and _is_ordered(order):
+        task = _task(change.reference, order, situation)
+        if all(one["id"] != task["id"] for one in tasks):
+            yield Create(task)
         yield from (Put(_moved(task, "received", situation)) for task in tasks if task["status"] == "on-hold")
     for state, following in _FOLLOWING.items():
         if change.became(state):
@@ -70,6 +77,10 @@ def follows(change: Change, tasks: list[dict[str, Any]], situation: Situation) -
                 for task in tasks
                 if task["status"] in OPEN_TASKS - {following}
             )
+
+
+def _is_ordered(order: Resource | None) -> bool:
+    return order is not None and is_order(order) and order.get("status") == "active"
 
 
 def _task(reference: str, order: Resource, situation: Situation) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 https://hl7.org/fhir/R4/observation.html
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,13 +57,24 @@ async def gather(change: Change, records: Records) -> Facts:
     base_url = records.situation.base_url
     orders = await _all(references(result, "basedOn", base_url, "ServiceRequest"), records, is_locked=True)
     specimens = await _all(references(result, "specimen", base_url, "Specimen"), records)
-    reports = await records.search("DiagnosticReport", ("result", change.reference))
+    reports = await _reports(change.reference, records)
     before = change.before or {}
     concerns = result.get("status") in REPORTED_STATES or before.get("status") in REPORTED_STATES
     people = await doctors(result, orders, records) if concerns else ()
     is_ending = change.before is not None and is_critical(change.before) and not is_critical(result)
     alert = await critical.alert(change.reference, records) if is_ending else None
     return Facts(orders, specimens, tuple(reports), people, alert)
+
+
+async def _reports(reference: str, records: Records) -> Sequence[Resource]:
+    """Return the reports that a result stands in, which is asked once for all results of a transaction."""
+    together = records.changed("Observation")
+
+    async def look() -> Mapping[str, Sequence[Resource]]:
+        return await records.referring("DiagnosticReport", "result", together or [reference])
+
+    found = await records.once(("W7.reports", reference if not together else ""), look)
+    return found.get(reference, ())
 
 
 async def _all(

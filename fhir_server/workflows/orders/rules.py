@@ -5,6 +5,7 @@ https://hl7.org/fhir/R4/valueset-observation-status.html,
 https://hl7.org/fhir/R4/valueset-diagnostic-report-status.html
 """
 
+from fhir_server.workflows.order_sets import rules as order_sets
 from fhir_server.workflows.orders.vocabulary import is_acknowledgement, is_fulfilment, is_result
 from fhir_server.workflows.pattern import Rule, StateTable
 
@@ -32,6 +33,7 @@ ACCESSION_TAKEN = Rule("W7.accession-taken", "An accession number is given once.
 NEEDS_ORDER = Rule(
     "W7.needs-order", "Patients order what they may book themselves; the rest a doctor orders."
 )
+OPTION = Rule("W7.option", "What an order set offers is ordered as an order, and not as an option.")
 REQUESTER = Rule("W7.requester", "Patients order in their own name.", 403, "forbidden")
 RELEASE_ROLE = Rule("W7.release-role", "Doctors release results to patients.", 403, "forbidden")
 RELEASE_FINAL = Rule("W7.release-final", "What is released to a patient is final.")
@@ -53,8 +55,10 @@ RULES = (
         ACCESSION_TAKEN,
         NEEDS_ORDER,
         REQUESTER,
+        OPTION,
     ),
     *(RELEASE_ROLE, RELEASE_FINAL, ACKNOWLEDGE_ROLE, ACKNOWLEDGED, NOT_CRITICAL),
+    *order_sets.RULES,
 )
 
 _WRONG = "entered-in-error"

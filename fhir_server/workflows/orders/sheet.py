@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fhir_server.papers.paper import Column, Facts, Paper, Paragraph, Section, Table
+from fhir_server.papers.words import listed_name_of, record_number_of, text_of
 
 Resource = Mapping[str, Any]
 
@@ -30,11 +31,10 @@ def sheet(
     signature: str = "",
 ) -> Paper:
     """Return the paper of a report: the patient, a row for each result, and what the doctor says."""
-    numbers = (one["value"] for one in patient.get("identifier", ()) if "value" in one and _is_record(one))
     told = [
-        ("Patient", name_of(patient)),
+        ("Patient", listed_name_of(patient)),
         ("Born", patient.get("birthDate", "")),
-        ("Number", next(numbers, "")),
+        ("Number", record_number_of(patient)),
         ("Examined", report.get("effectiveDateTime", "")[:16].replace("T", " ")),
         ("Status", report["status"]),
     ]
@@ -56,10 +56,6 @@ def sheet(
         date=report.get("issued", "")[:10],
         signature=signature,
     )
-
-
-def _is_record(identifier: Resource) -> bool:
-    return any(coding.get("code") == "MR" for coding in identifier.get("type", {}).get("coding", ()))
 
 
 def _rows(result: Resource) -> Iterable[tuple[str, ...]]:
@@ -91,17 +87,3 @@ def _limits(range_: Resource) -> str:
         return str(range_["text"])
     parts = (f"{word} {range_[name].get('value', '')}" for name, word in _COMPARED.items() if name in range_)
     return " ".join(parts)
-
-
-def name_of(patient: Resource) -> str:
-    """Return the name of a patient as it stands on papers."""
-    name: Resource = next(iter(patient.get("name", ())), {})
-    whole = ", ".join(part for part in (name.get("family", ""), " ".join(name.get("given", ()))) if part)
-    return str(name.get("text") or whole)
-
-
-def text_of(concept: Any) -> str:
-    """Return what a CodeableConcept says to people."""
-    codings = (concept or {}).get("coding", ())
-    told = [(concept or {}).get("text"), *(one.get("display") for one in codings)]
-    return next((str(one) for one in (*told, *(one.get("code") for one in codings)) if one), "")

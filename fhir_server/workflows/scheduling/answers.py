@@ -13,7 +13,7 @@ from fhir_server.workflows.made import changed
 from fhir_server.workflows.notices import notice
 from fhir_server.workflows.pattern import Change, Violation, Watch
 from fhir_server.workflows.records import Records
-from fhir_server.workflows.scheduling.facts import with_persons
+from fhir_server.workflows.scheduling.facts import proposed_instead, with_persons
 from fhir_server.workflows.scheduling.notices import PROPOSED
 from fhir_server.workflows.scheduling.rules import ANSWERED, NOT_INVITED, OWN_ANSWER
 from fhir_server.workflows.scheduling.vocabulary import (
@@ -56,11 +56,7 @@ async def gather(change: Change, records: Records) -> Facts:
             who.append(one)
     proposed = None
     if kind(who[0] if who else "") in ("Patient", "RelatedPerson"):
-        found = await records.search(
-            "AppointmentResponse", ("appointment", about), ("part-status", "tentative")
-        )
-        timed = [one for one in found if "start" in one and "end" in one]
-        proposed = max(timed, key=lambda one: str(one["meta"]["lastUpdated"]), default=None)
+        proposed = await proposed_instead(about, records)
     return Facts(appointment, tuple(who), proposed)
 
 

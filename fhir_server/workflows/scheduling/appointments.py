@@ -163,6 +163,8 @@ def _told(change: Change, after: Resource, situation: Situation) -> Iterable[Con
         yield from _reminded(change, everybody, time[0], situation)
     elif is_now in ("cancelled", "entered-in-error") and was in ACTIVE:
         yield from _ended(change, before, everybody, situation)
+    elif is_now == "waitlist" and tagged(before, OFFER) and was == "pending":
+        yield from _each(change, NOT_CONFIRMED, actors(after, "Patient"), time[0], situation)
     elif is_now == "pending" and tagged(after, OFFER):
         yield from _each(change, OFFERED, actors(after, "Patient"), time[0], situation)
     elif is_now == "pending" and not tagged(after, HOLD):

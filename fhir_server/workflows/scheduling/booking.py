@@ -14,7 +14,7 @@ from fhir_server.operations.outputs import entry
 from fhir_server.store import Version, instant
 from fhir_server.workflows.made import changed
 from fhir_server.workflows.records import Records
-from fhir_server.workflows.scheduling.facts import with_persons
+from fhir_server.workflows.scheduling.facts import proposed_instead, with_persons
 from fhir_server.workflows.scheduling.find_operation import own_patient, references
 from fhir_server.workflows.scheduling.looking import Offer, Wish, all_records, offers, proposal
 from fhir_server.workflows.scheduling.rules import NOBODY_FREE, NOT_OFFERED
@@ -189,10 +189,8 @@ def _is_kept(appointment: Resource) -> bool:
 
 
 async def _is_proposed(appointment: Resource, before: Resource, records: Records) -> bool:
-    found = await records.search(
-        "AppointmentResponse", ("appointment", f"Appointment/{before['id']}"), ("part-status", "tentative")
-    )
-    return any(times(one) == times(appointment) for one in found)
+    proposed = await proposed_instead(f"Appointment/{before['id']}", records)
+    return proposed is not None and times(proposed) == times(appointment)
 
 
 def _agreed(appointment: Resource) -> dict[str, Any]:

@@ -89,10 +89,20 @@ async def _is_as_proposed(change: Change, after: Resource, records: Records) -> 
     """Tell whether an Appointment is at the time that the doctor has proposed instead of another one."""
     if change.before is None or not is_proposal_open(change.before):
         return False
-    asked = ("appointment", change.reference), ("part-status", "tentative")
-    answers = await records.search("AppointmentResponse", *asked)
-    newest = max(answers, key=lambda one: str(one["meta"]["lastUpdated"]), default={})
-    return times(newest) is not None and times(newest) == times(after)
+    proposed = await proposed_instead(change.reference, records)
+    return proposed is not None and times(proposed) == times(after)
+
+
+async def proposed_instead(appointment: str, records: Records) -> Resource | None:
+    """Return the last answer by which staff propose another time for an Appointment, None if there is none.
+
+    What the patient answers is a wish, and not what the patient may then accept.
+    """
+    asked = ("appointment", appointment), ("part-status", "tentative")
+    found = await records.search("AppointmentResponse", *asked)
+    by_staff = [one for one in found if kind(reference(one.get("actor"))).startswith("Practitioner")]
+    timed = [one for one in by_staff if times(one) is not None]
+    return max(timed, key=lambda one: str(one["meta"]["lastUpdated"]), default=None)
 
 
 async def with_persons(named: list[str], records: Records) -> list[str]:

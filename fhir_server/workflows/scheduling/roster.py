@@ -31,10 +31,13 @@ _HELD = frozenset({"busy", "busy-tentative"})
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The Schedule and whose it is, whether an Appointment has the Slot, and whom it can be offered to."""
+    """The Schedule and whose it is, whether an Appointment has the Slot, and whom it can be offered to.
+
+    `owners` are those of each Schedule that the Slot is, or was, in.
+    """
 
     schedule: Resource | None = None
-    people: tuple[str, ...] = ()
+    owners: tuple[tuple[str, ...], ...] = ()
     is_held: bool = False
     offered: Resource | None = None
 
@@ -43,15 +46,22 @@ async def gather(change: Change, records: Records) -> Facts:
     """Look up the Schedule, the Appointment, and the waiting list if the Slot became free."""
     slot = change.after or change.before or {}
     schedule = await records.read(reference(slot.get("schedule")))
-    actors = [reference(one) for one in (schedule or {}).get("actor", ())]
-    people = tuple(await with_persons(actors, records))
+    people = await _people(schedule, records)
+    owners: tuple[tuple[str, ...], ...] = (people,)
+    if change.before is not None and _is_moved(change.before, slot):
+        owners += (await _people(await records.read(reference(change.before.get("schedule"))), records),)
     if change.before is None and slot.get("status") not in _HELD:
-        return Facts(schedule, people)
+        return Facts(schedule, owners)
     held = await is_held(change.reference, "", records)
     offered = None
     if change.after is not None and change.became("free") and not held and schedule is not None:
         offered = await next_waiting(change.after, schedule, people, records)
-    return Facts(schedule, people, held, offered)
+    return Facts(schedule, owners, held, offered)
+
+
+async def _people(schedule: Resource | None, records: Records) -> tuple[str, ...]:
+    actors = [reference(one) for one in (schedule or {}).get("actor", ())]
+    return tuple(await with_persons(actors, records))
 
 
 def check(change: Change, facts: Facts, situation: Situation) -> Iterable[Violation]:
@@ -88,9 +98,13 @@ def _is_by_its_owner(change: Change, facts: Facts, situation: Situation) -> bool
     before, after = change.before, change.after
     if before is not None and after is not None:
         follows_appointment = {before.get("status"), after.get("status")} <= _HELD | {"free"}
-        if follows_appointment and not _is_moved(before, after):
+        if follows_appointment and _but_status(before) == _but_status(after):
             return True
-    return situation.person in facts.people
+    return all(situation.person in people for people in facts.owners)
+
+
+def _but_status(slot: Resource) -> Resource:
+    return {name: value for name, value in slot.items() if name not in ("meta", "status")}
 
 
 def follows(_change: Change, facts: Facts, _situation: Situation) -> Iterable[Consequence]:

@@ -29,6 +29,9 @@ RESERVED = frozenset((one["system"], one["code"]) for one in (HOLD, OFFER))
 REASON = f"{_SYSTEM}:assignment-reason"
 """The extension that says why this doctor was chosen."""
 
+LAPSED_OFFER = f"{_SYSTEM}:lapsed-offer"
+"""The extension that says when the time begins that somebody was offered last, and let lapse."""
+
 _CANCELLATION = "http://terminology.hl7.org/CodeSystem/appointment-cancellation-reason"
 BY_PROVIDER, BY_PATIENT, LAPSED = (concept(_CANCELLATION, code) for code in ("prov", "pat", "other"))
 

@@ -14,14 +14,20 @@ from fhir_server.workflows.scheduling.facts import is_within
 from fhir_server.workflows.scheduling.visit_types import needs_order
 from fhir_server.workflows.scheduling.vocabulary import (
     ACTIVE,
+    LAPSED_OFFER,
     OFFER,
     actors,
     claimed,
+    kind,
+    moment,
+    reference,
     times,
     with_tags,
 )
 
 Resource = Mapping[str, Any]
+_PATIENTS = ("Patient", "RelatedPerson")
+_TIME = ("slot", "start", "end", "minutesDuration")
 _STATES = ",".join(sorted(ACTIVE))
 
 
@@ -36,7 +42,8 @@ async def next_waiting(
         return None
     waiting = await records.search("Appointment", ("status", "waitlist"))
     for one in sorted(waiting, key=_since):
-        if not _fits(one, slot, schedule, whose, time[0]):
+        # Who let this very time lapse would be the first again.
+        if _let_lapse(one) == time[0] or not _fits(one, slot, schedule, whose, time[0]):
             continue
         if needs_order(one, records.situation.settings.visit_types) and "basedOn" not in one:
             continue
@@ -54,6 +61,33 @@ async def next_waiting(
             OFFER,
         )
     return None
+
+
+def waits_on(offer: Resource, before: Resource) -> dict[str, Any]:
+    """Return an offer that nobody took in time as it keeps its place: as `before`, but for that time.
+
+    The people and places of the Slot, who came with the offer, take no part any more.
+    """
+    asked = {reference(one.get("actor")) for one in before.get("participant", ())}
+    there = [
+        one
+        for one in offer.get("participant", ())
+        if (who := reference(one.get("actor"))) in asked or kind(who) in _PATIENTS
+    ]
+    others = [one for one in offer.get("extension", ()) if one.get("url") != LAPSED_OFFER]
+    return changed(
+        offer,
+        status="waitlist",
+        participant=there,
+        extension=[*others, {"url": LAPSED_OFFER, "valueInstant": offer["start"]}],
+        **{name: before.get(name) for name in _TIME},
+    )
+
+
+def _let_lapse(appointment: Resource) -> datetime | None:
+    """Return when the time begins that was offered last, and not taken."""
+    found = (one for one in appointment.get("extension", ()) if one.get("url") == LAPSED_OFFER)
+    return next((moment(one.get("valueInstant")) for one in found), None)
 
 
 async def is_anybody_taken(

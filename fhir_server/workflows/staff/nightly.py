@@ -18,7 +18,7 @@ from fhir_server.workflows.staff.directory import renewal_id
 from fhir_server.workflows.staff.people import roles_of
 from fhir_server.workflows.staff.qualifications import bounds, is_elective, lapsed
 from fhir_server.workflows.staff.terms import TASKS
-from fhir_server.write_path import commit, replacement
+from fhir_server.write_path import commit, replacement, revision
 
 Resource = Mapping[str, Any]
 
@@ -70,14 +70,10 @@ async def _renewals(practitioner: Resource, records: Records) -> list[Write]:
             owner={"reference": reference},
             restriction={"period": {"end": instant(bounds(one.get("period"))[1])}},
         )
-        writes.append(replacement("Task", task_id, task))
+        writes.append(replacement("Task", task_id, task, must_be_new=True))
     return writes
 
 
 async def _suspensions(practitioner: Resource, records: Records) -> list[Write]:
     roles = await roles_of(f"Practitioner/{practitioner['id']}", records)
-    return [
-        replacement("PractitionerRole", role["id"], changed(role, active=False))
-        for role in roles
-        if role.get("active") is not False
-    ]
+    return [revision(changed(role, active=False)) for role in roles if role.get("active") is not False]

@@ -5,10 +5,10 @@ https://hl7.org/fhir/R4/http.html#delete, https://hl7.org/fhir/R4/resource.html#
 
 import tomllib
 from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,8 +16,9 @@ from fhir_server.search.parameters import parse_search
 from fhir_server.smart.access.compartment import is_about_patients
 from fhir_server.store import Store, Write, instant
 from fhir_server.store.retention import OldVersion
+from fhir_server.workflows.tables import read_table
 from resources.definitions import resource_types
-from resources.operation_outcome import FhirError
+from resources.operation_outcome import FhirError, PreconditionFailed
 
 What = Literal["current", "deleted", "previous"]
 
@@ -28,6 +29,7 @@ _KEYS = frozenset({"name", "what", "types", "where", "days", "clinical"})
 _NEVER = frozenset({"AuditEvent", "Provenance", "Consent"})
 _PLACE = "{before}"
 _AT_ONCE = 500
+_SHOWN = {"resource": 1, "version": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +88,7 @@ def load_retention(path: Path | None) -> RetentionTable:
     Raises ValueError, which names the place, for what is not understood.
     """
     try:
-        text = path.read_text() if path else files(__package__).joinpath("retention.toml").read_text()
-        data = tomllib.loads(text)
+        data = read_table(path, __package__, "retention.toml")
     except (tomllib.TOMLDecodeError, OSError) as failure:
         raise ValueError(f"the file of retention rules cannot be read: {failure}") from None
     hold = data.get("hold", {})
@@ -131,16 +132,19 @@ def _pairs(where: str, before: str) -> list[tuple[str, str]]:
 
 
 async def carry_out(
-    store: Store, table: RetentionTable, now: datetime, base_url: str, *, apply: bool
+    store: Store, table: RetentionTable, now: datetime, base_url: str, remover: Store | None = None
 ) -> list[Due]:
-    """Return what each rule comes to; remove it if it is to be applied."""
+    """Return what each rule comes to; remove it if there is a `remover`.
+
+    That is the same store for what the operator changes: it gives up claims, and puts changes on record.
+    """
     found = []
     for rule in table.rules:
         before = now - timedelta(days=rule.days)
         for resource_type in rule.types:
             if rule.what == "current":
                 found.append(
-                    await _current(store, rule, resource_type, table.holds, before, base_url, apply=apply)
+                    await _current(store, rule, resource_type, table.holds, before, base_url, remover)
                 )
             else:
                 look = (
@@ -149,7 +153,8 @@ async def carry_out(
                     else store.retention.previous_versions
                 )
                 due = Due(rule.name, resource_type)
-                found.append(await _past(store, look(resource_type, before), due, table.holds, apply=apply))
+                versions = look(resource_type, before)
+                found.append(await _past(store, versions, due, table.holds, apply=remover is not None))
     return found
 
 
@@ -188,8 +193,7 @@ async def _current(
     holds: Holds,
     before: datetime,
     base_url: str,
-    *,
-    apply: bool,
+    remover: Store | None,
 ) -> Due:
     """Go through what is there, and delete it as a client does: its versions stay in the history."""
     pairs = _pairs(rule.where, instant(before))
@@ -198,15 +202,29 @@ async def _current(
     last = ""
     while True:
         conditions = {"$and": [wanted or {}, {"updated": {"$lt": before}}, {"_id": {"$gt": last}}]}
-        page = await store.find(resource_type, conditions, [("_id", 1)], {"resource": 1}, _AT_ONCE)
+        page = await store.find(resource_type, conditions, [("_id", 1)], _SHOWN, _AT_ONCE)
         if not page:
             return due
         last = page[-1]["_id"]
         kept = [one for one in page if holds.keep(resource_type, one["_id"], one["resource"])]
         gone = [one for one in page if one not in kept]
-        due = replace(due, number=due.number + len(gone), held=due.held + len(kept))
-        if apply and gone:
-            await store.commit([Write("DELETE", resource_type, one["_id"]) for one in gone])
+        writes = [Write("DELETE", resource_type, one["_id"], if_match=one["version"]) for one in gone]
+        number = len(gone) if remover is None else await _deleted(writes, remover)
+        due = replace(due, number=due.number + number, held=due.held + len(kept))
+
+
+async def _deleted(writes: list[Write], remover: Store) -> int:
+    """Delete together what is as it was looked at; return how much that is. The rest has become young."""
+    try:
+        await remover.commit(writes)
+        return len(writes)
+    except PreconditionFailed:
+        number = 0
+    for write in writes:
+        with suppress(PreconditionFailed):
+            await remover.commit([write])
+            number += 1
+    return number
 
 
 def _references(value: Any) -> Iterable[str]:

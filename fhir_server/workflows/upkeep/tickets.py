@@ -17,7 +17,7 @@ from fhir_server.workflows.notices import NoticeKind, notice
 from fhir_server.workflows.pattern import Change, Pattern, Rule, StateTable, Violation, Watch
 from fhir_server.workflows.services import Services
 from fhir_server.workflows.situation import Situation
-from fhir_server.write_path import commit, replacement
+from fhir_server.write_path import commit, replacement, revision
 
 Resource = Mapping[str, Any]
 
@@ -154,8 +154,7 @@ async def ask_administrators(entry: Entry, context: Context, services: Services)
     people = {one.fhir_user for one in accounts if one.is_active and "AD" in one.roles and one.fhir_user}
     if people:
         recipients = [{"reference": one} for one in sorted(people)]
-        task = changed(task, restriction={"recipient": recipients})
-        await commit(context, [replacement("Task", task["id"], task)])
+        await commit(context, [revision(changed(task, restriction={"recipient": recipients}))])
 
 
 async def tell_of_parked(entry: Entry, context: Context, services: Services) -> None:

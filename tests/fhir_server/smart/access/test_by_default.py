@@ -35,6 +35,8 @@ _LEVELS = (
     "/Composition/1",
     "/Account/1",
     "/Claim",
+    "/PlanDefinition",
+    "/PlanDefinition/1",
     "/CoverageEligibilityRequest",
     "/ChargeItemDefinition/1",
     "/Invoice/1",

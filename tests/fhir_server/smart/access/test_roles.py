@@ -75,6 +75,7 @@ WRONG = [
     ('[[roles.PT]]\ntypes = ["Patient"]\nactions = "r"\nelements = ["colour"]', "colour"),
     ('[[roles.PT]]\ntypes = ["Patient"]\nactions = "r"\nmay = "r"', "may"),
     ('[operations]\nreindex = ["KING"]', "reindex"),
+    ('[operations]\n"Patiant/merge" = ["AD"]', "Patiant"),
     ('[[treatment]]\ntype = "Location"\nwhere = "name={practitioner}"', "Location"),
     ('[[treatment]]\ntype = "Encounter"\nwhere = "status=planned"', "{practitioner}"),
     ("[[roles.PT", "TOML"),
@@ -98,3 +99,16 @@ def test_a_role_that_a_hospital_leaves_out_may_nothing(tmp_path: Path) -> None:
     assert matrix.rules(["DR"], "Patient")
     assert not matrix.rules(["DR"], "Observation")
     assert not matrix.rules(["AD", "PT"], "Patient")
+
+
+def test_operations_of_one_code_have_callers_by_type(tmp_path: Path) -> None:
+    """What is said of a type counts for it alone; else what is said of the code."""
+    path = tmp_path / "roles.toml"
+    path.write_text('[operations]\napply = ["BC"]\n"PlanDefinition/apply" = ["DR"]\n"Patient/merge" = ["AD"]')
+    matrix = load_matrix(path)
+    assert matrix.callers("apply", "PlanDefinition") == frozenset({"DR"})
+    for resource_type in ("ChargeItemDefinition", None):
+        assert matrix.callers("apply", resource_type) == frozenset({"BC"})
+    assert matrix.callers("merge", "Patient") == frozenset({"AD"})
+    for resource_type in ("Encounter", None):
+        assert matrix.callers("merge", resource_type) is None

@@ -96,6 +96,41 @@ def test_a_bed_is_for_one(ward: Ward) -> None:
     assert ward.transact(*pair).status_code == 409
 
 
+@pytest.mark.parametrize("are_said", [(True, True), (True, False), (False, True), (False, False)])
+@pytest.mark.parametrize("turn", [1, -1])
+def test_a_bed_is_not_handed_on_uncleaned(ward: Ward, turn: int, are_said: tuple[bool, bool]) -> None:
+    """In one transaction it goes to nobody else, in exchange or not, whether or not it is said to be one."""
+    first, second = ward.bed(), ward.bed()
+    encounters = [ward.begin(), ward.begin()]
+    for encounter, bed, is_said in zip(encounters, (first, second), are_said, strict=True):
+        assert ward.set(encounter, location=_in_bed(bed, is_said=is_said)).status_code == 200
+    leaving, staying = (ward.get(one) for one in encounters)
+    left = [{**leaving["location"][0], "status": "completed"}]
+    taken = [{**staying["location"][0], "status": "completed"}, *_in_bed(first, is_said=are_said[1])]
+    exchanged = [*left, *_in_bed(second, is_said=are_said[0])]
+    takes = {**staying, "location": taken}
+    ended = {"status": "finished", "period": {"start": moment(-60), "end": moment()}}
+    for leaves in ({"location": left}, {"location": exchanged}, ended):
+        refused = ward.transact(*({**leaving, **leaves}, takes)[::turn])
+        assert refused.status_code == 409, refused.text
+    assert ward.client.post("", json=_deleting(leaving, takes)).status_code == 409
+    assert (ward.state(first), ward.state(second)) == ("O", "O")
+    assert ward.set(encounters[0], location=left).status_code == 200
+    assert ward.transact(takes).status_code == 422
+    assert _set_state(ward, first, "U").status_code == 200
+    assert ward.transact(takes).status_code == 200
+    assert (ward.state(first), ward.state(second)) == ("O", "H")
+
+
+def _deleting(gone: Resource, other: Resource) -> Resource:
+    request = {"method": "PUT", "url": f"Encounter/{other['id']}"}
+    entries = [
+        {"request": {"method": "DELETE", "url": f"Encounter/{gone['id']}"}},
+        {"resource": other, "request": request},
+    ]
+    return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+
+
 def test_many_want_one_bed(ward: Ward) -> None:
     """At the same time: one has it, the others are told that it is taken."""
     bed = ward.bed()

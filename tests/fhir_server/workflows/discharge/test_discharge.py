@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import io
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -14,6 +15,7 @@ from pypdf import PdfReader
 from fhir_server.settings import Settings
 from fhir_server.smart.principal import Principal
 from tests.fhir_server.conftest import FHIR_JSON, running_server
+from tests.fhir_server.papers.test_links import link
 from tests.fhir_server.workflows.encounters.ward import Ward, concept, moment, rules
 
 Resource = dict[str, Any]
@@ -219,6 +221,43 @@ def test_only_a_doctor_signs(ward: Ward, staffed: dict[str, httpx.Client]) -> No
     other = Ward(ward.client).begin()
     foreign = doctor.call(f"{other}/$discharge", **WORDS)
     assert foreign.status_code == 404
+
+
+def test_a_summary_that_was_wrong_takes_its_papers_along(
+    ward: Ward, settings: Settings, base_url: str
+) -> None:
+    """What is entered in error is no paper to go by, in whichever version; the link to it gives nothing."""
+    encounter, _ = _stay(ward)
+    made = _parts(ward.call(f"{encounter}/$discharge", author=ward.doctor, sign=True, **WORDS))
+    summary = made["summary"]
+
+    def papers() -> list[Resource]:
+        return ward.search(f"DocumentReference?related={summary}")
+
+    def until(*states: str) -> None:
+        patience = time.monotonic() + 30
+        while sorted(one["status"] for one in papers()) != sorted(states):
+            assert time.monotonic() < patience
+            time.sleep(0.1)
+
+    until("current")
+    links = [link(settings, base_url, papers()[0], ward.patient)]
+    assert httpx.get(links[0]).status_code == 200
+    other = ward.put(
+        {
+            "resourceType": "DocumentReference",
+            "status": "current",
+            "content": [{"attachment": {"url": "http://example.org/letter"}}],
+            "context": {"related": [{"reference": summary}]},
+        }
+    )
+    assert ward.set(summary, status="amended", title="Amended").status_code == 200
+    until("current", "current", "superseded")
+    assert ward.set(summary, status="entered-in-error").status_code == 200
+    until("current", "entered-in-error", "entered-in-error")
+    assert ward.get(other)["status"] == "current"
+    links += [link(settings, base_url, one, ward.patient) for one in papers() if "subject" in one]
+    assert {httpx.get(one).status_code for one in links} == {404}
 
 
 @pytest.mark.workflow("4-40", "4-43")

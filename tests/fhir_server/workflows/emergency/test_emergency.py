@@ -145,6 +145,24 @@ def test_nobody_knows_the_patient(ward: Ward) -> None:
     assert encounter["status"] == "triaged"
 
 
+@pytest.mark.workflow("4-24", "4-26")
+def test_whom_staff_have_looked_at_is_triaged(
+    ward: Ward, settings: Settings, staffed: dict[str, httpx.Client], on_call: tuple[str, str]
+) -> None:
+    """Nobody is asked to triage them once more; a patient who gives an index still waits for that."""
+    nurse = Ward.__new__(Ward)
+    nurse.client = staffed["RN"]
+    for by in (ward, nurse):
+        patient = ward.put({"resourceType": "Patient", "name": [{"family": "Seen"}]})
+        encounter = _check_in(by, patient=patient, complaint="Cough", esi=4)
+        assert (encounter["status"], encounter["priority"]["coding"][0]["code"]) == ("triaged", "R")
+        assert encounter["meta"]["versionId"] == "1"
+        assert _tasks(ward, encounter, "triage") == []
+        assert _told(settings, encounter) == set()
+        [index] = ward.search(f"Observation?encounter=Encounter/{encounter['id']}&code=75636-1")
+        assert index["status"] == "final"
+
+
 @pytest.mark.workflow("4-26")
 def test_triage(ward: Ward) -> None:
     """The index is from 1 to 5, sets priority and state, and is given anew each time; the old one stays."""
@@ -236,6 +254,45 @@ async def test_nobody_accepts_in_time(ward: Ward, settings: Settings, on_call: t
     assert all("escalated-1" in str(one["businessStatus"]) for one in tasks)
     assert ward.patch(f"Task/{tasks[0]['id']}", "/status", "accepted").status_code == 200
     assert _hurry(settings, encounter) == 0
+
+
+@pytest.mark.workflow("4-27")
+@pytest.mark.anyio
+async def test_all_decline(ward: Ward, settings: Settings, on_call: tuple[str, str]) -> None:
+    """Once nobody is left who may accept it everybody is told at once, and whoever comes has a task."""
+    encounter = _check_in(ward, patient=ward.patient, complaint="Chest pain", esi=1)
+    first, last = _tasks(ward, encounter, "alert")
+    assert ward.patch(f"Task/{first['id']}", "/status", "rejected").status_code == 200
+    await asyncio.sleep(2)
+    assert len(_tasks(ward, encounter, "alert")) == 2
+    assert ward.patch(f"Task/{last['id']}", "/status", "rejected").status_code == 200
+    wanted = {("W11.escalated", one) for one in on_call}
+    await _until(lambda: wanted <= _told(settings, encounter))
+    [task] = [one for one in _tasks(ward, encounter, "alert") if one["status"] == "requested"]
+    assert "owner" not in task
+    # What was to come in some minutes has come, and the next is waited for.
+    assert _hurry(settings, encounter) == 2
+    await _until(lambda: "escalated-2" in str(ward.get(f"Task/{task['id']}")))
+    assert ward.patch(f"Task/{task['id']}", "/status", "rejected").status_code == 200
+    await _until(lambda: len(_tasks(ward, encounter, "alert")) == 4)
+    [task] = [one for one in _tasks(ward, encounter, "alert") if one["status"] == "requested"]
+    assert "escalated-3" in str(task["businessStatus"])
+    assert ward.patch(f"Task/{task['id']}", "/status", "accepted").status_code == 200
+    assert _hurry(settings, encounter) == 0
+
+
+@pytest.mark.workflow("4-27")
+@pytest.mark.anyio
+async def test_the_only_one_declines(ward: Ward, settings: Settings, on_call: tuple[str, str]) -> None:
+    """A task of which nobody was told, as no doctor is on call, is not waited for."""
+    for role in ward.search(f"PractitionerRole?practitioner={on_call[0]}"):
+        assert ward.set(f"PractitionerRole/{role['id']}", active=False).status_code == 200
+    encounter = _check_in(ward, patient=ward.patient, complaint="Chest pain", esi=1)
+    [task] = [one for one in _tasks(ward, encounter, "alert") if "owner" in one]
+    assert ward.patch(f"Task/{task['id']}", "/status", "rejected").status_code == 200
+    await _until(lambda: ("W11.escalated", on_call[1]) in _told(settings, encounter))
+    [left] = [one for one in _tasks(ward, encounter, "alert") if one["status"] == "requested"]
+    assert "escalated-1" in str(left["businessStatus"])
 
 
 @pytest.mark.workflow("4-24", "4-26")

@@ -122,7 +122,10 @@ def test_what_is_recorded_was_done(ward: Ward) -> None:
         assert refused.status_code == 422
         assert rules(refused) == {"W4.performed-later"}
     planned = _procedure(ward, encounter, status="preparation", performedDateTime=moment(120))
-    ward.put(planned)
+    prepared = ward.put(planned)
+    assert rules(ward.patch(prepared, "/status", "in-progress")) == {"W4.performed-later"}
+    found = ward.put(_condition(ward, encounter, recordedDate=moment(), onsetDateTime=moment(-60)))
+    assert rules(ward.patch(found, "/recordedDate", moment(-600))) == {"W4.performed-later"}
     given = ward.put(_procedure(ward, encounter))
     assert ward.get(given)["status"] == "completed"
     assert rules(ward.patch(given, "/status", "in-progress")) == {"W4.procedure-state"}

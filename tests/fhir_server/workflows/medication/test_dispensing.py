@@ -132,3 +132,13 @@ def test_nurses_give_what_is_prescribed_to_the_patient(ward: Ward, patient: str)
     ward.changed("DR", request, status="stopped")
     refused = ward.post("RN", ward.given(request))
     assert (refused.status_code, rules(refused)) == (422, {"W6.given-on"})
+
+
+@pytest.mark.workflow("0-11")
+@pytest.mark.parametrize("intent", ["proposal", "plan"])
+def test_nothing_is_given_on_what_is_only_proposed(ward: Ward, patient: str, intent: str) -> None:
+    """Nobody has looked at allergies, and no doctor has put it in force."""
+    proposal = ward.made("DR", ward.prescription(patient, intent=intent))
+    for role in ("RN", "SY"):
+        refused = ward.post(role, ward.given(proposal))
+        assert (refused.status_code, rules(refused)) == (422, {"W6.given-on"}), role

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from fhir_server.write_path import commit, replacement
 from tests.fhir_server.workflows.messages.conftest import NOON, Hospital, MailBox, patient, practitioner
 from tests.fhir_server.workflows.messages.test_threads import DOCTOR, PATIENT, refused
 
@@ -107,3 +108,20 @@ async def test_a_patient_asks_nobody_else_to_be_told(clinic: Hospital) -> None:
         wrong = request(recipient=[{"reference": other}])
         assert await refused(clinic, wrong, PATIENT) == (403, {"W14.care-team"})
     await clinic.put(request(recipient=[{"reference": "Practitioner/1"}]), by=PATIENT)
+
+
+async def test_what_is_about_one_patient_is_not_sent_to_another(clinic: Hospital) -> None:
+    """Nor is a request changed so that it would be; one of before the rule is taken back all the same."""
+    await clinic.put(patient("2"))
+    both = [{"reference": "Patient/1"}, {"reference": "Patient/2"}]
+    other = request(recipient=both)
+    for by in (DOCTOR, None):
+        assert await refused(clinic, other, by) == (403, {"W14.other-patient"})
+    await clinic.put(request(), by=DOCTOR)
+    assert await refused(clinic, other, DOCTOR) == (403, {"W14.other-patient"})
+    await commit(clinic.context(), [replacement("CommunicationRequest", "r", other)])
+    await clinic.put(request(recipient=both, status="revoked"), by=DOCTOR)
+    # What is about nobody may be sent to many: each has a message of their own.
+    for_all = request(id="all", recipient=both)
+    del for_all["subject"]
+    await clinic.put(for_all, by=DOCTOR)

@@ -99,6 +99,9 @@ async def test_nobody_writes_in_anothers_name_or_about_another(clinic: Hospital)
     assert await refused(clinic, about_another, PATIENT) == (403, {"W14.other-patient"})
     to_another = message("m1", "Patient/2", topic={"text": "Sport"})
     assert await refused(clinic, to_another, DOCTOR) == (403, {"W14.other-patient"})
+    # Also where it has none of what makes it a message to be answered.
+    for author in (DOCTOR, None):
+        assert await refused(clinic, message("m1", "Patient/2"), author) == (403, {"W14.other-patient"})
     await clinic.put(message("m1", "Patient/1", topic={"text": "Sport"}), by=DOCTOR)
 
 

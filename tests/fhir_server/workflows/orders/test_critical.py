@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from fhir_server.workflows.orders import critical
 from tests.fhir_server.workflows.orders.laboratory import MEANING, Laboratory, Resource, coded, refer, rules
-from tests.fhir_server.workflows.orders.time import pass_time
+from tests.fhir_server.workflows.orders.time import meanwhile, pass_time
 
 
 def _critical(laboratory: Laboratory, meaning: str = "HH") -> Resource:
@@ -104,6 +105,30 @@ def test_the_laboratory_does_not_acknowledge_its_own_result(laboratory: Laborato
     assert done["owner"] == {"reference": "Practitioner/rn"}
 
 
+def test_nobody_else_takes_away_what_waits_for_a_doctor(laboratory: Laboratory) -> None:
+    """While the value is critical the task is neither closed, deleted nor made another by anybody else."""
+    result = _critical(laboratory)
+    task = _task(laboratory, result)
+    other = laboratory.made("LB", laboratory.result())
+    for elements in (
+        {"status": "cancelled"},
+        {"status": "entered-in-error"},
+        {"code": coded("urn:other", "look-at-it")},
+        {"code": coded("urn:other", "look-at-it"), "status": "cancelled"},
+        {"focus": refer(other)},
+    ):
+        for refused in (
+            laboratory.put("LB", {**task, **elements}),
+            laboratory.transaction("LB", {**task, **elements}),
+        ):
+            assert (refused.status_code, rules(refused)) == (403, {"W7.acknowledge-role"}), elements
+    gone = laboratory.clients["AD"].delete(f"/Task/{task['id']}")
+    assert (gone.status_code, rules(gone)) == (403, {"W7.acknowledge-role"})
+    laboratory.changed("LB", task, note=[{"text": "The doctor was called"}])
+    laboratory.changed("RN", task, status="cancelled")
+    assert laboratory.read({"resourceType": "Flag", "id": task["id"]})["status"] == "inactive"
+
+
 def test_an_alert_ends_with_a_correction(laboratory: Laboratory) -> None:
     """A result that turns out not to be critical has nothing to be acknowledged; if it is again, it has."""
     result = _critical(laboratory)
@@ -136,3 +161,18 @@ async def test_an_alert_grows_louder_if_nobody_reacts(laboratory: Laboratory) ->
     assert laboratory.clients["DR"].post(f"/Observation/{result['id']}/$acknowledge").status_code == 200
     await pass_time(laboratory.settings, now + timedelta(minutes=300))
     assert laboratory.told("W7.critical-escalated", task) == sorted(people * 2)
+
+
+@pytest.mark.anyio
+async def test_an_escalation_keeps_what_somebody_wrote_meanwhile(
+    laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is tried again with the task as it is then."""
+    task = _task(laboratory, _critical(laboratory))
+    note = [{"text": "The doctor is on the way"}]
+    meanwhile(monkeypatch, critical, lambda: laboratory.changed("RN", task, note=note))
+    now = datetime.now(UTC)
+    await pass_time(laboratory.settings, now + timedelta(minutes=31))
+    await pass_time(laboratory.settings, now + timedelta(minutes=32))
+    marked = laboratory.read(task)
+    assert (marked["note"], marked["businessStatus"]["coding"][0]["code"]) == (note, "escalated-1")

@@ -55,6 +55,14 @@ def test_a_proposal_gets_no_task(laboratory: Laboratory) -> None:
     assert _tasks(laboratory, laboratory.order(intent="proposal")) == []
 
 
+def test_a_proposal_that_is_ordered_gets_its_task(laboratory: Laboratory) -> None:
+    """Though it was active before, as proposals are; once, whatever is changed after that."""
+    proposal = laboratory.order(intent="proposal")
+    for _ in range(2):
+        laboratory.changed("DR", proposal, intent="order")
+        assert [one["status"] for one in _tasks(laboratory, proposal)] == ["requested"]
+
+
 @pytest.mark.workflow("1-02")
 def test_a_task_of_an_order_goes_step_by_step(laboratory: Laboratory) -> None:
     """The laboratory receives, accepts and does it; steps back, and over what was not begun, are refused."""

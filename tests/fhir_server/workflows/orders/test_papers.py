@@ -4,7 +4,7 @@ https://hl7.org/fhir/R4/documentreference.html
 """
 
 import base64
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from io import BytesIO
 
@@ -13,6 +13,7 @@ from pypdf import PdfReader
 
 from fhir_server.papers.paper import Table
 from fhir_server.papers.rendering import render
+from fhir_server.workflows.orders.papers import PAPER_ACTION
 from fhir_server.workflows.orders.sheet import sheet
 from tests.fhir_server.conftest import FHIR_JSON
 from tests.fhir_server.workflows.orders.laboratory import Laboratory, Resource, refer
@@ -72,6 +73,37 @@ async def test_a_correction_has_a_paper_of_its_own(laboratory: Laboratory) -> No
     assert found["current"]["docStatus"] == "amended"
     assert "A little <low>" in _text(laboratory, found["current"])
     assert laboratory.clients["PT"].get(f"/DocumentReference/{found['current']['id']}").status_code == 200
+
+
+async def test_of_two_versions_within_a_moment_each_has_its_paper(laboratory: Laboratory) -> None:
+    """Also if the clock comes to the first one last: it says what that version said, and is superseded."""
+    later = datetime.now(UTC) + timedelta(minutes=1)
+    order = laboratory.order()
+    result = laboratory.result(order, status="preliminary")
+    draft = laboratory.report(order, result, status="preliminary")
+    assert laboratory.transaction("LB", result, draft).status_code == 200
+    # Of two entries of one key the first counts: that of the second version waits.
+    reference = refer(draft)["reference"]
+    waits = {"due": later, "action": PAPER_ACTION, "subject": reference, "data": {"version": "2"}}
+    entry = {"_id": f"W7/paper/{reference}/2", **waits, "state": "waiting", "attempts": 0, "until": None}
+    laboratory.database["agenda"].insert_one(entry)
+    first = laboratory.transaction("LB", {**result, "status": "final"}, {**draft, "status": "final"})
+    assert first.status_code == 200
+    value = {"valueQuantity": {"value": 9.99, "unit": "mmol/L"}}
+    second = laboratory.transaction(
+        "LB",
+        {**result, "status": "corrected", **value},
+        {**draft, "status": "corrected", "conclusion": "Another tube"},
+    )
+    assert second.status_code == 200
+    assert len(await _papers(laboratory, draft)) == 1
+    await pass_time(laboratory.settings, later)
+    found = {one["status"]: _text(laboratory, one) for one in await _papers(laboratory, draft)}
+    assert set(found) == {"superseded", "current"}
+    assert "4.1" in found["superseded"]
+    assert "Another tube" not in found["superseded"]
+    assert "9.99" in found["current"]
+    assert "Another tube" in found["current"]
 
 
 async def test_a_report_that_was_wrong_takes_its_paper_along(laboratory: Laboratory) -> None:

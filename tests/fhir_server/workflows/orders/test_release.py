@@ -9,6 +9,12 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
+from fhir_server.identifiers import new_id
+from fhir_server.settings import Settings
+from fhir_server.smart.principal import Principal
+from fhir_server.workflows.orders import pictures, release
+from fhir_server.workflows.pattern import Change
+from fhir_server.workflows.situation import Situation
 from tests.fhir_server.workflows.orders.laboratory import (
     CATEGORY,
     NOPAT,
@@ -18,7 +24,7 @@ from tests.fhir_server.workflows.orders.laboratory import (
     refer,
     rules,
 )
-from tests.fhir_server.workflows.orders.time import pass_time
+from tests.fhir_server.workflows.orders.time import meanwhile, pass_time
 
 _RELEASED = {"system": "urn:fhir-hospital-server:release", "code": "released"}
 
@@ -161,6 +167,77 @@ def test_what_is_released_stays_so(laboratory: Laboratory) -> None:
     assert laboratory.clients["PT"].get(f"/DiagnosticReport/{wrong['id']}").status_code == 404
 
 
+def _pictures(patient: str = "p") -> tuple[Resource, Resource, Resource]:
+    """Return a picture in a file of its own, and a study, which are not stored yet."""
+    subject = {"reference": f"Patient/{patient}"}
+    binary = {"resourceType": "Binary", "id": new_id(), "contentType": "image/png", "data": "AAAA"}
+    content = {"contentType": "image/png", "url": refer(binary)["reference"]}
+    media = {"resourceType": "Media", "id": new_id(), "status": "completed", "content": content}
+    study = {"resourceType": "ImagingStudy", "id": new_id(), "status": "available", "subject": subject}
+    return binary | {"securityContext": subject}, media | {"subject": subject}, study
+
+
+def _showing(*shown: Resource) -> Resource:
+    """Return the elements of a report that shows something."""
+    media = [{"link": refer(one)} for one in shown if one["resourceType"] == "Media"]
+    studies = [refer(one) for one in shown if one["resourceType"] == "ImagingStudy"]
+    return {name: value for name, value in (("media", media), ("imagingStudy", studies)) if value}
+
+
+@pytest.mark.parametrize("is_early", [True, False])
+def test_pictures_are_seen_with_their_report(laboratory: Laboratory, *, is_early: bool) -> None:
+    """Whether they come before the report or after it; the file of a picture as well."""
+    shown = _pictures()
+    report = laboratory.report(laboratory.order(), **_showing(*shown))
+    for one in (*shown, report) if is_early else (report, *shown):
+        assert laboratory.put("SY", one).status_code == 201
+    patient = laboratory.clients["PT"]
+    for one in shown:
+        assert patient.get(f"/{refer(one)['reference']}").status_code == 404, one
+        found = patient.get(f"/{one['resourceType']}?_id={one['id']}")
+        assert one["id"] not in _content(found)
+    assert shown[1]["id"] not in patient.get("/Patient/p/$everything?_count=1000").text
+    for one in shown[1:]:  # who sends it without the label does not take it off
+        assert laboratory.put("SY", one).status_code == 200
+        assert patient.get(f"/{refer(one)['reference']}").status_code == 404
+    assert laboratory.release(report).status_code == 200
+    for one in shown:
+        assert patient.get(f"/{refer(one)['reference']}").status_code == 200, one
+    assert laboratory.put("SY", shown[2]).status_code == 200
+    assert patient.get(f"/{refer(shown[2])['reference']}").status_code == 200
+
+
+def test_a_picture_is_released_by_doctors() -> None:
+    """The rule itself, wherever the access guard would let somebody else write pictures."""
+    picture = _pictures()[2]
+    after = {**picture, "meta": {"tag": [_RELEASED]}}
+    change = Change("ImagingStudy", picture["id"], picture, after)
+    now = datetime.now(UTC)
+    for role, broken in (("LB", ["W7.release-role"]), ("RN", ["W7.release-role"]), ("DR", [])):
+        principal = Principal("app", ("user/*.cruds",), role, "Practitioner/x", frozenset({role}))
+        situation = Situation(now, "http://x", Settings(), new_id, principal)
+        found = pictures.check(change, pictures.Facts(), situation)
+        assert [one.rule.id for one in found] == broken, role
+        of_report = pictures.Facts(({"resourceType": "DiagnosticReport", "meta": {"tag": [_RELEASED]}},))
+        assert list(pictures.check(change, of_report, situation)) == []
+
+
+def test_pictures_of_another_patient_are_left_alone(laboratory: Laboratory) -> None:
+    """A report neither hides nor releases what is not of its own patient; one of the past hides nothing."""
+    foreign, own = _pictures("q")[2], _pictures()[2]
+    for one in (foreign, own):
+        assert laboratory.put("SY", one).status_code == 201
+    laboratory.made("SY", laboratory.report(laboratory.order(), **_showing(foreign)))
+    assert "security" not in laboratory.read(foreign)["meta"]
+    past = laboratory.report(None, **_showing(own))
+    answer = laboratory.clients["SY"].put(
+        f"/DiagnosticReport/{past['id']}", json=past, headers={"x-import": "records"}
+    )
+    assert answer.status_code == 201
+    laboratory.changed("LB", past, status="amended", conclusion="x")
+    assert laboratory.read(own, "PT")["id"] == own["id"]
+
+
 def test_vital_signs_need_no_release(laboratory: Laboratory) -> None:
     """What is measured at the bedside the patient sees at once."""
     made = laboratory.made("RN", laboratory.result(category=[coded(CATEGORY, "vital-signs")]))
@@ -195,3 +272,20 @@ async def test_time_releases_what_nobody_did(laboratory: Laboratory) -> None:
         assert laboratory.read(one, "PT")["id"] == one["id"]
     assert laboratory.told("W7.result-available", report) == ["Patient/p"]
     assert laboratory.told("W7.result-available", alone) == ["Patient/p"]
+
+
+@pytest.mark.anyio
+async def test_a_release_in_time_keeps_what_was_corrected_meanwhile(
+    laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is tried again with the result as it is then."""
+    made = laboratory.made("LB", laboratory.result())
+    result = laboratory.changed("LB", made, status="corrected", note=[{"text": "measured twice"}])
+    note = [{"text": "measured three times"}]
+    correct = {"status": "corrected", "note": note}
+    meanwhile(monkeypatch, release, lambda: laboratory.changed("LB", result, **correct))
+    now = datetime.now(UTC)
+    await pass_time(laboratory.settings, now + timedelta(hours=49))
+    await pass_time(laboratory.settings, now + timedelta(hours=50))
+    seen = laboratory.read(result, "PT")
+    assert (seen["status"], seen["note"]) == ("corrected", note)

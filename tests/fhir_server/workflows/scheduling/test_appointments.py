@@ -234,6 +234,17 @@ def test_slots_of_doctors(clinic: Clinic) -> None:
     assert rules(patched) == {"W3.slot-held"}
 
 
+def test_a_slot_of_another_doctor_stays_as_it_is(clinic: Clinic) -> None:
+    """It gets no comment, and goes neither into one's own Schedule nor out of it into another's."""
+    slot = clinic.slot()
+    for elements in ({"comment": "mine"}, {"schedule": {"reference": "Schedule/s2"}}):
+        assert rules(clinic.put("DR2", slot, **elements)) == {"W3.own-slot"}
+    own = clinic.slot("s2")
+    assert clinic.put("DR2", own, comment="mine").status_code == 200
+    moved = clinic.put("DR2", clinic.read(own), schedule={"reference": "Schedule/s"})
+    assert rules(moved) == {"W3.own-slot"}
+
+
 def test_arrival_and_end(clinic: Clinic) -> None:
     """An Encounter that ends fulfils its Appointment."""
     booked = clinic.booked()

@@ -81,9 +81,34 @@ def test_a_doctor_proposes_another_time(clinic: Clinic) -> None:
     assert clinic.read(slot)["status"] == "free"
 
 
-def _until_cancelled(clinic: Clinic, appointment: Resource) -> None:
+def _wished(clinic: Clinic) -> tuple[Resource, Resource, Resource]:
+    """Return a request for which the doctor proposes one time, and the patient another one, and both."""
+    asked, proposed, wished = _asked(clinic), clinic.time(), clinic.time()
+    assert clinic.answered("DR", asked, "Practitioner/dr", "tentative", **proposed).status_code == 201
+    assert clinic.answered("PT", asked, "Patient/p", "tentative", **wished).status_code == 201
+    return asked, proposed, wished
+
+
+def test_a_patient_accepts_what_the_doctor_proposed(clinic: Clinic) -> None:
+    """And not what the patient wished for afterwards."""
+    asked, proposed, _ = _wished(clinic)
+    assert clinic.answered("PT", asked, "Patient/p", "accepted").status_code == 201
+    now = clinic.read(asked)
+    assert (now["status"], now["start"]) == ("booked", proposed["start"])
+
+
+def test_a_time_that_the_patient_wishes_for_is_not_booked_at_once(clinic: Clinic) -> None:
+    """It is a request again, and the doctor is asked."""
+    asked, _, wished = _wished(clinic)
+    wanted = {**clinic.read(asked), **wished}
+    wanted.pop("slot", None)
+    assert clinic.call("PT", "$book", wanted).status_code == 200
+    assert clinic.read(asked)["status"] == "pending"
+
+
+def _until(clinic: Clinic, appointment: Resource, status: str) -> None:
     for _ in range(200):
-        if clinic.read(appointment)["status"] == "cancelled":
+        if clinic.read(appointment)["status"] == status:
             return
         time.sleep(0.1)
     raise AssertionError(clinic.read(appointment))
@@ -98,7 +123,7 @@ def test_what_waits_too_long_lapses(clinic: Clinic) -> None:
     assert clinic.told(held) == []
     for one, its_slot in ((asked, slot), (held, held_slot)):
         assert clinic.due(one, "W3.hold-expires") == 1
-        _until_cancelled(clinic, one)
+        _until(clinic, one, "cancelled")
         assert clinic.read(its_slot)["status"] == "free"
     assert ("W3.not-confirmed", "Patient/p") in clinic.told(asked)
 
@@ -129,3 +154,56 @@ def test_a_free_slot_is_offered_to_the_first_who_waits(clinic: Clinic) -> None:
     assert answer.status_code == 200, answer.text
     assert clinic.read(second)["status"] == "booked"
     clinic.put("AD", clinic.read(first), status="cancelled", cancelationReason=REASON)
+
+
+def test_who_does_not_answer_an_offer_keeps_the_place(clinic: Clinic) -> None:
+    """The next is offered that time, and the first another one; whoever declines is off the list."""
+    slot, other = clinic.slot("s2"), clinic.slot("s2")
+    booked = [clinic.booked(one, patient=clinic.fresh_patient()) for one in (slot, other)]
+    waiting = {"resourceType": "Appointment", "status": "waitlist", "specialty": [CARDIOLOGY]}
+    first, second = (
+        clinic.made(
+            "AD",
+            {**waiting, "participant": participants(f"Patient/{clinic.fresh_patient()}"), "created": created},
+        )
+        for created in ("2020-01-01T00:00:00Z", "2021-01-01T00:00:00Z")
+    )
+    assert _freed(clinic, booked[0]).status_code == 200
+    offered = clinic.read(first)
+    assert (offered["status"], offered["start"]) == ("pending", slot["start"])
+    assert len(offered["participant"]) > 1
+    assert clinic.due(first, "W3.hold-expires") == 1
+    _until(clinic, first, "waitlist")
+    queued = clinic.read(first)
+    assert queued["participant"] == first["participant"]
+    assert not {"start", "end", "slot", "minutesDuration", "tag"} & {*queued, *queued["meta"]}
+    assert queued["created"] == first["created"]
+    assert ("W3.not-confirmed", first["participant"][0]["actor"]["reference"]) in clinic.told(first)
+    taken = clinic.read(second)
+    assert (taken["status"], taken["start"]) == ("pending", slot["start"])
+    assert _freed(clinic, booked[1]).status_code == 200
+    again = clinic.read(first)
+    assert (again["status"], again["start"]) == ("pending", other["start"])
+    # Nobody else waits: the time goes back to nobody.
+    assert _freed(clinic, taken).status_code == 200
+    assert clinic.read(slot)["status"] == "free"
+    assert clinic.read(second)["status"] == "cancelled"
+    assert _freed(clinic, again).status_code == 200
+
+
+def test_who_let_a_time_lapse_is_not_offered_it_at_once(clinic: Clinic) -> None:
+    """Not even if nobody else waits for it: then it is free for all."""
+    slot = clinic.slot("s2")
+    booked = clinic.booked(slot, patient=clinic.fresh_patient())
+    waiting = {"resourceType": "Appointment", "status": "waitlist", "specialty": [CARDIOLOGY]}
+    who = participants(f"Patient/{clinic.fresh_patient()}")
+    only = clinic.made("AD", {**waiting, "participant": who})
+    assert _freed(clinic, booked).status_code == 200
+    assert clinic.due(only, "W3.hold-expires") == 1
+    _until(clinic, only, "waitlist")
+    assert clinic.read(slot)["status"] == "free"
+    assert _freed(clinic, clinic.read(only)).status_code == 200
+
+
+def _freed(clinic: Clinic, appointment: Resource) -> Any:
+    return clinic.put("AD", appointment, status="cancelled", cancelationReason=REASON)

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from fhir_server.commands.acting import acting
 from fhir_server.settings import Settings
 from fhir_server.store import Store, Write, open_store
+from fhir_server.store.claims import CLAIMS
 from fhir_server.workflows.upkeep.retention import RetentionTable, carry_out, load_retention
 from fhir_server.write_path import replacement
 
@@ -106,7 +108,7 @@ async def comes_to(
     store: Store, table: RetentionTable, now: datetime, *, apply: bool
 ) -> dict[str, tuple[int, int]]:
     """Return how much each rule comes to, and how much of it is kept."""
-    found = await carry_out(store, table, now, BASE, apply=apply)
+    found = await carry_out(store, table, now, BASE, acting(store, Settings()) if apply else None)
     return {f"{due.rule} {due.resource_type}": (due.number, due.held) for due in found}
 
 
@@ -122,6 +124,62 @@ async def test_a_dry_run_removes_nothing(store: Store, table: RetentionTable) ->
     assert {one["_id"] async for one in store._database["Slot"].find()} == {"held", "tagged", "busy"}
     assert await left(store) == {"Slot/a/_history/1", "Slot/a/_history/2"}  # until it is old, too
     assert (await comes_to(store, table, SOON, apply=True))["current Slot"] == (0, 2)
+
+
+async def test_what_was_for_one_only_is_free_again(store: Store, settings: Settings, tmp_path: Path) -> None:
+    """An appointment of the past that is removed gives up the time that it had claimed."""
+    path = tmp_path / "retention.toml"
+    path.write_text('[[rule]]\nwhat = "current"\ntypes = ["Appointment"]\ndays = 30\nclinical = true')
+    booked = {
+        "resourceType": "Appointment",
+        "id": "past",
+        "status": "booked",
+        "start": "2026-01-01T10:00:00Z",
+        "end": "2026-01-01T11:00:00Z",
+        "participant": [{"actor": {"reference": "Practitioner/1"}, "status": "accepted"}],
+    }
+    await acting(store, settings).commit([replacement("Appointment", "past", booked)])
+    assert await _claimed(store, "Appointment/past")
+    found = await carry_out(store, load_retention(path), SOON, BASE, acting(store, settings))
+    assert [(due.number, due.held) for due in found] == [(1, 0)]
+    assert not await _claimed(store, "Appointment/past")
+
+
+async def _claimed(store: Store, owner: str) -> bool:
+    return owner in str([one async for one in store._database[CLAIMS].find()])
+
+
+async def test_what_is_changed_meanwhile_stays(
+    store: Store, table: RetentionTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What somebody has just changed is not old any more; the rest goes all the same."""
+    await put(store, slot("a"), slot("b"))
+    find = Store.find
+
+    async def found(self: Store, *arguments: Any) -> Any:
+        page = await find(self, *arguments)
+        if any(one["_id"] == "a" for one in page):
+            await put(store, slot("a", comment="wanted after all"))
+        return page
+
+    monkeypatch.setattr(Store, "find", found)
+    assert (await comes_to(store, table, SOON, apply=True))["current Slot"] == (1, 0)
+    assert {one["_id"] async for one in store._database["Slot"].find()} == {"a"}
+
+
+async def test_each_removal_is_on_record(settings: Settings, table: RetentionTable) -> None:
+    """The AuditEvent says that the operator deleted it, and which one."""
+    audited = settings.model_copy(update={"audit": "on", "database": f"{settings.database}-audited"})
+    store = open_store(audited, str(audited.mongo_url))
+    try:
+        await put(store, slot("a"))
+        await carry_out(store, table, SOON, BASE, acting(store, audited))
+        [event] = [one["resource"] async for one in store._database["AuditEvent"].find()]
+        assert (event["action"], event["agent"][0]["who"]["identifier"]["value"]) == ("D", "fhir-server")
+        assert event["entity"][0]["what"]["reference"].startswith("Slot/a/_history/")
+    finally:
+        await store._client.drop_database(audited.database)
+        await store.close()
 
 
 async def test_what_is_young_stays(store: Store, table: RetentionTable) -> None:

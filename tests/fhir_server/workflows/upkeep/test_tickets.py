@@ -4,16 +4,26 @@ import asyncio
 import time
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 from pymongo import MongoClient
 
+from fhir_server.asynchronous.jobs import Jobs
+from fhir_server.context import Context
+from fhir_server.identifiers import new_id
+from fhir_server.routes import match
 from fhir_server.settings import Settings
 from fhir_server.smart.principal import Principal
 from fhir_server.store import open_store
 from fhir_server.store.accounts import Account
+from fhir_server.store.ruling import Entry
+from fhir_server.workflows.services import Services
+from fhir_server.workflows.upkeep import tickets
+from fhir_server.write_path import commit, replacement
+from resources.operation_outcome import PreconditionFailed
 from tests.fhir_server.conftest import FHIR_JSON, running_server
 
 Resource = dict[str, Any]
@@ -158,3 +168,32 @@ def test_nothing_else_becomes_a_ticket(clients: dict[str, httpx.Client]) -> None
     answer = clients["ada"].put(f"/Task/{task['id']}", json=task | {"code": CODE})
     assert answer.status_code == 403
     assert clients["nils"].get(f"/Task/{task['id']}").status_code == 200
+
+
+@pytest.mark.anyio
+async def test_what_is_written_while_administrators_are_looked_up_is_kept(
+    settings: Settings, clients: dict[str, httpx.Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ticket is asked for again as it is then."""
+    del clients  # there is an administrator
+    store = open_store(settings, str(settings.mongo_url))
+    await store.commit([replacement("Task", "busy", ticket(id="busy"))])
+    better = ticket(id="busy", description="All printers are silent.")
+
+    async def late(*arguments: Any) -> Any:
+        await store.commit([replacement("Task", "busy", better)])
+        return await commit(*arguments)
+
+    monkeypatch.setattr(tickets, "commit", late)
+    jobs, now = Jobs(store.async_jobs), datetime.now(UTC)
+    context = Context("http://server/fhir", store, settings, lambda: now, new_id, match, jobs)
+    entry = Entry("ticket/Task/busy", now, tickets.ASSIGN, "Task/busy")
+    try:
+        with pytest.raises(PreconditionFailed):
+            await tickets.ask_administrators(entry, context, Services())
+        kept = await store.read("Task", "busy")
+    finally:
+        await store.close()
+    assert kept is not None
+    assert kept.resource is not None
+    assert kept.resource["description"] == better["description"]

@@ -1,10 +1,12 @@
-"""`python -m tests.bench.auditing`: what the audit log costs those who read and write.
+"""`python -m tests.bench.comparing audit` (or `rules`): what a part of the server costs who reads and writes.
 
-Two servers on one database, one of which puts on record what is done, answer the same requests in turns, each
-with a token of the authorization server. The load is one connection (what a client waits) and 16 of them
-(what a process can take). The figures are the medians of the rounds, the ratios those within each round.
+Two servers on one database, one with the part (the audit log, the rules of the hospital's work) and one
+without, answer the same requests in turns, each with a token of the authorization server. The load is one
+connection (what a client waits) and 16 of them (what a process can take). The figures are the medians of the
+rounds, the ratios those within each round.
 """
 
+import argparse
 import asyncio
 import json
 import statistics
@@ -33,6 +35,11 @@ _OBSERVATIONS = 20
 _ROUNDS = 7
 _SECONDS = 2.0
 _TOKEN = "b" * 43
+_WITHOUT = {"FHIR_AUDIT": "off", "FHIR_WORKFLOWS_OFF": "all"}
+_PARTS = {
+    "audit": ({**_WITHOUT, "FHIR_AUDIT": "on"}, _WITHOUT),
+    "rules": ({"FHIR_AUDIT": "off"}, _WITHOUT),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +52,15 @@ class Work:
 
 
 @contextmanager
-def _server(mongo_url: str, key: str, audit: str) -> Iterator[Running]:
+def _server(mongo_url: str, key: str, part: dict[str, str]) -> Iterator[Running]:
     port = free_port()
     command = [sys.executable, "-m", "fhir_server", "serve", "--port", str(port)]
     environment = {
         "FHIR_MONGO_URL": mongo_url,
         "FHIR_AUTH": "on",
-        "FHIR_AUDIT": audit,
         "FHIR_ENCRYPTION_KEY": key,
         "FHIR_REQUESTS_PER_SECOND": "0",
+        **part,
     }
     with started(command, port, "/health/ready", **environment) as running:
         yield running
@@ -147,15 +154,15 @@ def _measure(work: Work, port: int) -> Result:
     return asyncio.run(repeat(port, work.requests, work.connections, _SECONDS, status=(200, 201)))
 
 
-def _row(work: Work, audited: Running, plain: Running) -> str:
+def _row(work: Work, whole: Running, plain: Running) -> str:
     rates: list[tuple[float, float]] = []
     medians: list[tuple[float, float]] = []
     for number in range(_ROUNDS):
-        order = (audited, plain) if number % 2 else (plain, audited)
+        order = (whole, plain) if number % 2 else (plain, whole)
         found = {server.port: _measure(work, server.port) for server in order}
-        with_log, without = found[audited.port], found[plain.port]
-        rates.append((with_log.rate, without.rate))
-        medians.append((with_log.percentile(0.5), without.percentile(0.5)))
+        with_it, without = found[whole.port], found[plain.port]
+        rates.append((with_it.rate, without.rate))
+        medians.append((with_it.percentile(0.5), without.percentile(0.5)))
     share = statistics.median(a / b for a, b in rates)
     wait = statistics.median(a / b for a, b in medians)
     figures = [
@@ -170,10 +177,15 @@ def _row(work: Work, audited: Running, plain: Running) -> str:
 
 def main() -> None:
     """Measure, and print a table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("part", choices=_PARTS)
+    on, off = _PARTS[parser.parse_args().part]
     key = new_key()
     with tempfile.TemporaryDirectory() as folder, running_mongo(Settings(data_dir=Path(folder))) as mongo:
         asyncio.run(_make_token(mongo.url))
-        with _server(mongo.url, key, "on") as audited, _server(mongo.url, key, "off") as plain:
+        with _server(mongo.url, key, on) as whole, _server(mongo.url, key, off) as plain:
             headers = {"authorization": f"Bearer {_TOKEN}"}
             loaded = httpx.post(
                 f"http://127.0.0.1:{plain.port}/fhir", json=_hospital(), headers=headers, timeout=120
@@ -182,7 +194,7 @@ def main() -> None:
             print("| work | p50 | p50 without | ratio | rate | rate without | ratio |")  # noqa: T201
             print("|---|---|---|---|---|---|---|")  # noqa: T201
             for work in _work():
-                print(_row(work, audited, plain), flush=True)  # noqa: T201
+                print(_row(work, whole, plain), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":
