@@ -16,7 +16,7 @@ Resource = dict[str, Any]
 _KEYS = uuid.UUID("0b1d5b0e-6f0c-5c1d-9a53-2f5c3c7f8a10")
 REFERENCE = "draft:"
 OWN = "urn:fhir-hospital-server:id"
-"""The system of an identity that is the id of a resource here: a number that this server gave, as of an order."""
+"""The system of an identity that is the id of a resource here: a number that this server gave an order."""
 
 Presence = Literal["full", "minimal", "known"]
 """What a draft is for.
@@ -191,7 +191,7 @@ def linked(resource: Resource, references: Mapping[str, str]) -> Resource:
 
     def walk(value: object) -> object:
         if isinstance(value, dict):
-            made = {}
+            made: dict[str, object] = {}
             for name, one in value.items():
                 if name == "reference" and isinstance(one, str) and one.startswith(REFERENCE):
                     found = references[one.removeprefix(REFERENCE)]

@@ -4,9 +4,10 @@ https://hl7.org/fhir/uv/v2mappings/
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
 
 from adapters.channels import Channel
-from adapters.to_fhir.drafts import Mapped
+from adapters.to_fhir.drafts import REFERENCE, Draft, Effect, Mapped, linked
 from adapters.to_fhir.messages.adt import adt
 from adapters.to_fhir.messages.charges import bar, dft
 from adapters.to_fhir.messages.common import event_time
@@ -18,7 +19,14 @@ from adapters.to_fhir.messages.results import oru, oul
 from adapters.to_fhir.messages.scheduling import siu
 from adapters.to_fhir.messages.vaccinations import vxu
 from adapters.to_fhir.scope import Scope
-from hl7.errors import UNSUPPORTED_EVENT, UNSUPPORTED_MESSAGE_TYPE, Location, UnsupportedMessage
+from hl7.errors import (
+    DUPLICATE_KEY,
+    UNSUPPORTED_EVENT,
+    UNSUPPORTED_MESSAGE_TYPE,
+    HL7Error,
+    Location,
+    UnsupportedMessage,
+)
 from hl7.message import Message
 
 MapMessage = Callable[[Scope], None]
@@ -44,6 +52,8 @@ MAPS: Mapping[str, Mapping[str, MapMessage]] = {
 }
 """By message code and trigger event."""
 
+_ONE_NUMBER = frozenset({"Appointment", "ChargeItem", "MedicationRequest", "ServiceRequest"})
+
 
 def is_mapped(code: str, event: str) -> bool:
     """Tell whether there is a map for a message."""
@@ -66,12 +76,46 @@ def map_message(message: Message, channel: Channel, *, trace: bool = False) -> M
         raise UnsupportedMessage(text, code=code, location=Location("MSH", 1, 9, 1, 2))
     scope = Scope.of(message, channel, trace=trace)
     made(scope)
+    drafts, effects = _once(scope)
     return Mapped(
-        drafts=tuple(scope.drafts.values()),
-        effects=tuple(scope.effects),
+        drafts=drafts,
+        effects=effects,
         warnings=(*message.warnings, *scope.warnings),
         subject=scope.subject,
         event_time=event_time(scope),
         is_record=header.message_code == "ADT",
         steps=tuple(scope.steps or ()),
     )
+
+
+def _once(scope: Scope) -> tuple[tuple[Draft, ...], tuple[Effect, ...]]:
+    """Return drafts and effects, each thing once: what a message names again, as a specimen of two orders.
+
+    Raises HL7Error (205) for two things that are told in full under one number: one would be lost.
+    """
+    first: dict[tuple[str, str], Draft] = {}
+    same: dict[str, str] = {}
+    for draft in scope.drafts.values():
+        known = first.setdefault((draft.type, draft.id), draft)
+        if known is draft:
+            continue
+        if draft.presence == "full" and draft.type in _ONE_NUMBER:
+            raise HL7Error(
+                f"two of {draft.type} have one number", code=DUPLICATE_KEY, location=Location("MSH")
+            )
+        same[draft.key] = known.key
+        for one in draft.resource.get("request", ()):
+            if one not in known.resource.setdefault("request", []):
+                known.resource["request"].append(one)
+    if same:
+        references = {key: REFERENCE + same.get(key, key) for key in scope.drafts}
+        for draft in first.values():
+            draft.resource = linked(draft.resource, references)
+    return tuple(first.values()), tuple(_about(one, same) for one in scope.effects)
+
+
+def _about(effect: Effect, same: Mapping[str, str]) -> Effect:
+    """Return an effect that is about the drafts that are left."""
+    told = {one.name: getattr(effect, one.name) for one in fields(effect)}
+    changed = {name: same[one] for name, one in told.items() if isinstance(one, str) and one in same}
+    return replace(effect, **changed) if changed else effect  # type: ignore[arg-type]

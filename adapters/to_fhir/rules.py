@@ -61,15 +61,23 @@ class _Compiled:
     where: str
     when: When | None = None
     group: Mapping[str, str] = field(default_factory=dict)
+    is_pure: bool = False
+
+
+def pure(convert: Convert) -> Convert:
+    """Mark a converter that makes the same of the same value wherever it stands in a message."""
+    convert.is_pure = True  # type: ignore[attr-defined]
+    return convert
 
 
 def _compiled(rule: Rule | Part, row: str) -> _Compiled:
     is_list = rule.target.endswith("[]")
     where = rule.target.removesuffix("[]")
     path = tuple(where.split(".")) if where else ()
+    is_pure = getattr(rule.convert, "is_pure", False)
     if isinstance(rule, Rule):
-        return _Compiled(rule.convert, path, is_list, row, where, rule.when, rule.group)
-    return _Compiled(rule.convert, path, is_list, row, where)
+        return _Compiled(rule.convert, path, is_list, row, where, rule.when, rule.group, is_pure)
+    return _Compiled(rule.convert, path, is_list, row, where, is_pure=is_pure)
 
 
 Deletions = list[tuple[str, Mapping[str, str]]]
@@ -77,7 +85,7 @@ Deletions = list[tuple[str, Mapping[str, str]]]
 
 
 class SegmentMap:
-    """The rules by which a segment makes a resource, or a part of one; `name` is that of the guide's table."""
+    """The rules by which a segment makes a resource, or part of one; `name` is that of the guide's table."""
 
     def __init__(self, name: str, makes: str, rules: Sequence[Rule]) -> None:
         """Compile `rules`; `makes` is the type of what they make."""
@@ -126,13 +134,26 @@ def _apply(rule: _Compiled, values: Sequence[str], scope: Scope, into: dict[str,
         if not raw or raw == NULL:
             continue
         scope.place.repetition = repetition
-        value = Value(raw, scope.reader)
-        made = rule.convert(value, scope) if scope.steps is None else _traced(rule, value, scope, into)
+        if scope.steps is not None:
+            made = _traced(rule, Value(raw, scope.reader), scope, into)
+        elif rule.is_pure:
+            made = _remembered(rule, raw, scope)
+        else:
+            made = rule.convert(Value(raw, scope.reader), scope)
         if made is not None:
             put(into, rule.path, made, is_list=rule.is_list)
             if not rule.is_list:
                 break
     scope.place.repetition = 0
+
+
+def _remembered(rule: _Compiled, raw: str, scope: Scope) -> Any:
+    """Return what a converter makes of a text, which most messages have many times over."""
+    key = (rule.convert, raw)
+    if key not in scope.remembered:
+        scope.remembered[key] = rule.convert(Value(raw, scope.reader), scope)
+    made = scope.remembered[key]
+    return {**made} if isinstance(made, dict) else made
 
 
 def _traced(rule: _Compiled, value: Value, scope: Scope, into: dict[str, Any]) -> Any:

@@ -49,6 +49,7 @@ class Scope:
     path: str = ""
     subject: str = ""
     segment: Segment | None = None
+    remembered: dict[Any, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, message: Message, channel: Channel, *, trace: bool = False) -> "Scope":

@@ -10,13 +10,16 @@ from typing import Any
 
 from adapters.applying import Applied, Apply, Received, TryLater
 from adapters.channels import Channel
+from adapters.supported import RESPONSES
 from adapters.to_fhir.drafts import Mapped
 from adapters.to_fhir.mapping import map_message
 from fhir_server.audit.trail import Trail
 from fhir_server.context import Context
 from fhir_server.hl7v2.joining import is_same
 from fhir_server.hl7v2.origin import provenance, source_of
-from fhir_server.hl7v2.planning import Plan, SeveralPatients, plan
+from fhir_server.hl7v2.planning import plan
+from fhir_server.hl7v2.plans import Plan, SeveralPatients
+from fhir_server.hl7v2.queries import answered as answered_query
 from fhir_server.hl7v2.refusals import refusal
 from fhir_server.store import AbsenceBroken, VersionReplaced, instant
 from fhir_server.workflows.made import concept, key_id, made
@@ -30,7 +33,10 @@ from resources.custom_parameters import using
 from resources.operation_outcome import FhirError, PreconditionFailed
 
 NewContext = Callable[[str], Context]
+Answered = Apply
+"""Takes answers to our own messages (ACK, ORL, ORR, ...), as whoever sends these does."""
 
+_FIND_CANDIDATES = ("QBP", "Q22")
 # How often a message is planned anew, as others change the same records meanwhile.
 _MOST_ATTEMPTS = 20
 # What is moved of a merge at once; the agenda does the rest.
@@ -46,21 +52,34 @@ class Difference:
     after: dict[str, Any]
 
 
-def new_apply(new_context: NewContext, book: RuleBook) -> Apply:
-    """Return what applies messages in contexts of the server's own, by the rules of `book`."""
-    return Applying(new_context, book).apply
+def new_apply(new_context: NewContext, book: RuleBook, answered: Answered | None = None) -> Apply:
+    """Return what applies messages in contexts of the server's own, by the rules of `book`.
+
+    Answers to our own messages go to `answered`.
+    """
+    return Applying(new_context, book, answered).apply
 
 
 class Applying:
     """Applies messages."""
 
-    def __init__(self, new_context: NewContext, book: RuleBook) -> None:
-        """Act in contexts that `new_context` makes, by the rules of `book`."""
+    def __init__(self, new_context: NewContext, book: RuleBook, answered: Answered | None = None) -> None:
+        """Act in contexts that `new_context` makes, by the rules of `book`; hand answers to `answered`."""
+        self._answered = answered
         self._new_context = new_context
         self._book = book
 
     async def apply(self, message: Message, channel: Channel, received: Received) -> Applied:
         """Apply a message once (see `adapters.applying.Apply`)."""
+        code = message.header.message_code
+        if code in RESPONSES:
+            return (
+                Applied("ignored")
+                if self._answered is None
+                else await self._answered(message, channel, received)
+            )
+        if (code, message.header.trigger_event) == _FIND_CANDIDATES:
+            return await self._told(message, channel, received)
         mapped = map_message(message, channel)
         context = self._acting(received.inbox_id, message, mapped, channel, received)
         using(await context.store.custom_parameters())
@@ -73,6 +92,15 @@ class Applying:
             except FhirError as failure:
                 raise refusal(failure) from failure
         raise TryLater("others keep changing the same records")
+
+    async def _told(self, message: Message, channel: Channel, received: Received) -> Applied:
+        """Answer a query; that the patients were told of is put on record."""
+        context = self._new_context(received.inbox_id)
+        response, references = await answered_query(message, channel, context)
+        if context.trail is not None:
+            for reference in references:
+                await context.trail.tell("hl7v2-show", reference, f"Query of channel {channel.name}")
+        return Applied("unchanged", response=response)
 
     def _acting(
         self, request_id: str, message: Message, mapped: Mapped, channel: Channel, received: Received

@@ -68,7 +68,7 @@ _CHOICES = (
 
 
 def joined(before: Resource, said: Resource, listed: frozenset[str] = frozenset()) -> Resource:
-    """Return `before` with what a message says; of the elements in `listed` the message has the whole list."""
+    """Return `before` with what a message says; of the elements in `listed` it has the whole list."""
     after = dict(before)
     for name, value in said.items():
         if name in ("resourceType", "id", "meta"):
@@ -122,7 +122,7 @@ def united(name: str, before: Sequence[Any], said: Sequence[Any]) -> list[Any]:
 
 
 def member_key(name: str, member: Any) -> Any:
-    """Return what tells a member of the list `name` from others, or what those have in common that go together."""
+    """Return what tells a member of the list `name` from others, or what its group has in common."""
     return _frozen((_GROUPS.get(name) or _SAME.get(name, _default))(member))
 
 

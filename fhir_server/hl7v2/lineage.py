@@ -33,8 +33,8 @@ class Origin:
     """Where an element comes from.
 
     `path` is that of the element in JSON (`name[0].family`), `version` the one that gave it its value. With a
-    `message` (its id in the inbox) it is from that; `control_id` is its MSH-10, `location` the place in it and
-    `row` the rule, if these are known.
+    `message` (its id in the inbox) it is from that; `control_id` is its MSH-10, `location` the place in it,
+    and `row` the rule, if these are known.
     """
 
     path: str

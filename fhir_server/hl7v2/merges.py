@@ -21,7 +21,7 @@ Resource = dict[str, Any]
 
 @dataclass(slots=True)
 class Merging:
-    """The merges of a message: patients as they are afterwards, the journals, and the accounts to hand over."""
+    """The merges of a message: patients as they are afterwards, journals, and accounts to hand over."""
 
     patients: dict[str, Resource] = field(default_factory=dict)
     journals: list[Resource] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What ORC-1 asks or tells of an order: its status afterwards, what staff have to see to, and the answer. Pure.
+"""What ORC-1 asks or tells of an order: its status afterwards, what staff see to, and the answer. Pure.
 
 A request to cancel or hold is for a person to decide: the order stays as it is, and there is a Task. What
 others tell of was so. HL7 v2.5.1 table 0119

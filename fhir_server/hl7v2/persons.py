@@ -25,11 +25,8 @@ def guard(stored: Resource, said: Resource, *, is_record: bool) -> None:
     born = _differs(stored.get("birthDate"), said.get("birthDate"))
     sex = stored.get("gender") in _TOLD and said.get("gender") in _TOLD and stored["gender"] != said["gender"]
     family, given = _names_differ(stored, said)
-    if is_record:
-        is_other = born and family and given
-    else:
-        is_other = born or sex or (family and given)
-    if is_other:
+    has_other_name = family and given
+    if (born and has_other_name) if is_record else (born or sex or has_other_name):
         text = "the number is of a person with another birth date, sex or name"
         raise HL7Error(text, code=UNKNOWN_KEY, location=Location("PID", 1, 3))
 

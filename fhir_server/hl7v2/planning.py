@@ -1,117 +1,37 @@
-"""From what a message says, and what is there, to what is to be stored: worked out, and nothing stored yet."""
+"""From what a message says, and what is there, to what is to be stored; nothing is stored yet."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
-from adapters.applying import OrderAnswer
 from adapters.channels import Channel
 from adapters.to_fhir.drafts import (
-    BedState,
     Draft,
     Mapped,
     Merge,
     OrderControl,
-    Reversal,
     Visit,
-    Withdrawal,
     linked,
 )
 from fhir_server.context import Context
-from fhir_server.hl7v2.joining import is_same, joined, without
-from fhir_server.hl7v2.looking import Found, Stored, look
-from fhir_server.hl7v2.merges import Merging, merge_all
-from fhir_server.hl7v2.ordering import answer, ordered, task_of
+from fhir_server.hl7v2.effects import add_effects
+from fhir_server.hl7v2.joining import joined, without
+from fhir_server.hl7v2.looking import Found, look
+from fhir_server.hl7v2.ordering import ordered, task_of
 from fhir_server.hl7v2.persons import guard
+from fhir_server.hl7v2.plans import Plan, Resource, SeveralPatients
 from fhir_server.hl7v2.reports import next_report, next_result, verdict
 from fhir_server.hl7v2.visits import next_state
 from fhir_server.search.intervals import interval
-from fhir_server.store import Write, instant
-from fhir_server.workflows.beds import terms
+from fhir_server.store import instant
 from fhir_server.workflows.records import local
 from fhir_server.workflows.registration.identity import is_merged, links
-from fhir_server.write_path import replacement
 from hl7.errors import UNKNOWN_KEY, HL7Error, Location
-
-Resource = dict[str, Any]
 
 # A clock that is wrong by more must not keep later events from being applied.
 _SKEW = timedelta(hours=1)
 _ORDER_IS_OVER = ("revoked", "entered-in-error", "draft")
 ORDER_NOT_ACTIVE = {"system": "urn:fhir-hospital-server:orders", "code": "order-not-active"}
 """The tag of results that came for an order which is not active any more; they are not part of it."""
-
-
-class SeveralPatients(HL7Error):
-    """The numbers of a message are those of several patients, so that it is not known whose it is (204)."""
-
-    code = UNKNOWN_KEY
-
-    def __init__(self, patients: Sequence[Stored]) -> None:
-        super().__init__("these numbers are of several patients", location=Location("PID", 1, 3))
-        self.patients = tuple(patients)
-
-
-@dataclass(slots=True)
-class Plan:
-    """What a message changes: resources as they are `after`, by reference, and as they were `before`.
-
-    `times` are those of the events that are applied. One that `is_old` says nothing but what is older than
-    what is known.
-    """
-
-    before: dict[str, Stored] = field(default_factory=dict)
-    after: dict[str, Resource] = field(default_factory=dict)
-    warnings: list[HL7Error] = field(default_factory=list)
-    times: dict[str, datetime] = field(default_factory=dict)
-    merging: Merging | None = None
-    is_old: bool = False
-    references: dict[str, str] = field(default_factory=dict)
-    answers: list[OrderAnswer] = field(default_factory=list)
-    made_once: dict[str, Resource] = field(default_factory=dict)
-
-    def put(self, resource: Resource, stored: Stored | None) -> None:
-        """Have a resource stored, if it is not so already."""
-        reference = f"{resource['resourceType']}/{resource['id']}"
-        if stored is not None:
-            self.before[reference] = stored
-            if is_same(stored.resource, resource):
-                self.after.pop(reference, None)
-                return
-        self.after[reference] = resource
-
-    def once(self, resource: Resource) -> None:
-        """Have a resource stored that is made once, and left alone after that."""
-        self.made_once[f"{resource['resourceType']}/{resource['id']}"] = resource
-
-    def current(self, reference: str) -> Resource | None:
-        """Return a resource as the plan leaves it, if it is about it."""
-        stored = self.before.get(reference)
-        return self.after.get(reference) or (None if stored is None else stored.resource)
-
-    def writes(self, source: str) -> list[Write]:
-        """Return the writes; each says by `meta.source` which message it comes from.
-
-        Raises InvalidContent or UnprocessableContent for a resource that is not valid.
-        """
-        return [self._write(reference, resource, source) for reference, resource in self.after.items()]
-
-    def _write(self, reference: str, resource: Resource, source: str) -> Write:
-        stored = self.before.get(reference)
-        meta = {
-            name: one
-            for name, one in resource.get("meta", {}).items()
-            if name not in ("versionId", "lastUpdated", "source")
-        }
-        resource_type, _, resource_id = reference.partition("/")
-        made = replacement(
-            resource_type,
-            resource_id,
-            {**resource, "meta": {**meta, "source": source}},
-            must_be_new=stored is None,
-        )
-        return made if stored is None else replace(made, number=stored.number + 1)
 
 
 async def plan(mapped: Mapped, channel: Channel, context: Context) -> Plan:
@@ -125,7 +45,7 @@ async def plan(mapped: Mapped, channel: Channel, context: Context) -> Plan:
     planning.check_people()
     for draft in mapped.drafts:
         planning.add(draft)
-    await planning.effects()
+    await add_effects(planning.plan, mapped, found, channel, context, planning.held)
     await planning.finish()
     return planning.plan
 
@@ -144,7 +64,7 @@ class _Planning:
         self.losers = {one.loser for one in mapped.effects if isinstance(one, Merge)}
         self.old: set[str] = set()
         self.stale_orders: set[str] = set()
-        self._held: dict[str, str] = {}
+        self.held: dict[str, str] = {}
         self._ids()
 
     async def finish(self) -> None:
@@ -220,9 +140,9 @@ class _Planning:
             self.plan.before[stored.reference] = stored
         if stored is None and draft.presence == "known":
             return
-        if draft.type == "ServiceRequest" and stored is not None and draft.presence == "minimal":
-            if stored.resource.get("status") in _ORDER_IS_OVER:
-                self.stale_orders.add(self.plan.references[draft.key])
+        is_answered = draft.type == "ServiceRequest" and draft.presence == "minimal"
+        if is_answered and stored is not None and stored.resource.get("status") in _ORDER_IS_OVER:
+            self.stale_orders.add(self.plan.references[draft.key])
         if stored is not None and (draft.presence == "minimal" or draft.key in self.old):
             return
         if stored is not None and self._depends_on_old(draft):
@@ -294,14 +214,14 @@ class _Planning:
                 else "the report is final already; what was preliminary changes nothing"
             )
             self.plan.warnings.append(HL7Error(text, code="207", location=Location("OBR"), severity="W"))
-            self._held[draft.key] = found
+            self.held[draft.key] = found
             self.plan.is_old = True
             return None
         return next_report(before, self._without_stale_order(said), draft.listed)
 
     def _result(self, draft: Draft, before: Resource | None, said: Resource) -> Resource | None:
         report = draft.key.partition(":result:")[0]
-        if report in self._held:
+        if report in self.held:
             return None
         if before is not None and report != draft.key and verdict(before, said, draft.order) != "new":
             self._warn_of_result()
@@ -326,92 +246,3 @@ class _Planning:
         marked = {**said, "meta": {**said.get("meta", {}), "tag": [ORDER_NOT_ACTIVE]}}
         marked["basedOn"] = rest
         return {name: one for name, one in marked.items() if one != []}
-
-    async def effects(self) -> None:
-        """Add what the message does beside what it says of its own resources."""
-        self._occupy()
-        for effect in self.mapped.effects:
-            if isinstance(effect, BedState):
-                self._bed(effect)
-            elif isinstance(effect, Withdrawal):
-                await self._withdraw(effect)
-            elif isinstance(effect, Reversal) and effect.charge not in self.found.stored:
-                place = Location("FT1", int(effect.charge.partition(":")[2]), 2)
-                raise HL7Error("there is no such charge to take back", code=UNKNOWN_KEY, location=place)
-            elif isinstance(effect, OrderControl) and self.mapped.draft(effect.order).presence == "full":
-                self.plan.answers.append(answer(effect))
-        if self.losers:
-            await self._merge()
-
-    def _occupy(self) -> None:
-        """Let a bed that was not known be occupied, if the patient has it; of others the rules see to it."""
-        for encounter in [one for one in self.plan.after.values() if one["resourceType"] == "Encounter"]:
-            for place, how in terms.uses(encounter):
-                bed = self.plan.after.get(place)
-                is_new = bed is not None and place not in self.plan.before
-                if bed is not None and is_new and how == "active" and terms.kind_of(bed) == "bd":
-                    self.plan.after[place] = {**bed, "operationalStatus": terms.state("O")}
-
-    async def _merge(self) -> None:
-        patients: dict[str, Resource] = {}
-        for effect in self.mapped.effects:
-            if isinstance(effect, Merge):
-                reference = self.plan.references[effect.survivor]
-                current = self.plan.current(reference)
-                assert current is not None  # noqa: S101 - it was added
-                patients[effect.survivor] = current
-        merging = await merge_all(self.mapped, self.found, patients, self.channel, self.context)
-        stored = {one.resource["id"]: one for one in self.found.stored.values()}
-        for patient_id, resource in merging.patients.items():
-            self.plan.put(resource, stored.get(patient_id))
-        for journal in merging.journals:
-            self.plan.put(journal, None)
-        self.plan.merging = merging
-
-    def _bed(self, effect: BedState) -> None:
-        """Set the state of a bed, if it may be so: one that the patient has is occupied, whatever is told."""
-        reference = self.plan.references.get(effect.place, "")
-        bed = self.plan.current(reference)
-        encounter = next(
-            (one for name, one in self.plan.after.items() if name.startswith("Encounter/")), None
-        )
-        if bed is None or reference not in self.plan.before or reference in dict(terms.uses(encounter)):
-            return
-        was = terms.state_of(bed)
-        if effect.code == was or effect.code not in terms.NAMES or effect.code == "O":
-            return
-        if was is not None and effect.code not in terms.NEXT.get(was, ""):
-            text = "the bed cannot be in this state after the one that it is in"
-            self.plan.warnings.append(
-                HL7Error(text, code="207", location=Location("PV1", 1, 40), severity="W")
-            )
-            return
-        self.plan.put({**bed, "operationalStatus": terms.state(effect.code)}, self.plan.before[reference])
-
-    async def _withdraw(self, effect: Withdrawal) -> None:
-        """Withdraw the results of a report that are not in a message which lists all of them."""
-        before = self.found.resource(effect.report)
-        after = self.plan.current(self.plan.references[effect.report])
-        if before is None or after is None or effect.report in self._held:
-            return
-        told = self.mapped.draft(effect.report).resource.get("result", ())
-        listed = {linked(one, self.plan.references)["reference"] for one in told}
-        gone = [one for one in before.get("result", ()) if one.get("reference") not in listed]
-        for one in gone:
-            key = local(one.get("reference"), self.context.base_url)
-            version = None if key is None else await self.context.store.read(*key)
-            if version is None or version.resource is None:
-                continue
-            resource = version.resource
-            if resource.get("status") not in ("entered-in-error", "cancelled"):
-                final = resource.get("status") in ("final", "amended", "corrected")
-                status = "entered-in-error" if final else "cancelled"
-                self.plan.put({**resource, "status": status}, Stored(resource, version.number))
-        if gone:
-            result = [one for one in after.get("result", ()) if one not in gone]
-            self.plan.put({**after, "result": result}, self.found.stored[effect.report])
-
-
-def changed_times(plan_: Plan) -> Mapping[str, datetime]:
-    """Return the event times that are to be kept."""
-    return plan_.times

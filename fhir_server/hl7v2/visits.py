@@ -199,7 +199,7 @@ def _left(place: Place, time: str) -> Place:
 
 
 def _one_active_bed(places: list[Place]) -> list[Place]:
-    """Return places of which one bed is active: of two, the temporary one (PV1-11), the other is kept free."""
+    """Return places with one active bed: of two, the temporary one (PV1-11), and the other is reserved."""
     beds = [one for one in places if one.get("status") == "active" and "physicalType" in one]
     if len(beds) < 2:
         return places
@@ -221,7 +221,7 @@ def _returned(before: Resource, said: Resource, visit: Visit, warnings: list[HL7
     if last is None or (told is not None and _where(told) != _where(last)):
         warnings.append(
             HL7Error(
-                "the transfer that is taken back is not known here: where the patient is was taken as it is told",
+                "the transfer that is taken back is not known here: the place was taken as it is told",
                 code=UNKNOWN_KEY,
                 location=Location("PV1", 1, 3),
                 severity="W",

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from adapters.to_fhir.datatypes.identifiers import system_of, typed
 from adapters.to_fhir.datatypes.people import _use_of_name
 from adapters.to_fhir.drafts import Identity
-from adapters.to_fhir.rules import text
+from adapters.to_fhir.rules import pure, text
 from adapters.to_fhir.scope import Scope
 from adapters.to_fhir.value import Value
 
@@ -32,6 +32,7 @@ The guide leaves the kind of a point of care (PL-1) open; here it is a ward.
 """
 
 
+@pure
 def practitioner(value: Value, scope: Scope) -> Reference | None:
     """Return the reference to the member of the staff that an XCN or CNN names."""
     name = _name(value)
@@ -80,6 +81,7 @@ def _traced(scope: Scope, key: str, _type: str, row: str) -> None:
     scope.note("reference", row)
 
 
+@pure
 def organization(value: Value, scope: Scope) -> Reference | None:
     """Return the reference to the organization that an XON names."""
     name, number = value[1], value[10] or value[3]
@@ -109,6 +111,7 @@ def _organization(
     return draft.reference | ({"display": name} if name else {})
 
 
+@pure
 def coded_organization(value: Value, scope: Scope) -> Reference | None:
     """Return the reference to the organization that a CWE names (RXA-17, ORC-17)."""
     number, name = value[1], value[2] or value[9] or value[1]
@@ -129,6 +132,7 @@ def authority_organization(value: Value, scope: Scope) -> Reference | None:
     return {"identifier": identifier} | ({"display": name} if name else {})
 
 
+@pure
 def place(value: Value, scope: Scope) -> Reference | None:
     """Return the reference to the narrowest place of a PL, with drafts of all places that it is within.
 

@@ -7,7 +7,7 @@ https://hl7.org/fhir/R4/datatypes.html#CodeableConcept, https://hl7.org/fhir/R4/
 
 from typing import Any
 
-from adapters.to_fhir.rules import Convert
+from adapters.to_fhir.rules import Convert, pure
 from adapters.to_fhir.scope import Scope
 from adapters.to_fhir.tables.codes import V2, Target, system_of, table, translate
 from adapters.to_fhir.value import Value
@@ -65,7 +65,7 @@ def _coding(code: str, system: str, display: str = "", version: str = "") -> Cod
 
 
 def concept(name: str = "", number: str = "") -> Convert:
-    """Return the converter to a CodeableConcept, by the concept map `name`, for codes of v2 table `number`."""
+    """Return the converter to a CodeableConcept, by the map `name`, for codes of v2 table `number`."""
 
     def convert(value: Value, scope: Scope) -> dict[str, Any] | None:
         found = codings(value, name, number)
@@ -78,7 +78,7 @@ def concept(name: str = "", number: str = "") -> Convert:
             scope.note("coding.0.code", "CWE[CodeableConcept] 1")
         return made or None
 
-    return convert
+    return pure(convert)
 
 
 def coding(name: str = "", number: str = "") -> Convert:

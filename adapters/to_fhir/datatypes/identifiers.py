@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from adapters.to_fhir.datatypes.times import date
 from adapters.to_fhir.drafts import Identity
-from adapters.to_fhir.rules import DatatypeMap, Part, text
+from adapters.to_fhir.rules import DatatypeMap, Part, pure, text
 from adapters.to_fhir.scope import Scope
 from adapters.to_fhir.tables.codes import V2
 from adapters.to_fhir.value import Value
@@ -143,7 +143,7 @@ def ei_typed(code: str, display: str = "") -> Any:
         made = ei(value, scope)
         return None if made is None else typed(made, code, display)
 
-    return convert
+    return pure(convert)
 
 
 def eip(component: int, code: str) -> Any:

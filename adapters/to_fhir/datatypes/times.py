@@ -5,7 +5,7 @@ https://hl7.org/fhir/R4/datatypes.html#dateTime, HL7 v2.5.1 §2.A.22 (DTM)
 
 from typing import Any
 
-from adapters.to_fhir.rules import Convert, DatatypeMap, Part
+from adapters.to_fhir.rules import Convert, DatatypeMap, Part, pure
 from adapters.to_fhir.scope import Scope
 from adapters.to_fhir.value import Value
 from hl7.datatypes import Timestamp, fhir_time, timestamp
@@ -19,6 +19,7 @@ def moment(value: Value, scope: Scope) -> Timestamp | None:
     return timestamp(raw, scope.place.location()) if raw else None
 
 
+@pure
 def date_time(value: Value, scope: Scope) -> str | None:
     """Return the dateTime of a DT, DTM or TS."""
     found = moment(value, scope)
@@ -27,12 +28,14 @@ def date_time(value: Value, scope: Scope) -> str | None:
     return found.fhir_date_time(scope.zone, scope.warnings, scope.place.location())
 
 
+@pure
 def date(value: Value, scope: Scope) -> str | None:
     """Return the date of a DT, DTM or TS: the day as it was where the message comes from."""
     found = moment(value, scope)
     return None if found is None else found.fhir_date()
 
 
+@pure
 def instant(value: Value, scope: Scope) -> str | None:
     """Return the instant of a DTM; None if it is not as precise as a minute, as no time is invented."""
     found = moment(value, scope)

@@ -150,10 +150,18 @@ def event_time(scope: Scope) -> str:
     for segment, field in ((evn, 6), (evn, 2), (scope.message.segments[0], 7)):
         if segment is not None and segment[field] and not segment[field].is_null:
             scope.place.segment, scope.place.sequence, scope.place.field = segment.name, 1, field
-            made = date_time(Value(segment[field].repetition(1).raw, scope.reader), scope)
+            made: str | None = date_time(Value(segment[field].repetition(1).raw, scope.reader), scope)
             if made:
                 return made
     return ""
+
+
+_MINUTES = {
+    **dict.fromkeys(("", "M", "MIN", "MINUTES"), 1.0),
+    **dict.fromkeys(("S", "SEC"), 1 / 60),
+    **dict.fromkeys(("H", "HR", "HOURS"), 60.0),
+    **dict.fromkeys(("D", "DAY", "DAYS"), 1440.0),
+}
 
 
 def minutes(told: str, unit: str) -> int | None:
@@ -164,9 +172,7 @@ def minutes(told: str, unit: str) -> int | None:
         number = float(told)
     except ValueError:
         return None
-    scale = {"": 1, "MIN": 1, "M": 1, "MINUTES": 1, "S": 1 / 60, "SEC": 1 / 60, "HR": 60, "H": 60, "HOURS": 60,
-             "D": 1440, "DAY": 1440, "DAYS": 1440}  # fmt: skip
-    factor = scale.get(unit.upper())
+    factor = _MINUTES.get(unit.upper())
     return round(number * factor) if factor is not None and number * factor >= 1 else None
 
 

@@ -64,7 +64,8 @@ ORC = SegmentMap(
     "ORC[MedicationRequest]",
     "MedicationRequest",
     (
-        Rule("ORC-1", "status", always("active"), "ours", lambda segment, _: not segment[5], "ORC-5 is empty"),
+        Rule("ORC-1", "status", always("active"), "ours", lambda segment, _: not segment[5],
+             "ORC-5 is empty"),
         Rule("ORC-2", "identifier[]", ei_typed("PLAC"), "ours"),
         Rule("ORC-3", "identifier[]", ei_typed("FILL"), "ours"),
         Rule("ORC-5", "", code("OrderStatus", "status", fallback="unknown"), "ours",
@@ -151,7 +152,7 @@ def _actor(value: Value, scope: Scope) -> dict[str, Any] | None:
 
 
 def prescription(scope: Scope, order: Order, place: int) -> Draft | None:
-    """Add an order of a medicine as a MedicationRequest: what was given out (RXE) goes before what was asked."""
+    """Add an order of a medicine as a MedicationRequest; what the pharmacy made of it (RXE) counts first."""
     numbers = [one for one in (placer(scope, order), filler(scope, order)) if one is not None]
     if not numbers:
         return None

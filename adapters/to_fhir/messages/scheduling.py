@@ -49,7 +49,7 @@ SCH = SegmentMap(
     (
         Rule("SCH-1", "identifier[]", ei_typed("PLAC"), "SCH[Appointment] 1"),
         Rule("SCH-2", "identifier[]", ei_typed("FILL"), "SCH[Appointment] 2"),
-        Rule("SCH-6", "cancelationReason", concept(), "ours", lambda segment, scope: _is_cancelled(scope),
+        Rule("SCH-6", "cancelationReason", concept(), "ours", lambda _, scope: _is_cancelled(scope),
              "the event is S15"),
         Rule("SCH-7", "", _kind(7), "SCH[Appointment] 7"),
         Rule("SCH-8", "", _kind(8), "SCH[Appointment] 8"),

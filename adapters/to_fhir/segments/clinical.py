@@ -49,7 +49,8 @@ def _manifestation(value: Value, _scope: Scope) -> dict[str, Any] | None:
 
 
 _ALLERGY = (
-    Rule("AL1", "clinicalStatus", always(_status("allergyintolerance-clinical", "active")), "AL1[AllergyIntolerance]"),
+    Rule("AL1", "clinicalStatus", always(_status("allergyintolerance-clinical", "active")),
+         "AL1[AllergyIntolerance]"),
     Rule("AL1-2", "", _category, "AL1[AllergyIntolerance] 2"),
     Rule("AL1-2", "type", simple("AllergyType"), "AL1[AllergyIntolerance] 2",
          lambda segment, _: translate("AllergyType", segment.get(2)) is not None, "the map has the code"),
@@ -84,6 +85,11 @@ IAM = SegmentMap(
 )  # fmt: skip
 
 
+def _counted(value: Value, _scope: Scope) -> int | None:
+    """Return a positiveInt, None for what is none."""
+    return int(value[1]) if value[1].isdigit() and int(value[1]) else None
+
+
 def _is_deleted(segment: Segment, _scope: Scope) -> bool:
     return segment.get(21) == "D"
 
@@ -101,7 +107,8 @@ DG1 = SegmentMap(
         Rule("DG1-5", "onsetDateTime", date_time, "DG1[Condition] 5"),
         Rule("DG1-16", "asserter", practitioner, "DG1[Condition] 16"),
         Rule("DG1-19", "extension[]",
-             extension(f"{_STRUCTURE}condition-assertedDate", "valueDateTime", date_time), "DG1[Condition] 19",
+             extension(f"{_STRUCTURE}condition-assertedDate", "valueDateTime", date_time),
+             "DG1[Condition] 19",
              group={"url": f"{_STRUCTURE}condition-assertedDate"}),
         Rule("DG1-19", "recordedDate", date_time, "DG1[Condition] 19"),
         Rule("DG1-20", "identifier[]", ei, "DG1[Condition] 20"),
@@ -119,7 +126,7 @@ DG1_ENCOUNTER = SegmentMap(
     (
         Rule("DG1-6", "use", concept("DiagnosisType", "0052"), "DG1[Encounter] 6"),
         Rule(
-            "DG1-15", "rank", lambda value, _: int(value[1]) if value[1].isdigit() and int(value[1]) else None,
+            "DG1-15", "rank", _counted,
             "DG1[Encounter] 15",
         ),
     ),
@@ -154,7 +161,8 @@ PR1 = SegmentMap(
         Rule("PR1-15", "reasonCode[]", concept(), "PR1[Procedure] 15"),
         Rule("PR1-19", "identifier[]", ei, "PR1[Procedure] 19"),
         Rule("PR1-23", "location", place, "PR1[Procedure] 23"),
-        Rule("PR1", "status", always("completed"), "PR1[Procedure]", lambda segment, _: segment.get(20) != "D",
+        Rule("PR1", "status", always("completed"), "PR1[Procedure]",
+             lambda segment, _: segment.get(20) != "D",
              "PR1-20 is not D"),
         Rule("PR1", "status", always("entered-in-error"), "ours", lambda segment, _: segment.get(20) == "D",
              "PR1-20 is D"),
@@ -162,11 +170,7 @@ PR1 = SegmentMap(
 )  # fmt: skip
 
 
-def _payor(value: Value, scope: Scope) -> dict[str, Any] | None:
-    return organization(value, scope)
-
-
-def _plan(value: Value, scope: Scope) -> dict[str, Any] | None:
+def _plan(value: Value, _scope: Scope) -> dict[str, Any] | None:
     """Return the plan as a class of the coverage, which is what others ask for (ours)."""
     code = value[1]
     if not code:
@@ -198,13 +202,13 @@ IN1 = SegmentMap(
     (
         Rule("IN1", "status", always("active"), "ours"),
         Rule("IN1-2", "class[]", _plan, "IN1[Coverage] 2"),
-        Rule("IN1-4", "payor[]", _payor, "IN1[Coverage] 4"),
+        Rule("IN1-4", "payor[]", organization, "IN1[Coverage] 4"),
         Rule("IN1-8", "class[]", _group, "ours"),
         Rule("IN1-12", "period.start", date, "IN1[Coverage] 12"),
         Rule("IN1-13", "period.end", date, "IN1[Coverage] 13"),
         Rule("IN1-15", "type", concept("PlanId", "0086"), "IN1[Coverage] 15"),
         Rule("IN1-17", "relationship", _relationship, "IN1[Coverage] 17"),
-        Rule("IN1-22", "order", lambda value, _: int(value[1]) if value[1].isdigit() and int(value[1]) else None,
+        Rule("IN1-22", "order", _counted,
              "ours"),
         Rule("IN1-36", "subscriberId", text, "ours"),
         Rule("IN1-49", "subscriberId", text, "IN1[Coverage] 49", lambda segment, _: not segment[36],

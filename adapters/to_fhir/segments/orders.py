@@ -54,6 +54,12 @@ def _callback(value: Value, scope: Scope) -> dict[str, Any] | None:
     return None if made is None else {"url": url, "valueContactPoint": made}
 
 
+def _timed_priority(value: Value, _scope: Scope) -> str | None:
+    """Return the priority of a TQ, which orders have up to 2.4."""
+    target = translate("ExtendedPriorityCodes", value[6])
+    return None if target is None else target.code
+
+
 ORC = SegmentMap(
     "ORC[ServiceRequest]",
     "ServiceRequest",
@@ -66,6 +72,7 @@ ORC = SegmentMap(
              and translate("OrderControlCode[ServiceRequest.status]", segment.get(1)) is not None,
              "ORC-5 is empty"),
         Rule("ORC-5", "", code("OrderStatus", "status", fallback="unknown"), "ORC[ServiceRequest] 5"),
+        Rule("ORC-7", "priority", _timed_priority, "ORC[ServiceRequest] 7"),
         Rule("ORC-9", "authoredOn", date_time, "ORC[ServiceRequest] 9", _is_new, "ORC-1 is NW"),
         Rule("ORC-12", "requester", practitioner, "ORC[ServiceRequest] 12"),
         Rule("ORC-14", "extension[]", _callback, "ORC[ServiceRequest] 14"),
@@ -98,6 +105,7 @@ OBR = SegmentMap(
         Rule("OBR-11", "intent", _intent, "OBR[ServiceRequest] 11"),
         Rule("OBR-16", "requester", practitioner, "OBR[ServiceRequest] 16"),
         Rule("OBR-17", "extension[]", _callback, "OBR[ServiceRequest] 17"),
+        Rule("OBR-27", "priority", _timed_priority, "OBR[ServiceRequest] 27", _without(5), "OBR-5 is empty"),
         Rule("OBR-31", "reasonCode[]", concept(), "OBR[ServiceRequest] 31"),
         Rule("OBR-46", "orderDetail[]", concept(), "OBR[ServiceRequest] 46"),
         Rule("OBR-47", "orderDetail[]", concept(), "OBR[ServiceRequest] 47"),
@@ -121,7 +129,8 @@ def _who(value: Value, scope: Scope) -> dict[str, Any] | None:
     """Return who an NDL names in its first component, a CNN; named as people of a sender's laboratory are."""
     name = value.part(1)
     who = Value(name.raw.replace(value.reader.chars.subcomponent, value.reader.chars.component), value.reader)
-    return practitioner(who, scope) if name.raw else None
+    made: dict[str, Any] | None = practitioner(who, scope) if name.raw else None
+    return made
 
 
 OBR_REPORT = SegmentMap(
@@ -131,11 +140,14 @@ OBR_REPORT = SegmentMap(
         Rule("OBR-2", "identifier[]", ei_typed("PLAC"), "OBR[DiagnosticReport] 2"),
         Rule("OBR-3", "identifier[]", ei_typed("FILL"), "OBR[DiagnosticReport] 3"),
         Rule("OBR-4", "code", concept(), "OBR[DiagnosticReport] 4"),
-        Rule("OBR-7", "effectiveDateTime", date_time, "OBR[DiagnosticReport] 7", _without(8), "OBR-8 is empty"),
-        Rule("OBR-7", "effectivePeriod.start", date_time, "OBR[DiagnosticReport] 7", _with(8), "OBR-8 is valued"),
+        Rule("OBR-7", "effectiveDateTime", date_time, "OBR[DiagnosticReport] 7", _without(8),
+             "OBR-8 is empty"),
+        Rule("OBR-7", "effectivePeriod.start", date_time, "OBR[DiagnosticReport] 7", _with(8),
+             "OBR-8 is valued"),
         Rule("OBR-8", "effectivePeriod.end", date_time, "OBR[DiagnosticReport] 8"),
         Rule("OBR-22", "issued", instant, "OBR[DiagnosticReport] 22"),
-        Rule("OBR-24", "category[]", concept("DiagnosticServiceSectionID", "0074"), "OBR[DiagnosticReport] 24"),
+        Rule("OBR-24", "category[]", concept("DiagnosticServiceSectionID", "0074"),
+             "OBR[DiagnosticReport] 24"),
         Rule("OBR-25", "", _report_status, "OBR[DiagnosticReport] 25"),
         Rule("OBR-32", "resultsInterpreter[]", _who, "OBR[DiagnosticReport] 32"),
         Rule("OBR-34", "performer[]", _who, "OBR[DiagnosticReport] 34"),
@@ -156,15 +168,11 @@ TQ1 = SegmentMap(
 )  # fmt: skip
 
 
-def _author(value: Value, scope: Scope) -> dict[str, Any] | None:
-    return practitioner(value, scope)
-
-
 NTE = SegmentMap(
     "NTE[Observation]",
     "Annotation",
     (
-        Rule("NTE-5", "authorReference", _author, "NTE[Observation] 5"),
+        Rule("NTE-5", "authorReference", practitioner, "NTE[Observation] 5"),
         Rule("NTE-6", "time", date_time, "NTE[Observation] 6"),
     ),
 )
@@ -209,7 +217,8 @@ SPM = SegmentMap(
         Rule("SPM-7", "collection.method", concept("SpecimenCollectionMethod", "0488"), "SPM[Specimen] 7"),
         Rule("SPM-8", "collection.bodySite", concept("SpecimenSourceSite"), "SPM[Specimen] 8"),
         Rule("SPM-12", "collection.quantity", cq, "SPM[Specimen] 12"),
-        Rule("SPM-14", "note[]", lambda value, _: {"text": value.text} if value.text else None, "SPM[Specimen] 14"),
+        Rule("SPM-14", "note[]", lambda value, _: {"text": value.text} if value.text else None,
+             "SPM[Specimen] 14"),
         Rule("SPM-17", "collection", _collected, "SPM[Specimen] 17"),
         Rule("SPM-18", "receivedTime", date_time, "SPM[Specimen] 18"),
         Rule("SPM-20", "status", _available, "SPM[Specimen] 20"),

@@ -1,4 +1,4 @@
-"""Code tables that HL7's v2-to-FHIR guide has not, or leaves open: this server's own, published in the docs."""
+"""Code tables that HL7's v2-to-FHIR guide has not, or leaves open; docs/hl7v2/mapping.md has them too."""
 
 from collections.abc import Mapping
 
@@ -14,6 +14,12 @@ _CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
 _CHARGE = "http://hl7.org/fhir/chargeitem-status"
 _REFERRAL = "http://hl7.org/fhir/request-status"
 _PRIORITY = "http://hl7.org/fhir/request-priority"
+
+_LABORATORY = (
+    *("LAB", "CH", "HM", "MB", "MCB", "MYC", "BG", "BLB", "CG", "CP", "CY", "GE", "IMM"),
+    *("MDT", "SP", "SR", "TX", "URN", "VR"),
+)
+_IMAGING = ("RAD", "CT", "CUS", "MRI", "NMR", "NMS", "OUS", "RUS", "RX", "VUS", "XRC")
 
 Code = tuple[str, str]
 """Code and system in FHIR."""
@@ -66,8 +72,8 @@ OURS: Mapping[str, tuple[str, Mapping[str, Code]]] = {
     "Section[ObservationCategory]": (
         "0074",
         {
-            **dict.fromkeys((*("LAB", "CH", "HM", "MB", "MCB", "MYC", "BG", "BLB", "CG", "CP", "CY", "GE", "IMM"), *("MDT", "SP", "SR", "TX", "URN", "VR")), ("laboratory", _CATEGORY)),
-            **dict.fromkeys(("RAD", "CT", "CUS", "MRI", "NMR", "NMS", "OUS", "RUS", "RX", "VUS", "XRC"), ("imaging", _CATEGORY)),
+            **dict.fromkeys(_LABORATORY, ("laboratory", _CATEGORY)),
+            **dict.fromkeys(_IMAGING, ("imaging", _CATEGORY)),
             **dict.fromkeys(("EC", "EN", "CTH", "PF"), ("procedure", _CATEGORY)),
             **dict.fromkeys(("PHY", "NRS", "OT", "PT", "RT", "RC"), ("exam", _CATEGORY)),
         },

@@ -41,7 +41,7 @@ def pid(name: str, sex: str = "F") -> str:
 
 
 def test_element_of_a_message(records: Records) -> None:
-    """Each element tells of the message that gave it its present value, not of later ones that said the same."""
+    """Each element tells of the message that gave it its present value, not of later ones that repeat it."""
     records.send(msh("ADT^A28", "FIRST"), "EVN|A28|20240101", pid("Muster^Mara"))
     records.send(msh("ADT^A31", "SECOND"), "EVN|A31|20240102", pid("Neu^Mara"))
     patient = records.one("Patient", "4001")

@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from adapters.applying import Applied
+from adapters.channels import Channel
 from fhir_server.settings import Settings
 from hl7.errors import HL7Error
 from tests.fhir_server.hl7v2.records import ADT, LAB, Records, hospital, msh
@@ -34,7 +36,7 @@ def mrg(number: str) -> str:
     return f"MRG|{number}^^^GENHOSP^MR"
 
 
-def merge(records: Records, *pairs: tuple[str, str], channel=ADT):
+def merge(records: Records, *pairs: tuple[str, str], channel: Channel = ADT) -> Applied:
     """Merge the second record of each pair into the first."""
     segments = [one for survivor, loser in pairs for one in (pid(survivor), mrg(loser))]
     return records.send(msh("ADT^A40"), "EVN|A40|20240110100000", *segments, channel=channel)
@@ -47,7 +49,7 @@ def register(records: Records, *numbers: str) -> None:
 
 
 def test_merge(records: Records) -> None:
-    """The loser is out of use and linked, the survivor has both numbers, and all that was written is theirs."""
+    """The loser is out of use and linked, the survivor has both numbers and all that was written."""
     register(records, "3001", "3002")
     report(records, "3002", "F3002", obx(1, "13.5"))
     loser = records.one("Patient", "3002")

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from adapters.applying import Applied
 from fhir_server.settings import Settings
 from hl7.errors import HL7Error, UnsupportedMessage
-from tests.fhir_server.hl7v2.records import LAB, Records, hospital, msh
+from tests.fhir_server.hl7v2.records import LAB, Records, Resource, hospital, msh
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +28,14 @@ def pid(number: str) -> str:
     return f"PID|1||{number}^^^GENHOSP^MR||Muster^Mara||19800203|F"
 
 
-def order(records: Records, number: str, *segments: str, event: str = "OML^O21", control: str = "M"):
+def order(
+    records: Records, number: str, *segments: str, event: str = "OML^O21", control: str = "M"
+) -> Applied:
     """Send an order."""
     return records.send(msh(event, control), pid(number), *segments)
 
 
-def tasks(records: Records, code: str):
+def tasks(records: Records, code: str) -> list[Resource]:
     """Return the tasks of a code."""
     return [one for one in records.all("Task") if one["code"]["coding"][0]["code"] == code]
 
@@ -41,7 +44,7 @@ OBR = "OBR|1|{0}^EHR||58410-2^CBC^LN||||||||||||77^Arzt^Anna"
 
 
 def test_order(records: Records) -> None:
-    """An OML makes an active order with priority, specimen, reason and what has to be known, and is answered OK."""
+    """An OML makes an active order with priority, specimen, reason and what has to be known."""
     applied = order(
         records, "5001", "ORC|NW|P5001^EHR||||||||20240105||77^Arzt^Anna", "TQ1|1||||||||S",
         OBR.format("P5001"), "DG1|1||D64.9^Anemia^I10", "OBX|1|ST|49541-6^Fasting^LN||yes||||||F",
@@ -64,7 +67,7 @@ def test_several_orders(records: Records) -> None:
 
 
 def test_cancel_request_is_for_a_person(records: Records) -> None:
-    """ORC-1 CA asks for a cancellation: the order stays active, and staff get one task, however often it is sent."""
+    """ORC-1 CA asks for a cancellation: the order stays active, and staff get one task."""
     order(records, "5003", "ORC|NW|P5003^EHR", OBR.format("P5003"))
     for control in ("1", "2"):
         order(records, "5003", "ORC|CA|P5003^EHR", OBR.format("P5003"), control=control)
@@ -99,7 +102,8 @@ def test_cancel_of_unknown_order_is_refused(records: Records) -> None:
 def test_result_before_its_order(records: Records) -> None:
     """A result that comes before its order is stored, and the late order is the one that it answers."""
     records.send(
-        msh("ORU^R01", application="LAB"), pid("5007"), "OBR|1|P5007^EHR|F5007^LAB|58410-2^CBC^LN|||20240105100000"
+        msh("ORU^R01", application="LAB"), pid("5007"),
+        "OBR|1|P5007^EHR|F5007^LAB|58410-2^CBC^LN|||20240105100000"
         "|||||||||||||||20240105110000||LAB|P", "OBX|1|NM|718-7^Hb^LN||13|g/dL|||||P", channel=LAB,
     )  # fmt: skip
     order(records, "5007", "ORC|NW|P5007^EHR", OBR.format("P5007"))
@@ -130,7 +134,7 @@ def test_appointment(records: Records) -> None:
     assert records.one("Appointment", "A6001")["status"] == "cancelled"
 
 
-def document(records: Records, event: str, number: str, *more: str, parent: str = ""):
+def document(records: Records, event: str, number: str, *more: str, parent: str = "") -> Applied:
     """Send a document."""
     txa = (
         f"TXA|1|DS^Discharge summary^HL70270|TX||20240105100000||||80^Autor^Ada|||{number}^MDM|{parent}||||AU"
@@ -153,7 +157,7 @@ def test_documents(records: Records) -> None:
     ] == "entered-in-error"
 
 
-def charge(records: Records, kind: str, number: str = "T8001"):
+def charge(records: Records, kind: str, number: str = "T8001") -> Applied:
     """Send a charge."""
     ft1 = f"FT1|1|{number}^BILL||20240105|20240105|{kind}|71045^X-ray^C4|||2|100&USD|50&USD"
     return records.send(msh("DFT^P03"), pid("8001"), ft1)

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from adapters.applying import Applied
 from fhir_server.settings import Settings
 from hl7.errors import HL7Error
-from tests.fhir_server.hl7v2.records import LAB, Records, hospital, msh
+from tests.fhir_server.hl7v2.records import LAB, Records, Resource, hospital, msh
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def obx(place: int, value: str, status: str = "F", code: str = "718-7^Hemoglobin
 
 def report(
     records: Records, number: str, filler: str, *results: str, head: str = "", control: str = "R", **more: str
-):
+) -> Applied:
     """Send a report."""
     return records.send(
         msh("ORU^R01", control, application="LAB"),
@@ -50,7 +51,7 @@ def report(
     )
 
 
-def observations(records: Records, filler: str):
+def observations(records: Records, filler: str) -> tuple[Resource, list[Resource]]:
     """Return the results of a report."""
     found = records.one("DiagnosticReport", filler)
     ids = [one["reference"].partition("/")[2] for one in found["result"]]
@@ -174,7 +175,8 @@ def test_several_orders_of_one_message(records: Records) -> None:
     records.send(
         msh("ORU^R01", application="LAB"), pid("2013"),
         "ORC|RE|P2013A^EHR|F2013A^LAB", obr("F2013A"), obx(1, "13.5"),
-        "ORC|RE|P2013B^EHR|F2013B^LAB", obr("F2013B", code="2345-7^Glucose^LN"), obx(1, "99", code="2345-7^Glucose^LN"),
+        "ORC|RE|P2013B^EHR|F2013B^LAB", obr("F2013B", code="2345-7^Glucose^LN"),
+        obx(1, "99", code="2345-7^Glucose^LN"),
         channel=LAB,
     )  # fmt: skip
     assert [len(observations(records, one)[1]) for one in ("F2013A", "F2013B")] == [1, 1]

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from adapters.applying import Applied
 from fhir_server.settings import Settings
 from hl7.errors import HL7Error
-from tests.fhir_server.hl7v2.records import ADT, VISIT, Records, hospital, msh
+from tests.fhir_server.hl7v2.records import ADT, VISIT, Records, Resource, hospital, msh
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +42,12 @@ def pv1(
     return f"PV1|1|{kind}|{place}||||{attender}||||||||||||{visit}^^^VISITS{rest}"
 
 
-def admit(records: Records, number: str, visit: str, place: str, time: str = "20240105100000"):
+def admit(records: Records, number: str, visit: str, place: str, time: str = "20240105100000") -> Applied:
     """Admit a patient."""
     return records.send(msh("ADT^A01", visit), evn("A01", time), pid(number), pv1(visit, place))
 
 
-def bed(records: Records, name: str):
+def bed(records: Records, name: str) -> Resource:
     """Return the bed of a name."""
     (found,) = [
         one for one in records.all("Location") if one["identifier"][0]["value"].endswith(f"bd={name}")
@@ -55,7 +56,7 @@ def bed(records: Records, name: str):
 
 
 def test_admission_makes_patient_encounter_and_place(records: Records) -> None:
-    """An A01 of somebody new makes the patient, the visit, the bed and who is responsible, with a Provenance."""
+    """An A01 of somebody new makes the patient, the visit, the bed and the doctor, with a Provenance."""
     applied = admit(records, "1001", "V1001", "W1^101^B1001^GH")
     assert applied.status == "applied"
     encounter = records.one("Encounter", "V1001")
