@@ -12,6 +12,7 @@ from fhir_server.integrity import addresses, targets
 from fhir_server.search.extraction import search_values
 from fhir_server.settings import Settings
 from fhir_server.store import Absence, Reads, Write, Written
+from fhir_server.store.noting import Note
 from resources.bundle import refusal
 from resources.custom_parameters import custom_parameters
 from resources.operation_outcome import InvalidContent, Issue, error
@@ -77,11 +78,19 @@ def _write(
 
 
 async def commit(
-    context: Context, writes: Sequence[Write], absences: Sequence[Absence] = (), reads: Reads | None = None
+    context: Context,
+    writes: Sequence[Write],
+    absences: Sequence[Absence] = (),
+    reads: Reads | None = None,
+    noting: Note | None = None,
 ) -> list[Written]:
-    """Store all of `writes` or nothing, as strictly as the settings say (see `Committer.commit`)."""
+    """Store all of `writes` or nothing, as strictly as the settings say (see `Committer.commit`).
+
+    `noting` is stored with them.
+    """
     settings, base_url = context.settings, context.base_url
-    return await context.store.commit([as_set(one, settings, base_url) for one in writes], absences, reads)
+    listed = [as_set(one, settings, base_url) for one in writes]
+    return await context.store.commit(listed, absences, reads, noting)
 
 
 def as_set(write: Write, settings: Settings, base_url: str) -> Write:

@@ -42,6 +42,7 @@ from fhir_server.store.documents import (
 from fhir_server.store.failures import is_write_conflict
 from fhir_server.store.fence import is_stale
 from fhir_server.store.guarding import Guard
+from fhir_server.store.noting import Note
 from fhir_server.store.registering import (
     ParametersChanged,
     Plan,
@@ -90,7 +91,7 @@ class Work:
     `reads` see what is stored as the transaction leaves it; if they raise an error, nothing is stored.
     `stored_types` are those that may refer to what is deleted, if that matters. `guard` has the rules for
     whoever makes the changes, if there are any, and what `witness` says of them is stored with them. What
-    `rules` say follows from the changes is stored with them too.
+    `rules` say follows from the changes is stored with them too, and so is `noting`, which may be all.
     """
 
     writes: Sequence[Write]
@@ -100,11 +101,12 @@ class Work:
     guard: Guard | None = None
     witness: Witness | None = None
     rules: Rules | None = None
+    noting: Note | None = None
 
     @property
     def is_single_insert(self) -> bool:
         """Whether it only adds a document, about which there is nothing to check."""
-        if len(self.writes) > 1 or self.absences or self.reads or self.witness:
+        if len(self.writes) > 1 or self.absences or self.reads or self.witness or self.noting:
             return False
         if self.rules is not None and self.rules.concern(self.writes[0].resource_type):
             return False
@@ -156,11 +158,11 @@ class Committer:
         other writers keep winning, or others refer to what is deleted; UnprocessableContent if a reference
         leads nowhere, or a SearchParameter cannot be served.
         """
-        if not work.writes:
+        if not work.writes and work.noting is None:
             if work.reads is not None:
                 await work.reads()
             return []
-        if work.rules is not None:
+        if work.rules is not None and work.writes:
             await work.rules.prepare(work.writes)
         give_up = time.monotonic() + _PATIENCE_SECONDS
         attempt = 0
@@ -194,6 +196,8 @@ class Committer:
             return [await self._insert_one(work.writes[0])], None
         plan = await planned(self._registry, work.writes)
         async with self._client.start_session() as session, await session.start_transaction():
+            if work.noting is not None:
+                await work.noting.store(session)
             for absence in work.absences:
                 await self._check_absence(absence, session)
             await integrity.lock(self._database, work.writes, share, self._now(), session)

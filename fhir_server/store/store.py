@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pymongo.errors import OperationFailure
@@ -29,9 +29,12 @@ from fhir_server.store.failures import translated_failures
 from fhir_server.store.fence import is_stale
 from fhir_server.store.guarding import Guard, as_seen, guarded, relabelling, shown
 from fhir_server.store.history import HistoryPosition, HistoryScope, count_history, history
+from fhir_server.store.hl7_inbox import MessageInbox
+from fhir_server.store.hl7_sealing import SealedMessages
 from fhir_server.store.index_values import IndexValues
 from fhir_server.store.keys import shared_key
 from fhir_server.store.meta import Change, change_meta
+from fhir_server.store.noting import Note
 from fhir_server.store.oauth import OAuthStore
 from fhir_server.store.registry import Registry
 from fhir_server.store.reindexings import Reindexings
@@ -48,6 +51,8 @@ from resources.operation_outcome import FhirError, Forbidden, error
 
 # What a witness may say of a transaction: a collection cannot be made within one.
 _TESTIMONIES = frozenset({AUDIT_EVENT, "Provenance"})
+NO_KEYS = Keyring(())
+"""Nothing is encrypted with a key that is not in the database."""
 
 
 class Store(StoreView):
@@ -63,11 +68,15 @@ class Store(StoreView):
         keeps_references: bool = False,
         limits: SearchLimits = DEFAULT_LIMITS,
         audit_keys: Keyring | None = None,
+        secrets: Keyring = NO_KEYS,
+        keep_messages: timedelta | None = None,
     ) -> None:
         """Connect (lazily) to database `name` at `url`; `now` is the clock that stamps versions.
 
         If it `keeps_references`, there are indexes by which it is known who refers to a resource. With
         `audit_keys`, which encrypt the key of the audit log, AuditEvents are sealed and cannot be changed.
+        `secrets` encrypt the key of the HL7 v2 messages, which are kept for the time of `keep_messages`, or
+        for ever.
         """
         self._keys: dict[str, str] = {}
         self._guard: Guard | None = None
@@ -94,6 +103,8 @@ class Store(StoreView):
         self.stock = StockStore(self._database)
         self.dumps = Dumps(self._client, self._database)
         self.retention = Retention(self._database)
+        messages = SealedMessages(self._database, secrets)
+        self.hl7_inbox = MessageInbox(self._database, messages, now, keep_messages)
         numbers = SequenceNumbers()
         self.audit_log = (
             None
@@ -152,17 +163,25 @@ class Store(StoreView):
             return self._keys[name]
 
     async def commit(
-        self, writes: Sequence[Write], absences: Sequence[Absence] = (), reads: Reads | None = None
+        self,
+        writes: Sequence[Write],
+        absences: Sequence[Absence] = (),
+        reads: Reads | None = None,
+        noting: Note | None = None,
     ) -> list[Written]:
-        """Store all of `writes` or nothing (see `Committer.commit`)."""
+        """Store all of `writes` and what is `noting` them, or nothing (see `Committer.commit`)."""
         try:
-            return await self._commit(writes, absences, reads)
+            return await self._commit(writes, absences, reads, noting)
         except FhirError as failure:
             metrics.refused(failure)
             raise
 
     async def _commit(
-        self, writes: Sequence[Write], absences: Sequence[Absence], reads: Reads | None
+        self,
+        writes: Sequence[Write],
+        absences: Sequence[Absence],
+        reads: Reads | None,
+        noting: Note | None,
     ) -> list[Written]:
         with translated_failures():
             types = {write.resource_type for write in writes}
@@ -180,7 +199,8 @@ class Store(StoreView):
                 stored_types = await self._collections.stored_types()
                 await self._collections.prepare(set(stored_types))
             promised = [replace(one, filter=self._visible(one.resource_type, one.filter)) for one in absences]
-            work = Work(writes, promised, reads, stored_types, self._guard, self._witness, self._rules)
+            seen = self._guard, self._witness, self._rules
+            work = Work(writes, promised, reads, stored_types, *seen, noting)
             return await self._committer.commit(work)
 
     def _visible(self, resource_type: str, condition: dict[str, Any]) -> dict[str, Any]:

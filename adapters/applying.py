@@ -1,0 +1,77 @@
+"""What happens to an HL7 v2 message once it is safe: the interface between those who take and who apply it.
+
+`inbound` stores, answers and orders messages; whoever implements `Apply` makes resources of them. Neither
+knows the other.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from hl7.errors import HL7Error
+from hl7.message import Message
+
+from adapters.channels import Channel
+
+Status = Literal["applied", "unchanged", "ignored"]
+"""What became of a message that was accepted.
+
+`applied`: resources were stored; `unchanged`: they said already what it says; `ignored`: it is of no concern
+here, or older than what is known.
+"""
+
+
+class TryLater(Exception):
+    """The message cannot be applied now, for reasons that are not its own; the same one may be later.
+
+    The text goes into the log and to operators: it names no patient and no value.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message as it lies in the inbox.
+
+    `inbox_id` names it there, `received` is when it came (aware, UTC), and `raw_sha256` is the hash of its
+    bytes in hexadecimal digits.
+    """
+
+    inbox_id: str
+    received: datetime
+    raw_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderAnswer:
+    """What is said of one order of a message: ORC-1 of an ORL or ORR (table 0119: OK, UA, CR, UC, ...).
+
+    `placer` and `filler` are the texts of ORC-2 and ORC-3, with their components between `^`.
+    """
+
+    control: str
+    placer: str = ""
+    filler: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of a message: `references` are the resources, such as `Patient/1`, that it made or changed.
+
+    `warnings` are told in ERR segments beside the acceptance. `answers` are those about its orders, and
+    `response` is the whole answer to a query, as bytes.
+    """
+
+    status: Status
+    references: tuple[str, ...] = ()
+    warnings: tuple[HL7Error, ...] = ()
+    answers: tuple[OrderAnswer, ...] = ()
+    response: bytes | None = None
+
+
+Apply = Callable[[Message, Channel, Received], Awaitable[Applied]]
+"""Applies a message, once: its resources and the inbox's note of it are one transaction.
+
+Raises HL7Error for a message that is refused (it then waits for a person in quarantine, and its sender gets
+AE or AR by the code), and TryLater.
+"""

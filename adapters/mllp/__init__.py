@@ -1,0 +1,1 @@
+"""HL7 v2 over TCP: the Minimal Lower Layer Protocol, as server and as client."""
