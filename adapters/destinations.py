@@ -1,4 +1,4 @@
-"""Destinations: the systems that are told by HL7 v2 messages what happens here; the file of channels names them.
+"""Destinations: the systems that are told by HL7 v2 messages what happens here, as the file of channels says.
 
 A destination is a table `[[destination]]` of its own, or `[channel.destination]` of the channel by which the
 same system sends to us. https://toml.io/en/v1.0.0
