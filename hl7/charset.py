@@ -6,12 +6,13 @@ single bytes (HL7 wiki, "Character Set used in v2 messages").
 
 import re
 
-from hl7.errors import DATA_TYPE, HL7Error, InvalidMessage, Location, UnsupportedCharset
+from hl7.errors import DATA_TYPE, HL7Error, Location, UnparseableMessage, UnsupportedCharset
 
 MSH_18 = Location("MSH", 1, 18)
 UTF_8 = "utf-8"
 LATIN_1 = "iso8859-1"
 ASCII = "ascii"
+_NOT_OF_IT = "the bytes are not of the character set named"
 # Table 0211, with the names that senders use in its place; all let ASCII be ASCII, which keeps CR and MSH
 # readable.
 _CODECS = {
@@ -71,7 +72,7 @@ def decode(data: bytes, override: str | None, declared: str) -> tuple[str, str, 
 
     In this order: what the channel says, what MSH-18 says, UTF-8, and ISO 8859/1 with a warning. A message
     that says ASCII or UTF-8 and is neither is taken as what comes next. Raises `UnsupportedCharset`, or
-    `InvalidMessage` (102) if the bytes are not of the other character set that is named.
+    `UnparseableMessage` (102) if the bytes are not of the other character set that is named.
     """
     named = override or declared
     codec = codec_of(named) if named else UTF_8
@@ -79,8 +80,7 @@ def decode(data: bytes, override: str | None, declared: str) -> tuple[str, str, 
         return data.decode(codec), codec, ()
     except UnicodeDecodeError:
         if codec not in (ASCII, UTF_8):
-            error = HL7Error("the bytes are not of the character set named", code=DATA_TYPE, location=MSH_18)
-            raise InvalidMessage([error]) from None
+            raise UnparseableMessage(_NOT_OF_IT, code=DATA_TYPE, location=MSH_18) from None
     return _guessed(data, was_named=bool(named))
 
 
@@ -89,6 +89,6 @@ def _guessed(data: bytes, *, was_named: bool) -> tuple[str, str, tuple[HL7Error,
         text, codec = data.decode(UTF_8), UTF_8
     except UnicodeDecodeError:
         text, codec = data.decode(LATIN_1), LATIN_1
-    what = "the bytes are not of the character set named" if was_named else "no character set is named"
+    what = _NOT_OF_IT if was_named else "no character set is named"
     warning = HL7Error(f"{what}: read as {NAMES[codec]}", code=DATA_TYPE, location=MSH_18, severity="W")
     return text, codec, (warning,)

@@ -17,7 +17,7 @@ from hl7.errors import NotEncodable
 _ENDS_A_LINE = frozenset({"br", "ce"})
 _COMMANDS = "br|ce|sp|sk|in|ti|fi|nf"
 # No command leaves more room than this, whatever its number.
-_MOST_ROOM = 100
+_MOST_ROOM, _DIGITS = 100, 4
 # §2.7.2: single-byte sets, named by the bytes after ESC of ISO 2022, that are designated to the upper half.
 _UPPER_HALVES = {
     "2D41": "iso8859-1", "2D42": "iso8859-2", "2D43": "iso8859-3", "2D44": "iso8859-4", "2D4C": "iso8859-5",
@@ -127,7 +127,7 @@ def _one(letter: str, chars: EncodingCharacters, verbatim: str) -> str:
 def _formatted(command: str, room: str) -> str:
     if command in _ENDS_A_LINE:
         return "\n"
-    count = min(int(room), _MOST_ROOM) if room.isdigit() else 1
+    count = min(int(room[:_DIGITS]), _MOST_ROOM) if room.isdigit() else 1
     return {"sp": "\n", "sk": " "}.get(command, "") * count
 
 

@@ -142,15 +142,17 @@ class Framer:
         # A last FS may be half of an end.
         self._scanned = len(self._buffer) - self._buffer.endswith(_FS)
         if self._thrown_away + self._scanned > self.max_bytes:
-            self._head = self._head or bytes(self._buffer[:HEAD_BYTES])
+            self._head += self._buffer[: min(self._scanned, HEAD_BYTES - len(self._head))]
             self._thrown_away += self._scanned
             del self._buffer[: self._scanned]
             self._scanned = 0
 
     def _taken(self, end: int) -> list[Event]:
         size = self._thrown_away + end
-        head = self._head or bytes(self._buffer[: min(end, HEAD_BYTES)])
-        taken: Event = Frame(bytes(self._buffer[:end])) if size <= self.max_bytes else TooLong(head, size)
+        if size <= self.max_bytes:
+            taken: Event = Frame(bytes(self._buffer[:end]))
+        else:
+            taken = TooLong(self._head + self._buffer[: min(end, HEAD_BYTES - len(self._head))], size)
         events = [Junk(self._junk), taken] if self._junk else [taken]
         del self._buffer[: end + len(_END)]
         self._reset()

@@ -23,7 +23,8 @@ def parse(data: bytes, charset: str | None = None) -> Message:
     """Return the message that `data` is; `charset` is known better than what MSH-18 says.
 
     Raises `UnparseableMessage` if it does not start with MSH, if the delimiters are not to be understood, or
-    if there is a second MSH; `UnsupportedCharset` or `InvalidMessage` if the bytes are no text.
+    if there is a second MSH, or if the bytes are no text; `UnsupportedCharset` if it is not known how to
+    read it.
     """
     start = start_of(data)
     chars = encoding_characters.read(data[start : start + 16])

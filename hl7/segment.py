@@ -19,12 +19,12 @@ _COUNTED_FROM_1 = "the parts of a message are counted from 1"
 class _Part:
     """A piece of a message, as it came, with what is needed to read it."""
 
-    __slots__ = ("_chars", "_codec", "raw")
+    __slots__ = ("chars", "codec", "raw")
 
     def __init__(self, raw: str, chars: EncodingCharacters, codec: str) -> None:
         self.raw = raw
-        self._chars = chars
-        self._codec = codec
+        self.chars = chars
+        self.codec = codec
 
     def __bool__(self) -> bool:
         """Whether anything is there, `""` included."""
@@ -41,7 +41,7 @@ class _Part:
     @property
     def text(self) -> str:
         """The whole unescaped text, delimiters in it as they stand; "" if it is null."""
-        return "" if self.raw == NULL else unescape(self.raw, self._chars, self._codec)
+        return "" if self.raw == NULL else unescape(self.raw, self.chars, self.codec)
 
     def _split(self, delimiter: str) -> list[str]:
         return self.raw.split(delimiter) if delimiter else [self.raw]
@@ -62,8 +62,8 @@ class Component(_Part):
     def subcomponents(self) -> tuple[str, ...]:
         """The texts of all subcomponents; one at least."""
         return tuple(
-            "" if raw == NULL else unescape(raw, self._chars, self._codec)
-            for raw in self._split(self._chars.subcomponent)
+            "" if raw == NULL else unescape(raw, self.chars, self.codec)
+            for raw in self._split(self.chars.subcomponent)
         )
 
 
@@ -73,8 +73,8 @@ class Repetition(_Part):
     __slots__ = ()
 
     def __getitem__(self, number: int) -> Component:
-        parts = self._split(self._chars.component)
-        return Component(_get(parts, number), self._chars, self._codec)
+        parts = self._split(self.chars.component)
+        return Component(_get(parts, number), self.chars, self.codec)
 
     def __iter__(self) -> Iterator[Component]:
         return iter(self.components)
@@ -82,7 +82,7 @@ class Repetition(_Part):
     @property
     def components(self) -> tuple[Component, ...]:
         """All components; one at least."""
-        return tuple(Component(raw, self._chars, self._codec) for raw in self._split(self._chars.component))
+        return tuple(Component(raw, self.chars, self.codec) for raw in self._split(self.chars.component))
 
 
 class Field(_Part):
@@ -98,15 +98,15 @@ class Field(_Part):
 
     def repetition(self, number: int) -> Repetition:
         """Return one of the repetitions, an empty one if there are fewer."""
-        parts = self._split(self._chars.repetition)
-        return Repetition(_get(parts, number), self._chars, self._codec)
+        parts = self._split(self.chars.repetition)
+        return Repetition(_get(parts, number), self.chars, self.codec)
 
     @property
     def repetitions(self) -> tuple[Repetition, ...]:
         """All repetitions, empty ones between others too; none if the field is empty."""
         if not self.raw:
             return ()
-        return tuple(Repetition(raw, self._chars, self._codec) for raw in self._split(self._chars.repetition))
+        return tuple(Repetition(raw, self.chars, self.codec) for raw in self._split(self.chars.repetition))
 
 
 class Segment:
@@ -116,7 +116,7 @@ class Segment:
     from 0 in what the message was split into, empty lines included.
     """
 
-    __slots__ = ("_chars", "_codec", "_raw_fields", "line", "name", "position", "raw", "sequence")
+    __slots__ = ("_raw_fields", "chars", "codec", "line", "name", "position", "raw", "sequence")
 
     def __init__(
         self,
@@ -132,8 +132,8 @@ class Segment:
         self.sequence = sequence
         self.position = position
         self.line = line
-        self._chars = chars
-        self._codec = codec
+        self.chars = chars
+        self.codec = codec
         self._raw_fields: list[str] | None = None
 
     def __repr__(self) -> str:
@@ -150,9 +150,9 @@ class Segment:
         """The fields as they came, behind the name, so that `raw_fields[3]` is the third."""
         fields = self._raw_fields
         if fields is None:
-            fields = self.raw.split(self._chars.field)
+            fields = self.raw.split(self.chars.field)
             if self.name in HEADERS:
-                fields.insert(1, self._chars.field)
+                fields.insert(1, self.chars.field)
             self._raw_fields = fields
         return fields
 
@@ -177,7 +177,7 @@ class Segment:
             return ""
         if field < 3 and self.name in HEADERS:
             return raw if component == subcomponent == repetition == 1 else ""
-        chars = self._chars
+        chars = self.chars
         for delimiter, number in (
             (chars.repetition, repetition),
             (chars.component, component),
@@ -192,13 +192,13 @@ class Segment:
                 return ""
         if raw == NULL:
             return ""
-        return unescape(raw, chars, self._codec) if chars.escape in raw else raw
+        return unescape(raw, chars, self.codec) if chars.escape in raw else raw
 
     def _field(self, number: int, raw: str) -> Field:
-        chars = self._chars
+        chars = self.chars
         if number < 3 and self.name in HEADERS:
             chars = EncodingCharacters(chars.field, "", "", "", "")
-        return Field(raw, chars, self._codec)
+        return Field(raw, chars, self.codec)
 
 
 def _get(parts: Sequence[str], number: int) -> str:
