@@ -56,6 +56,19 @@ open_transactions = Gauge(
 )
 
 
+_told = Counter(
+    "fhir_hl7v2_sent",
+    "HL7 v2 messages that were sent, by destination and what came of it.",
+    ("destination", "result"),
+    registry=_registry,
+)
+
+
+def told(destination: str, result: str) -> None:
+    """Count a message that was sent: sent, accepted, retry, park, unanswered, unreachable."""
+    _told.labels(destination, result).inc()
+
+
 def answered(interaction: str, resource_type: str | None, status: int, seconds: float) -> None:
     """Count a request."""
     known = resource_type if resource_type in _types() else "" if resource_type is None else _OTHER

@@ -335,6 +335,18 @@ class MessageOutbox:
                 found[one["_id"]["destination"], one["_id"]["state"]] = one["count"]
         return found
 
+    async def untold(self, destination: str) -> bool:
+        """Tell whether there are messages that wait for a person, of which nobody was told."""
+        wanted = {"destination": destination, "state": PARKED, "told": None}
+        with translated_failures():
+            return await self._entries.find_one(wanted, {"_id": 1}) is not None
+
+    async def tell(self, destination: str) -> None:
+        """Note that somebody was told of all messages that wait for a person."""
+        wanted = {"destination": destination, "state": PARKED, "told": None}
+        with translated_failures():
+            await self._entries.update_many(wanted, {"$set": {"told": True}})
+
     async def unanswered(self, destination: str, before: datetime, limit: int) -> list[Outgoing]:
         """Return messages that were taken before a moment, and not processed since as far as is known."""
         wanted = {"destination": destination, "state": ACCEPTED, "sent": {"$lt": before}}
