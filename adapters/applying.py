@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from adapters.channels import Channel
 from hl7.errors import HL7Error
 from hl7.message import Message
-
-from adapters.channels import Channel
 
 Status = Literal["applied", "unchanged", "ignored"]
 """What became of a message that was accepted.
@@ -46,7 +45,8 @@ class Received:
 class OrderAnswer:
     """What is said of one order of a message: ORC-1 of an ORL or ORR (table 0119: OK, UA, CR, UC, ...).
 
-    `placer` and `filler` are the texts of ORC-2 and ORC-3, with their components between `^`.
+    There is one for each of `hl7.order_answers.orders`, in that order, whose numbers the answer repeats.
+    `placer` and `filler` are for the log: ORC-2 and ORC-3, with their components between `^`.
     """
 
     control: str

@@ -43,7 +43,8 @@ class Arrival:
     that are sent again (MSH-3, MSH-4 and MSH-10), None if these cannot be read. `event` is such as `ADT^A01`.
     `lanes` name those whose messages are applied one after the other. `peer` tells where it came from.
     One that is refused already has its `reasons`, and the `answer` that its sender gets; `rejected` says that
-    it is told to send it again (AR). `conflicts_with` is the entry that has its key already, with other bytes.
+    it is told to send it again (AR). `conflicts_with` is the entry that has its key already, with other
+    bytes.
     """
 
     data: bytes
@@ -116,8 +117,8 @@ class Inbox(Protocol):
     async def earlier(self, entry: Entry) -> Entry | None:
         """Return an open entry that shares a lane with `entry` and came before it, None if there is none."""
 
-    def expect(self, entry_id: str, render: Render) -> None:
-        """Have the answer that `render` makes stored with what becomes of an entry."""
+    def expect(self, entry_id: str, render: Render | None) -> None:
+        """Have the answer that `render` makes stored with what becomes of an entry; None ends that."""
 
     async def settle(self, entry_id: str, applied: Applied) -> None:
         """Note what became of an entry, unless its transaction did; raise NotOurs if it is not ours."""
@@ -144,5 +145,3 @@ class Inbox(Protocol):
 
     async def leave(self) -> None:
         """Give back what this process has not done."""
-
-

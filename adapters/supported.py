@@ -39,10 +39,25 @@ SUPPORTED: Mapping[str, frozenset[str]] = {
 """The trigger events that are taken, by the message code."""
 
 RESPONSES = frozenset({"ACK", "MCF", "ORR", "ORL", "ORP", "RRE", "RRD", "RRI", "RSP", "MFK"})
-"""Codes of messages that answer others: they are taken whatever their event, and never acknowledged in turn."""
+"""Codes of messages that answer others: they are taken whatever their event, and not acknowledged in turn."""
 
 VERSIONS = frozenset(
-    {"2.1", "2.2", "2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.7.1", "2.8", "2.8.1", "2.8.2", "2.9"}
+    {
+        "2.1",
+        "2.2",
+        "2.3",
+        "2.3.1",
+        "2.4",
+        "2.5",
+        "2.5.1",
+        "2.6",
+        "2.7",
+        "2.7.1",
+        "2.8",
+        "2.8.1",
+        "2.8.2",
+        "2.9",
+    }
 )
 """The versions that are read, by position. A message that says none is read too."""
 

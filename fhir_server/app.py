@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.routing import Mount, Route
 
+from adapters.applying import Apply
 from fhir_server import __version__
 from fhir_server.asynchronous.jobs import Jobs
 from fhir_server.audit.actor import actor_of
@@ -26,10 +27,14 @@ from fhir_server.context import Context
 from fhir_server.endpoint import FhirEndpoint
 from fhir_server.formats import JSON
 from fhir_server.health import add_health
+from fhir_server.hl7v2.ports import channels_of, destinations_of
+from fhir_server.hl7v2.sending import Sender
+from fhir_server.hl7v2.wiring import Messages
 from fhir_server.identifiers import new_id
 from fhir_server.logs import configure_logs
 from fhir_server.papers.routes import paper_routes
 from fhir_server.processes.announcement import local_base_url
+from fhir_server.processes.serving import MESSAGES
 from fhir_server.reindexing.walk import Pace
 from fhir_server.reindexing.worker import ReindexWorker
 from fhir_server.routes import match
@@ -54,6 +59,7 @@ from fhir_server.transport.throttling import Throttle
 from fhir_server.workflows.billing import webhook
 from fhir_server.workflows.billing.gateways import stripe_of
 from fhir_server.workflows.clock import Clock, NewContext
+from fhir_server.workflows.hl7v2.telling import Messages as ToldMessages
 from fhir_server.workflows.modes import parse_modes
 from fhir_server.workflows.registration.self_registration import birth_date, registrar
 from fhir_server.workflows.registry import PATTERNS
@@ -64,11 +70,15 @@ from resources.operation_outcome import Issue, StoreUnavailable, operation_outco
 _FHIR_PATH = "/fhir"
 _PARTING_SECONDS = 2.0
 
+NewApply = Callable[[NewContext, RuleBook], Apply]
+"""Makes what applies HL7 v2 messages, in contexts of the server's own and by the hospital's rules."""
+
 
 def create_app(
     settings: Settings | None = None,
     authenticate: Authenticate | None = None,
     accounts: Accounts | None = None,
+    new_apply: NewApply | None = None,
 ) -> Gate:
     """Return the ASGI application; `settings` come from the environment if they are not given.
 
@@ -76,7 +86,7 @@ def create_app(
     the people who have accounts here, or for those whom `accounts` know. If they name an OpenID provider, its
     tokens do beside these, or alone. Otherwise `authenticate` says whom an access token stands for; without
     it everybody on this machine may do everything, and nobody else may do anything, whatever address the
-    application is served on.
+    application is served on. HL7 v2 messages are applied by what `new_apply` makes.
 
     Raises ValueError if no MongoDB is named (`fhir-server serve` names one to its workers), or if there is to
     be an authorization server and no key to encrypt with.
@@ -89,14 +99,21 @@ def create_app(
     jobs, recorder = Jobs(store.async_jobs), recorder_of(store)
     pace = Pace(settings.reindex_batch_size, settings.reindex_load_percent)
     worker = ReindexWorker(store, pace, now=lambda: datetime.now(UTC))
-    rules = RuleBook(PATTERNS, parse_modes(settings.workflows_off, settings.workflows_warn), store)
+    told = destinations_of(settings)
+    modes = parse_modes(settings.workflows_off, settings.workflows_warn)
+    rules = RuleBook(PATTERNS, modes, store, ToldMessages(told) if told else None)
     own_contexts = _own_contexts(store, settings, jobs, recorder)
     clock = Clock(store, rules, services_of(settings), own_contexts)
+    messages = None
+    if settings.channels is not None and new_apply is not None:
+        messages = Messages(channels_of(settings), store, new_apply(own_contexts, rules))
+
+    sender = Sender(told, lambda: ruled(own_contexts(new_id()), rules, is_system=True)) if told else None
 
     app = FastAPI(
         title="FHIR R4 hospital server",
         version=__version__,
-        lifespan=_lifespan(store, worker, jobs, clock, recorder),
+        lifespan=_lifespan(store, worker, jobs, clock, recorder, messages, sender),
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
@@ -116,18 +133,32 @@ def create_app(
 
 
 def _lifespan(
-    store: Store, worker: ReindexWorker, jobs: Jobs, clock: Clock, recorder: Recorder | None
-) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """Return what begins and ends with the application."""
+    store: Store,
+    worker: ReindexWorker,
+    jobs: Jobs,
+    clock: Clock,
+    recorder: Recorder | None,
+    messages: Messages | None,
+    sender: Sender | None,
+) -> Callable[[FastAPI], AbstractAsyncContextManager[dict[str, object]]]:
+    """Return what begins and ends with the application; the server finds in its state who takes messages."""
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, object]]:
         _collect_garbage_less_often()
         worker.start()
         clock.start()
         if recorder is not None:
             recorder.start()
-        yield
+        if messages is not None:
+            messages.start()
+        if sender is not None:
+            sender.start()
+        yield {} if messages is None else {MESSAGES: messages}
+        if messages is not None:
+            await messages.stop()
+        if sender is not None:
+            await sender.stop()
         await jobs.stop()
         await clock.stop()
         await worker.stop()

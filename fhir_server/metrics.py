@@ -62,11 +62,64 @@ _told = Counter(
     ("destination", "result"),
     registry=_registry,
 )
+_messages = {
+    "received": Counter(
+        "fhir_hl7v2_received", "HL7 v2 messages that came.", ("channel",), registry=_registry
+    ),
+    "answered": Counter(
+        "fhir_hl7v2_answered",
+        "Acknowledgments of HL7 v2 messages, by code.",
+        ("channel", "code"),
+        registry=_registry,
+    ),
+    "refused": Counter(
+        "fhir_hl7v2_refused",
+        "HL7 v2 messages that went into quarantine, by reason (table 0357).",
+        ("channel", "code"),
+        registry=_registry,
+    ),
+    "junk": Counter("fhir_hl7v2_junk_bytes", "Bytes between MLLP frames.", registry=_registry),
+}
+_message_seconds = Histogram(
+    "fhir_hl7v2_seconds",
+    "How long HL7 v2 messages took from their arrival until they were applied.",
+    ("channel",),
+    buckets=_SECONDS,
+    registry=_registry,
+)
 
 
 def told(destination: str, result: str) -> None:
     """Count a message that was sent: sent, accepted, retry, park, unanswered, unreachable."""
     _told.labels(destination, result).inc()
+
+
+class _Messages:
+    """Counts HL7 v2 messages (see `adapters.observing.Observer`)."""
+
+    def received(self, channel: str) -> None:
+        """Count a message that came."""
+        _messages["received"].labels(channel).inc()
+
+    def answered(self, channel: str, code: str) -> None:
+        """Count an acknowledgment."""
+        _messages["answered"].labels(channel, code).inc()
+
+    def refused(self, channel: str, code: str) -> None:
+        """Count a message that went into quarantine."""
+        _messages["refused"].labels(channel, code).inc()
+
+    def lag(self, channel: str, seconds: float) -> None:
+        """Take note of how long a message took."""
+        _message_seconds.labels(channel).observe(max(0.0, seconds))
+
+    def junk(self, count: int) -> None:
+        """Count bytes between frames."""
+        _messages["junk"].inc(count)
+
+
+messages = _Messages()
+"""Takes note of what happens to HL7 v2 messages."""
 
 
 def answered(interaction: str, resource_type: str | None, status: int, seconds: float) -> None:

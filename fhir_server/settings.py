@@ -1,6 +1,6 @@
 """What can be set, by environment variables that begin with `FHIR_`; docs/settings.md is the table of them.
 
-Those of the hospital's work are in `workflows/settings.py`.
+Those of the hospital's work are in `workflows/settings.py`, those of HL7 v2 in `hl7v2/settings.py`.
 
 The command line sets the same variables, so that worker processes read what their parent was told.
 """
@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_va
 from pydantic.fields import FieldInfo
 from pydantic_settings import SettingsConfigDict
 
+from fhir_server.hl7v2.settings import MessageSettings
 from fhir_server.matching.weights import load_weights
 from fhir_server.secret_files import read_secrets
 from fhir_server.secrets_at_rest import keyring
@@ -30,7 +31,7 @@ ENVIRONMENT_PREFIX = "FHIR_"
 _MEBIBYTE = 1024 * 1024
 
 
-class Settings(WorkflowSettings):
+class Settings(WorkflowSettings, MessageSettings):
     """The server's settings, read from the environment once, when made; frozen afterwards.
 
     A variable that is empty counts as not set, as Compose files cannot leave one out. One that is a secret

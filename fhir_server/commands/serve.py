@@ -13,7 +13,9 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
+from adapters.mllp.encryption import CannotEncrypt
 from fhir_server.commands.databases import data_directory
+from fhir_server.hl7v2.ports import CannotListen, closing, message_ports, told
 from fhir_server.key_file import KeyFile, UnusableKeyFile, own_folder, with_encryption_key
 from fhir_server.logs import configure_logs
 from fhir_server.processes.announcement import (
@@ -23,7 +25,7 @@ from fhir_server.processes.announcement import (
     local_base_url,
     what_is_where,
 )
-from fhir_server.processes.serving import listen, serve_on
+from fhir_server.processes.serving import MessagePort, listen, serve_on
 from fhir_server.secret_files import file_variable
 from fhir_server.secrets_at_rest import CannotOpen
 from fhir_server.settings import ENVIRONMENT_PREFIX, Settings, secret_variables, to_environment
@@ -49,6 +51,14 @@ from resources.operation_outcome import StoreUnavailable
 @click.option(
     "--no-auth", is_flag=True, help="Ask nobody for a token: for development, on this machine only."
 )
+@click.option(
+    "--mllp-port", type=int, help="TCP port of this machine on which HL7 v2 messages are taken by MLLP."
+)
+@click.option(
+    "--channels",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File of the systems that send HL7 v2 messages.",
+)
 @click.option("--demo", is_flag=True, help="Load the demo hospital if the database is empty.")
 def serve(*, demo: bool, no_auth: bool, **options: Any) -> None:
     """Start the server, and a MongoDB for it unless FHIR_MONGO_URL names one.
@@ -61,9 +71,10 @@ def serve(*, demo: bool, no_auth: bool, **options: Any) -> None:
     configure_logs(settings)
     _check_certificate(settings)
     listener = _listener(settings)
+    ports = _message_ports(settings)
     try:
-        with listener, running_mongo(settings) as mongo:
-            is_well = _serve(listener, settings, mongo, demo=demo)
+        with listener, closing(ports), running_mongo(settings) as mongo:
+            is_well = _serve(listener, ports, settings, mongo, demo=demo)
     except (CannotStart, UnusableKeyFile) as failure:
         raise click.ClickException(str(failure)) from None
     sys.exit(0 if is_well else 1)
@@ -80,6 +91,8 @@ def read_settings(**options: Any) -> Settings:
     except ValidationError as failure:
         lines = (_line(error["loc"], error["msg"], given) for error in failure.errors())
         raise click.ClickException("; ".join(lines)) from None
+    if settings.channels is not None:  # which worker processes look for, wherever they are
+        settings = settings.model_copy(update={"channels": settings.channels.absolute()})
     if settings.mongo_url is not None and "data_dir" not in settings.model_fields_set:
         return settings  # so that it can be told that nobody named a folder
     return settings.model_copy(update={"data_dir": settings.data_dir.absolute()})
@@ -105,6 +118,13 @@ def _check_certificate(settings: Settings) -> None:
             raise click.ClickException(str(failure)) from None
 
 
+def _message_ports(settings: Settings) -> list[MessagePort]:
+    try:
+        return message_ports(settings)
+    except (CannotListen, CannotEncrypt) as failure:
+        raise click.ClickException(str(failure)) from None
+
+
 def _exit(_number: int, _frame: FrameType | None) -> None:
     sys.exit(0)  # until the server has handlers of its own: unwinds, and so stops MongoDB
 
@@ -121,15 +141,22 @@ def _listener(settings: Settings) -> socket.socket:
         ) from None
 
 
-def _serve(listener: socket.socket, settings: Settings, mongo: RunningMongo, *, demo: bool) -> bool:
+def _serve(
+    listener: socket.socket,
+    ports: list[MessagePort],
+    settings: Settings,
+    mongo: RunningMongo,
+    *,
+    demo: bool,
+) -> bool:
     port = listener.getsockname()[1]
     settings, key_file = with_encryption_key(settings)
     asyncio.run(_prepare(settings, mongo.url, key_file))
     _hand_to_workers(settings.model_copy(update={"mongo_url": mongo.url, "port": port}))
     threading.Thread(
-        target=_announce, args=(settings, port, mongo, demo), name="announcement", daemon=True
+        target=_announce, args=(settings, port, ports, mongo, demo), name="announcement", daemon=True
     ).start()
-    return serve_on(listener, settings)
+    return serve_on(listener, settings, ports)
 
 
 def _hand_to_workers(settings: Settings) -> None:
@@ -176,9 +203,11 @@ def _url_of_demo(settings: Settings, port: int) -> str:
     return local_base_url(settings, port)
 
 
-def _announce(settings: Settings, port: int, mongo: RunningMongo, demo: bool) -> None:
+def _announce(
+    settings: Settings, port: int, ports: list[MessagePort], mongo: RunningMongo, demo: bool
+) -> None:
     is_ready = await_answer(settings, port)
-    click.echo(what_is_where(settings, port, mongo.description))
+    click.echo(what_is_where(settings, port, mongo.description, [told(one) for one in ports]))
     if not is_ready:
         click.echo("MongoDB does not answer: requests get a 503 until it does.")
     if settings.auth == "off":

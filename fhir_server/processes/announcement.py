@@ -3,6 +3,7 @@
 import http.client
 import ssl
 import time
+from collections.abc import Sequence
 
 from fhir_server import __version__
 from fhir_server.settings import Settings
@@ -63,8 +64,8 @@ def _own(host: str) -> str:
     return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104
 
 
-def what_is_where(settings: Settings, port: int, mongo: str) -> str:
-    """Return the lines that tell where the server is and where its data are."""
+def what_is_where(settings: Settings, port: int, mongo: str, messages: Sequence[str] = ()) -> str:
+    """Return the lines that tell where the server is, where its data are, and where it takes messages."""
     base_url = settings.base_url or local_base_url(settings, port)
     processes = "1 process" if settings.workers == 1 else f"{settings.workers} processes"
     return "\n".join(
@@ -73,6 +74,7 @@ def what_is_where(settings: Settings, port: int, mongo: str) -> str:
             f"  FHIR interface    {base_url}",
             f"  what it can do    {base_url}/metadata",
             f"  MongoDB           {mongo}, database {settings.database}",
+            *(f"  HL7 v2 by MLLP    {one}" for one in messages),
             "  requests          one line each on standard error",
             "  to stop           Ctrl-C",
         )

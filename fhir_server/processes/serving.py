@@ -10,8 +10,9 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableSequence, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +20,7 @@ from typing import Any
 
 import uvicorn
 
+from adapters.channels import Listener
 from fhir_server.metrics import SHARED
 from fhir_server.processes.protocol import FhirHttpProtocol
 from fhir_server.settings import Settings
@@ -29,6 +31,9 @@ _BACKLOG = 2048
 # Clients keep connections for their next request; closing them soon costs a POST that comes just then.
 _KEEP_ALIVE_SECONDS = 75
 GRACE_SECONDS = 20
+MESSAGES = "hl7v2"
+"""The name under which the application tells, in the state of its lifespan, what takes HL7 v2 messages."""
+
 _HANDSHAKE_SECONDS = 10.0
 _TRIES, _TRY_SECONDS = 40, 0.5
 _TICKS_BETWEEN_LOOKS = 5  # uvicorn's tick is a tenth of a second
@@ -40,6 +45,19 @@ def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens on `host` and `port`. Raises OSError if the address cannot be had."""
     family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+
+
+@dataclass(frozen=True, slots=True)
+class MessagePort:
+    """A socket on which HL7 v2 messages are taken, as `listener` says.
+
+    `counts` is seen by all processes; the one at `slot` says how many connections this one has open.
+    """
+
+    listener: Listener
+    socket: socket.socket
+    counts: MutableSequence[int] = field(default_factory=lambda: [0])
+    slot: int = 0
 
 
 class Configuration(uvicorn.Config):
@@ -84,15 +102,18 @@ def _context_once_usable(certificate: Path, key: Path) -> ssl.SSLContext:
     return tls_context(certificate, key)
 
 
-def serve_on(listener: socket.socket, settings: Settings) -> bool:
-    """Answer requests until SIGTERM or SIGINT, then finish those under way; False if it did not start."""
+def serve_on(listener: socket.socket, settings: Settings, ports: Sequence[MessagePort] = ()) -> bool:
+    """Answer requests until SIGTERM or SIGINT, then finish those under way; False if it did not start.
+
+    On `ports` HL7 v2 messages are taken beside them.
+    """
     _allow_connections(settings.max_connections)
     if settings.workers > 1:
         from fhir_server.processes.workers import supervise
 
         with shared_metrics():
-            return supervise(listener, settings.workers)
-    server = Server(Configuration(settings))
+            return supervise(listener, settings.workers, ports)
+    server = Server(Configuration(settings), ports)
     try:
         server.run(sockets=[listener])
     except SystemExit as ended:  # uvicorn's way to say that the application did not start
@@ -126,9 +147,27 @@ class Server(uvicorn.Server):
     stop_signals: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM)
     config: Configuration
 
+    def __init__(self, config: Configuration, ports: Sequence[MessagePort] = ()) -> None:
+        """Serve as `config` says, and take messages on `ports`, if the application does."""
+        super().__init__(config)
+        self._ports = ports
+
+    @property
+    def _messages(self) -> Any:
+        """What takes HL7 v2 messages: the application says so in the state of its lifespan, if anything."""
+        return self.lifespan.state.get(MESSAGES)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more messages, and finish what is under way."""
+        if self._messages is not None:
+            await self._messages.close_ports()
+        await super().shutdown(sockets)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application, then listen on `sockets`."""
         await super().startup(sockets=[])
+        if self._messages is not None and self.started:
+            self._messages.open_ports(self._ports)
         loop = asyncio.get_running_loop()
         for listener in sockets or ():
             self.servers.append(

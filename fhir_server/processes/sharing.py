@@ -1,29 +1,15 @@
-"""Worker processes that take turns in accepting connections, so that each has its share of them.
-
-Left to chance, the first process to wake accepts all that wait: of 4 connections that a client opened at
-once to 2 workers, one worker got all 4 in 10 of 12 trials, and half of the machine was idle.
-"""
+"""Worker processes that take turns in accepting connections, so that each has its share of them."""
 
 import asyncio
-import errno
 import signal
 import socket
-from collections.abc import Callable, MutableSequence
+from collections.abc import Callable, MutableSequence, Sequence
 from typing import Any
 
-from fhir_server.processes.serving import Configuration, Server
+from fhir_server.processes.accepting import NOT_ACCEPTING, Accepting
+from fhir_server.processes.serving import Configuration, MessagePort, Server
 
-# What a worker that accepts nothing at present has in its slot: nobody waits for it.
-NOT_ACCEPTING = 2**31 - 1
-
-# A worker with more connections than another lets that one go first, looking again after each step, but no
-# longer than its patience lasts: the other may be busy.
-_STEP_SECONDS = 0.001
-_PATIENCE_SECONDS = 0.02
-
-# The system has no descriptor or no memory for another connection; some will end.
-_EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
-_EXHAUSTED_SECONDS = 0.1
+__all__ = ["NOT_ACCEPTING", "SharingServer"]
 
 
 class SharingServer(Server):
@@ -35,72 +21,37 @@ class SharingServer(Server):
     stop_signals = (signal.SIGTERM,)
 
     def __init__(
-        self, config: Configuration, listener: socket.socket, counts: MutableSequence[int], slot: int
+        self,
+        config: Configuration,
+        listener: socket.socket,
+        counts: MutableSequence[int],
+        slot: int,
+        ports: Sequence[MessagePort] = (),
     ) -> None:
-        super().__init__(config)
-        self._listener = listener
-        self._counts = counts
-        self._slot = slot
-        self._patient_until = 0.0
-        self._opening: set[asyncio.Task[Any]] = set()
+        super().__init__(config, ports)
+        self._accepting = Accepting(
+            listener, counts, slot, self._open, lambda: len(self.server_state.connections)
+        )
         self.server_state.connections = _Watched(self._count)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002
         """Start the application, then accept."""
         await super().startup(sockets=[])
-        self._listener.setblocking(False)
-        self._count()
-        self._listen()
+        self._accepting.start()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept no more, and finish what is under way."""
-        asyncio.get_running_loop().remove_reader(self._listener)
-        self._counts[self._slot] = NOT_ACCEPTING
+        self._accepting.stop()
         await super().shutdown(sockets)
 
     def _count(self) -> None:
         if not self.should_exit:
-            self._counts[self._slot] = len(self.server_state.connections) + len(self._opening)
-
-    def _listen(self) -> None:
-        if not self.should_exit:
-            asyncio.get_running_loop().add_reader(self._listener, self._on_waiting)
-
-    def _on_waiting(self) -> None:
-        loop = asyncio.get_running_loop()
-        if self._counts[self._slot] > min(self._counts) and self._is_patient(loop.time()):
-            loop.remove_reader(self._listener)
-            loop.call_later(_STEP_SECONDS, self._listen)
-            return
-        self._patient_until = 0.0
-        try:
-            connection, _ = self._listener.accept()
-        except OSError as failure:
-            if failure.errno in _EXHAUSTED:
-                loop.remove_reader(self._listener)  # else we would be called without end
-                loop.call_later(_EXHAUSTED_SECONDS, self._listen)
-            return  # or another worker was faster, or the client is gone
-        task = loop.create_task(self._open(connection))
-        self._opening.add(task)
-        self._count()
-        task.add_done_callback(self._opened)
-
-    def _is_patient(self, now: float) -> bool:
-        # Another worker may have accepted what this one waited over; the next connection is waited for anew.
-        if now > self._patient_until + _PATIENCE_SECONDS:
-            self._patient_until = now + _PATIENCE_SECONDS
-        return now < self._patient_until
+            self._accepting.count()
 
     async def _open(self, connection: socket.socket) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         loop = asyncio.get_running_loop()
         await loop.connect_accepted_socket(self.protocol, connection, **self.encryption())
-
-    def _opened(self, task: asyncio.Task[Any]) -> None:
-        self._opening.discard(task)
-        self._count()
-        if not task.cancelled():
-            task.exception()  # the client went away while its connection was opened
 
 
 class _Watched(set[Any]):

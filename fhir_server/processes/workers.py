@@ -6,8 +6,9 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator, MutableSequence
+from collections.abc import Iterator, MutableSequence, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 from types import FrameType
@@ -16,7 +17,7 @@ import structlog
 
 from fhir_server.metrics import forget_process
 from fhir_server.processes.parent_death import end_with_parent
-from fhir_server.processes.serving import GRACE_SECONDS, Configuration
+from fhir_server.processes.serving import GRACE_SECONDS, Configuration, MessagePort
 from fhir_server.processes.sharing import NOT_ACCEPTING, SharingServer
 from fhir_server.settings import Settings
 
@@ -25,10 +26,10 @@ _RESTART_PAUSE_SECONDS = 0.5
 _STOP_SECONDS = GRACE_SECONDS + 5.0
 
 
-def supervise(listener: socket.socket, number: int) -> bool:
+def supervise(listener: socket.socket, number: int, ports: Sequence[MessagePort] = ()) -> bool:
     """Run `number` workers until SIGTERM or SIGINT; False if one of them could not start."""
     with _stop_requests() as requests:
-        workers = _Workers(listener, number)
+        workers = _Workers(listener, number, ports)
         try:
             while requests not in wait([requests, *workers.sentinels]):
                 if not workers.replace_dead():
@@ -42,11 +43,14 @@ def supervise(listener: socket.socket, number: int) -> bool:
 class _Workers:
     """The worker processes, from when they are made to `stop`."""
 
-    def __init__(self, listener: socket.socket, number: int) -> None:
+    def __init__(self, listener: socket.socket, number: int, ports: Sequence[MessagePort]) -> None:
         # Spawned rather than forked: the supervisor has threads.
         self._context = multiprocessing.get_context("spawn")
         self._listener = listener
         self._counts: MutableSequence[int] = self._context.RawArray("i", [NOT_ACCEPTING] * number)
+        self._ports = [
+            replace(port, counts=self._context.RawArray("i", [NOT_ACCEPTING] * number)) for port in ports
+        ]
         self._processes = [self._start(slot) for slot in range(number)]
 
     @property
@@ -62,7 +66,8 @@ class _Workers:
             if process.exitcode > 0 and self._counts[slot] == NOT_ACCEPTING:
                 return False
             structlog.get_logger().error("a worker ended and is replaced", exit_code=process.exitcode)
-            self._counts[slot] = NOT_ACCEPTING
+            for counts in (self._counts, *(port.counts for port in self._ports)):
+                counts[slot] = NOT_ACCEPTING
             if process.pid is not None:
                 forget_process(process.pid)
             time.sleep(_RESTART_PAUSE_SECONDS)
@@ -82,18 +87,21 @@ class _Workers:
                     process.join()
 
     def _start(self, slot: int) -> SpawnProcess:
+        ports = [replace(port, slot=slot) for port in self._ports]
         process = self._context.Process(
-            target=_work, args=(self._listener, self._counts, slot), name=f"fhir-server worker {slot}"
+            target=_work, args=(self._listener, self._counts, slot, ports), name=f"fhir-server worker {slot}"
         )
         process.start()
         return process
 
 
-def _work(listener: socket.socket, counts: MutableSequence[int], slot: int) -> None:
+def _work(
+    listener: socket.socket, counts: MutableSequence[int], slot: int, ports: Sequence[MessagePort]
+) -> None:
     """Serve, in a worker, until told to stop or the supervisor is gone."""
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the supervisor tells when
-    server = SharingServer(Configuration(Settings()), listener, counts, slot)
+    server = SharingServer(Configuration(Settings()), listener, counts, slot, ports)
     server.run()
     sys.exit(0 if server.started else 1)
 

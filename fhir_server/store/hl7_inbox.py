@@ -83,12 +83,12 @@ class MessageInbox:
         """Keep an arrival durably, or return the entry that has its key."""
         await self.prepare()
         entry_id = uuid.uuid4().hex
+        document = self._document(entry_id, arrival)
         record = _record(entry_id)
         if len(arrival.data) > _LONG_BYTES:
             sealed: bytes = await asyncio.to_thread(self._messages.seal, arrival.data, record)
         else:
             sealed = self._messages.seal(arrival.data, record)
-        document = self._document(entry_id, arrival)
         with translated_failures():
             if self._messages.is_long(sealed):
                 document["pieces"] = await self._messages.keep_pieces(entry_id, sealed)
@@ -97,7 +97,8 @@ class MessageInbox:
             if await self._batches.insert(document, len(sealed)) is Kept.NEW:
                 return Added(self._entry(document), is_new=True)
             found = await self._entries.find_one({"key": document["key"]}, _ENTRY)
-            await self._messages.let_expire(entry_id, self._now())
+            if "pieces" in document:
+                await self._messages.let_expire(entry_id, self._now())
         if found is None:  # it expired between the two questions
             return await self.add(arrival)
         return Added(self._entry(found), is_new=False)
@@ -170,9 +171,12 @@ class MessageInbox:
             found = await self._entries.find_one(before, _ENTRY, sort=[("order", ASCENDING)])
         return None if found is None else self._entry(found)
 
-    def expect(self, entry_id: str, render: Render) -> None:
-        """Have the answer that `render` makes stored with what becomes of an entry."""
-        self._renders[entry_id] = render
+    def expect(self, entry_id: str, render: Render | None) -> None:
+        """Have the answer that `render` makes stored with what becomes of an entry; None ends that."""
+        if render is None:
+            self._renders.pop(entry_id, None)
+        else:
+            self._renders[entry_id] = render
 
     def note(self, entry_id: str, applied: Applied) -> "InboxNote":
         """Return the note that an entry is done, to be stored in the transaction of its resources."""
@@ -208,7 +212,6 @@ class MessageInbox:
                 await self._change(entry_id, self._outcome(entry_id, applied), None)
             if self._keep is not None:
                 await self._messages.let_expire(entry_id, self._now() + self._keep)
-        self._renders.pop(entry_id, None)
 
     async def refuse(
         self, entry_id: str, reasons: Sequence[Reason], answer: bytes | None, *, rejected: bool
@@ -224,7 +227,6 @@ class MessageInbox:
             outcome["answer"] = self._messages.seal(answer, _record(entry_id, "answer"))
         with translated_failures():
             await self._change(entry_id, outcome, None)
-        self._renders.pop(entry_id, None)
 
     async def _change(self, entry_id: str, outcome: Document, session: AsyncClientSession | None) -> None:
         held = {"_id": entry_id, "owner": self._owner, "state": OPEN}

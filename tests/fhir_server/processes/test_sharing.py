@@ -28,7 +28,7 @@ def test_exhaustion_does_not_keep_a_worker_busy() -> None:
             listener.bind(("127.0.0.1", 0))
             listener.listen()
             server = SharingServer(Configuration(Settings(port=1)), listener, [0], 0)
-            server._listen()
+            server._accepting._listen()
             with socket.create_connection(listener.getsockname()):
                 await asyncio.sleep(0.25)
             asyncio.get_running_loop().remove_reader(listener)
