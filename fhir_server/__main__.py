@@ -8,7 +8,7 @@ import click
 # as some load much that others do not need.
 _COMMANDS = (
     *("serve", "demo", "load", "token", "users", "clients", "audit", "secrets"),
-    *("backup", "restore", "retention", "agenda", "version"),
+    *("backup", "restore", "retention", "agenda", "hl7v2", "version"),
 )
 
 

@@ -42,6 +42,9 @@ EventKind = Literal[
     "restore",
     "retention",
     "agenda-retry",
+    # of HL7 v2 messages: somebody read the text of one, had one sent again, or put one away
+    "hl7v2-read",
+    "hl7v2-change",
 ]
 
 

@@ -140,6 +140,7 @@ def test_help_names_the_commands() -> None:
         "restore",
         "retention",
         "agenda",
+        "hl7v2",
         "version",
     ]
 
