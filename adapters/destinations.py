@@ -160,18 +160,18 @@ def destinations(data: Mapping[str, Any], text: str, folder: Path) -> tuple[Dest
 
 def _tables(data: Mapping[str, Any], text: str) -> Iterator[tuple[Any, Mapping[str, Any], int]]:
     """Yield each table, what holds for it if it does not say it itself, and where it begins."""
-    alone = _lines(text, r"\[\[\s*destination\s*\]\]")
-    listed = data.get("destination", ())
-    if not isinstance(listed, list):
-        raise WrongDestination(_line_of(text, "destination", 1), "destination is [[destination]] here")
-    for place, table in enumerate(listed):
-        yield table, {}, _at(alone, place)
     channels = data.get("channel", ())
     lines = _lines(text, r"\[\[\s*channel\s*\]\]")
     for place, channel in enumerate(channels if isinstance(channels, list) else ()):
         if isinstance(channel, dict) and "destination" in channel:
             within = _lines(text, r"\[\s*channel\s*\.\s*destination\s*\]", _at(lines, place))
             yield channel["destination"], _of_channel(channel), _at(within or lines, 0)
+    alone = _lines(text, r"\[\[\s*destination\s*\]\]")
+    listed = data.get("destination", ())
+    if not isinstance(listed, list):
+        raise WrongDestination(_line_of(text, "destination", 1), "destination is [[destination]] here")
+    for place, table in enumerate(listed):
+        yield table, {}, _at(alone, place)
 
 
 def _of_channel(channel: Mapping[str, Any]) -> dict[str, Any]:

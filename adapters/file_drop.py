@@ -16,12 +16,11 @@ import fcntl
 import os
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from adapters.channels import LOCAL, Peer
+from adapters.channels import LOCAL, Drop, Peer
 from adapters.files import write_whole
 from hl7.batch import BatchFile, respond, split
 from hl7.errors import HL7Error, MessageTooLong
@@ -46,14 +45,6 @@ class Answers(Protocol):
 
 Receive = Callable[[bytes, Peer], Awaitable[Answers]]
 """Takes a message, as `adapters.inbound.Inbound.receive` does."""
-
-
-@dataclass(frozen=True, slots=True)
-class Drop:
-    """A folder that is watched: files count as whole when they have not changed for `stable_seconds`."""
-
-    folder: Path
-    stable_seconds: float = 2.0
 
 
 class FileDrop:
