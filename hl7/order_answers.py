@@ -13,6 +13,7 @@ from datetime import datetime
 from hl7.ack import answer_fields, header_fields
 from hl7.building import FieldValue, Raw, build
 from hl7.errors import UNSUPPORTED_EVENT, HL7Error, UnsupportedMessage
+from hl7.grouping import grouped
 from hl7.message import Message, Segment
 from hl7.received import received
 
@@ -52,8 +53,12 @@ def control_of(requested: str, *, is_accepted: bool) -> str:
 
 
 def orders(message: Message) -> tuple[Segment, ...]:
-    """Return the ORC of each order, without those of earlier results that were sent along."""
-    return tuple(orc for orc in message.all("ORC") if orc.get(1) != _PREVIOUS_RESULT)
+    """Return the ORC of each order, without those of earlier results that were sent along.
+
+    Raises `UnsupportedMessage` if the structure of the message is not known.
+    """
+    found = (group.first("ORC") for group in grouped(message).groups("ORDER"))
+    return tuple(orc for orc in found if orc is not None and orc.get(1) != _PREVIOUS_RESULT)
 
 
 def is_order(message: Message) -> bool:
@@ -72,8 +77,7 @@ def acknowledge_orders(
     sender: tuple[FieldValue, FieldValue] | None = None,
     accept_ack: str = "",
 ) -> bytes:
-    """Return the answer that has `controls` as ORC-1 of each of `orders(message)`, and the numbers of the
-    order.
+    """Return the answer that has `controls` as ORC-1 of each of `orders(message)`.
 
     All else is as in `hl7.ack.acknowledge`. Raises `UnsupportedMessage` if there is no such answer to this
     message, and `ValueError` if there is not one control for each order.
