@@ -113,6 +113,15 @@ def cwe(concept: Any) -> list[Component]:
     return [*parts, text if text != parts[1] else ""]
 
 
+def user_coded(concept: Any, destination: Destination) -> FieldValue:
+    """Return a CodeableConcept for a field that is IS (a code alone) up to version 2.6, and CWE since."""
+    if not destination.is_before("2.7"):
+        return cwe(concept)
+    codings = (concept or {}).get("coding", ())
+    shown = (concept or {}).get("text") or next((one["display"] for one in codings if one.get("display")), "")
+    return any_code(concept) or str(shown)
+
+
 def system_name(system: str | None) -> str:
     """Return the name of a code system: that of table 0396, or its address. HL7 v2.5.1 §2.A.13.3"""
     if not system:

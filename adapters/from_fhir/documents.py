@@ -6,7 +6,7 @@ HL7 v2.5.1 §9.6 (T02 to T11), §9.7.1 (TXA)
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from adapters.from_fhir.datatypes import active_identifiers, cwe, ei, ei_of, repeated
+from adapters.from_fhir.datatypes import active_identifiers, cwe, ei, ei_of, repeated, user_coded
 from adapters.from_fhir.header import evn, msh
 from adapters.from_fhir.people import person_of, pid
 from adapters.from_fhir.tables import code
@@ -66,10 +66,10 @@ def _txa(telling: Telling, resource: Resource) -> SegmentFields:
     state = (
         "CA" if telling.told.message == "MDM^T11" else code("document_availability", resource.get("status"))
     )
-    kind = cwe(resource.get("type")) or ["", "document"]
+    kind = user_coded(resource.get("type"), destination) or "document"
     completion = code("document_completion", resource.get("docStatus")) or "DO"
     return [
-        "TXA", 1, kind if kind[0] else [kind[1]], _presentation(attachment), "", repeated(people), created,
+        "TXA", 1, kind, _presentation(attachment), "", repeated(people), created,
         "", "",
         repeated(people), "", "", number, parent, repeated(_other_numbers(telling, resource)), "",
         attachment.get("title", ""),

@@ -5,7 +5,7 @@ HL7 v2.5.1 §3.4.3 (PV1), §3.4.4 (PV2), §6.5.2 (DG1), §3.4.6 (AL1), §2.A.53 
 
 from collections.abc import Iterator
 
-from adapters.from_fhir.datatypes import active_identifiers, any_code, cwe, cx, own_cx, repeated
+from adapters.from_fhir.datatypes import active_identifiers, any_code, cwe, cx, own_cx, repeated, user_coded
 from adapters.from_fhir.people import person_of
 from adapters.from_fhir.tables import code
 from adapters.from_fhir.telling import Resource, SegmentFields, Telling
@@ -78,7 +78,7 @@ def pv1(telling: Telling, encounter: Resource | None, before: Resource | None = 
     if reserved is not None:
         values[42] = pl(telling, reserved["location"])
     values |= _people(telling, encounter)
-    values[10] = cwe(encounter.get("serviceType"))
+    values[10] = user_coded(encounter.get("serviceType"), telling.destination)
     values[19] = visit_number(telling, encounter)
     stay, period = encounter.get("hospitalization", {}), encounter.get("period", {})
     values[13] = any_code(stay.get("reAdmission"))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -153,3 +154,115 @@ def told(
             data, _ = message(Telling(wanted, destination, found, NOW, "ID1", related or {}))
             return parse(data)
     return None
+
+
+def observation(name: str, **more: Any) -> Resource:
+    """Return a result."""
+    return {
+        "resourceType": "Observation",
+        "id": name,
+        "status": "final",
+        "code": concept("http://loinc.org", "718-7", "Hemoglobin"),
+        "subject": {"reference": "Patient/pat-1"},
+        "effectiveDateTime": "2026-03-01T08:00:00.5+01:00",
+        **more,
+    }
+
+
+def report(*results: str, **more: Any) -> Resource:
+    """Return a report of results, which answers the invented order."""
+    return {
+        "resourceType": "DiagnosticReport",
+        "id": "rep-1",
+        "status": "final",
+        "code": concept("http://loinc.org", "58410-2", "CBC"),
+        "subject": {"reference": "Patient/pat-1"},
+        "basedOn": [{"reference": "ServiceRequest/sr-1"}],
+        "effectiveDateTime": "2026-03-01T08:00:00+01:00",
+        "issued": "2026-03-01T09:00:00.123Z",
+        "result": [{"reference": f"Observation/{one}"} for one in results],
+        **more,
+    }
+
+
+def prescription(status: str = "active", **more: Any) -> Resource:
+    """Return a prescription."""
+    return {
+        "resourceType": "MedicationRequest",
+        "id": "med-1",
+        "status": status,
+        "intent": "order",
+        "medicationCodeableConcept": concept(
+            "http://www.nlm.nih.gov/research/umls/rxnorm", "308136", "Amlodipine"
+        ),
+        "subject": {"reference": "Patient/pat-1"},
+        "requester": {"reference": "Practitioner/doc-1"},
+        "authoredOn": "2026-03-01",
+        "dosageInstruction": [
+            {
+                "text": "one in the morning",
+                "timing": {"repeat": {"frequency": 1, "period": 8, "periodUnit": "h"}},
+                "route": concept("http://snomed.info/sct", "26643006", "Oral route"),
+                "doseAndRate": [
+                    {
+                        "doseQuantity": {
+                            "value": 5,
+                            "unit": "mg",
+                            "system": "http://unitsofmeasure.org",
+                            "code": "mg",
+                        }
+                    }
+                ],
+            }
+        ],
+        **more,
+    }
+
+
+def appointment(status: str = "booked", **more: Any) -> Resource:
+    """Return an appointment with the invented doctor, at a place."""
+    actors = ("Patient/pat-1", "Practitioner/doc-1", "Location/R12")
+    return {
+        "resourceType": "Appointment",
+        "id": "app-1",
+        "status": status,
+        "serviceType": [concept("http://snomed.info/sct", "11429006", "Consultation")],
+        "start": "2026-03-05T09:00:00+01:00",
+        "end": "2026-03-05T09:20:00+01:00",
+        "comment": "Bring your papers",
+        "participant": [{"actor": {"reference": one}, "status": "accepted"} for one in actors],
+        **more,
+    }
+
+
+def charge(status: str = "billable", **more: Any) -> Resource:
+    """Return a charge."""
+    return {
+        "resourceType": "ChargeItem",
+        "id": "chg-1",
+        "status": status,
+        "code": concept("urn:invented:tariff", "4711", "Blood count"),
+        "subject": {"reference": "Patient/pat-1"},
+        "occurrenceDateTime": "2026-03-01",
+        "enteredDate": "2026-03-01T10:00:00Z",
+        "quantity": {"value": Decimal("2")},
+        "priceOverride": {"value": Decimal("25.10"), "currency": "EUR"},
+        **more,
+    }
+
+
+def document(status: str = "current", **more: Any) -> Resource:
+    """Return a document with its content."""
+    attachment = {"contentType": "application/pdf", "data": "JVBERi0=", "title": "Letter"}
+    return {
+        "resourceType": "DocumentReference",
+        "id": "letter-1",
+        "status": status,
+        "docStatus": "final",
+        "type": concept("http://loinc.org", "18842-5", "Discharge summary"),
+        "subject": {"reference": "Patient/pat-1"},
+        "date": "2026-03-01T12:00:00Z",
+        "author": [{"reference": "Practitioner/doc-1"}],
+        "content": [{"attachment": attachment}],
+        **more,
+    }
