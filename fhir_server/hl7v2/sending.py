@@ -202,8 +202,7 @@ class Courier:
                 return None
             await self._outbox.attempted(entry, described(got.ack))
             return pause(self._destination, entry.attempts + 1)
-        if decided == "park":
-            await self._park(entry, described(got.ack), got.ack)
+        # First what follows: after a crash in between the message is sent and answered again.
         try:
             await follow_order(entry, got.message, self._destination, context)
         except StoreUnavailable:
@@ -211,7 +210,9 @@ class Courier:
         except FhirError as failure:  # a rule does not want it: the message went all the same
             rules = [one.rule or one.code for one in failure.issues]
             self._log.warning("answer not followed", destination=self._destination.name, rules=rules)
-        if decided in ("sent", "accepted"):
+        if decided == "park":
+            await self._park(entry, described(got.ack), got.ack)
+        else:
             state = SENT if decided == "sent" else ACCEPTED
             await self._outbox.settle(entry.id, state, context.now(), answer=answer_document(got.ack))
         return None
