@@ -1,4 +1,4 @@
-"""What a laboratory answers to an order: its Task and the outbox follow, and who ordered hears of a refusal."""
+"""What a laboratory answers to an order: its Task and the outbox follow, who ordered hears of a refusal."""
 
 import asyncio
 import socket
