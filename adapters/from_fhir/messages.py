@@ -25,6 +25,47 @@ TYPES = frozenset(
 What changes of an Observation is told by the reports it is in.
 """
 
+EVENTS: Mapping[str, str] = {
+    "ADT^A28": "a Patient is new",
+    "ADT^A31": "a Patient changed, who has no Encounter under way",
+    "ADT^A29": "a Patient is deleted",
+    "ADT^A40": "a Patient went into another one (`link` of type replaced-by)",
+    "ADT^A05": "an Encounter is new and planned",
+    "ADT^A38": "a planned Encounter is cancelled",
+    "ADT^A01": "an Encounter is under way, of class IMP, ACUTE or NONAC",
+    "ADT^A04": "an Encounter is under way, of another class",
+    "ADT^A02": "the patient of an Encounter is at another active location",
+    "ADT^A12": "the patient is back at the location before, and the other one is none of the Encounter "
+    "any more",
+    "ADT^A06": "the class of an Encounter under way became IMP, ACUTE or NONAC",
+    "ADT^A07": "it became another one than these",
+    "ADT^A08": "an Encounter changed otherwise; or its Patient did, while it is under way",
+    "ADT^A03": "an Encounter is finished",
+    "ADT^A13": "a finished Encounter is under way again",
+    "ADT^A11": "an Encounter under way, or finished, is cancelled, an error, or deleted",
+    "OML^O21": "a ServiceRequest (an order) is active (ORC-1 NW), changed (XO), on hold (HD), active "
+    "again (RL), or "
+    "revoked (CA); ORM^O01 up to version 2.3.1",
+    "RDE^O11": "the same of a MedicationRequest, and stopped (DC); RDE^O01 up to version 2.3.1",
+    "ORU^R01": "a DiagnosticReport is partial, preliminary or final, or was changed or taken back after "
+    "that; or one "
+    "of its Observations was",
+    "SIU^S12": "an Appointment is booked",
+    "SIU^S13": "it has another time",
+    "SIU^S14": "it changed otherwise",
+    "SIU^S15": "it is cancelled",
+    "SIU^S17": "it is an error, or deleted",
+    "SIU^S26": "nobody came",
+    "DFT^P03": "a ChargeItem is billable or billed (FT1-6 CG), or is so no more (CD, of the same "
+    "FT1-2); with "
+    '`charges = "invoices"` an Invoice is issued, or is cancelled after that',
+    "MDM^T02": "a DocumentReference is new and current",
+    "MDM^T08": "its content, or what is said of it, changed",
+    "MDM^T10": "a new one replaces another",
+    "MDM^T11": "it is an error, or deleted",
+}
+"""What is told, and when: docs/hl7v2/outbound.md has it from here."""
+
 _MAKERS: Mapping[str, Callable[[Telling], Iterator[SegmentFields]]] = {
     "ADT": adt.adt,
     "OML": orders.order,

@@ -117,7 +117,8 @@ _EVERYTHING = {
 _RELATED: dict[str, list[Resource]] = {"allergies": [_ALLERGY]}
 
 
-def _sent(before: Resource | None, after: Resource | None, version: str) -> Any:
+def sent(before: Resource | None, after: Resource | None, version: str) -> Any:
+    """Return the message of a change in a version."""
     destination = replace(DESTINATION, version=version)
     return told(before, after, destination, _EVERYTHING, _RELATED)
 
@@ -128,7 +129,7 @@ def test_the_event_is_the_one_that_happened(
     kind: str, before: Resource | None, after: Resource | None, version: str
 ) -> None:
     """Each change is told by its event, in each version, with all that the structure requires."""
-    message = _sent(before, after, version)
+    message = sent(before, after, version)
     old = {"OML^O21": "ORM^O01", "RDE^O11": "RDE^O01"} if version == "2.3.1" else {}
     header = message.header
     assert f"{header.message_code}^{header.trigger_event}" == old.get(kind, kind)
@@ -140,7 +141,7 @@ def test_the_event_is_the_one_that_happened(
 @pytest.mark.parametrize(("kind", "before", "after"), CASES)
 def test_hl7apy_finds_nothing_wrong(kind: str, before: Resource | None, after: Resource | None) -> None:
     """An independent reader of version 2.5.1 takes every message, strictly."""
-    message = _sent(before, after, "2.5.1")
+    message = sent(before, after, "2.5.1")
     text = message.data.decode()
     found = parse_message(text, validation_level=VALIDATION_LEVEL.STRICT, find_groups=True)
     if kind == "RDE^O11":
