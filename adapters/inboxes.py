@@ -68,7 +68,8 @@ class Entry:
     """A message in the inbox, without its bytes; `order` is when it came, in a number that goes up.
 
     `attempts` counts how often it was applied or refused. `rejected` says that its sender was told to send it
-    again (AR). `answer` is the application acknowledgment that it got, None if there is none (yet).
+    again (AR). `answer` is the application acknowledgment that it got, None if there is none (yet). One that
+    `is_ours` is worked on by this process.
     """
 
     id: str
@@ -82,6 +83,7 @@ class Entry:
     rejected: bool = False
     answer: bytes | None = None
     peer: str = ""
+    is_ours: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import contextlib
 import random
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import structlog
@@ -33,8 +33,10 @@ _AT_ONCE = 8
 # Beyond this, messages wait in the database and not in memory.
 _MOST_OPEN = 5_000
 _MOST_BYTES = 64 * 1024 * 1024
+# What takes the processor for longer than others should wait.
+_LONG_BYTES = 256 * 1024
 _TAKEN_AT_ONCE = 500
-_BEAT_SECONDS = 3.0
+_BEAT_SECONDS = 2.0
 _LOOK_SECONDS = 1.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 60.0
 # With pauses that double, about half an hour; then a person has to look.
@@ -190,8 +192,14 @@ class Working:
 
     async def _worked(self, job: Job) -> bytes | None:
         attempt, pause = 0, _FIRST_PAUSE
+        is_ours = job.entry.is_ours
         while True:
             try:
+                if not is_ours:
+                    entry = await self._elsewhere(job.entry.id)
+                    if entry is None or entry.state != OPEN:
+                        return None if entry is None else entry.answer
+                    is_ours = True
                 async with self._slots:
                     earlier = await self._inbox.earlier(job.entry)
                     if earlier is None:
@@ -200,7 +208,8 @@ class Working:
                 await self._wait_for(earlier)
                 continue
             except NotOurs:
-                return await self._done_elsewhere(job)
+                is_ours = False
+                continue
             except StoreUnavailable:
                 attempt = max(0, attempt - 1)  # which says nothing of the message
             except TryLater as failure:
@@ -223,12 +232,15 @@ class Working:
         self._open[adopted.id] = job
         await self._done(job)
 
-    async def _done_elsewhere(self, job: Job) -> bytes | None:
-        """Wait for the process that has a message now, and return the answer that it made."""
+    async def _elsewhere(self, entry_id: str) -> Entry | None:
+        """Return a message when the process that has it is done with it, or dead, so that it is ours."""
         while True:
-            entry = await self._inbox.entry(job.entry.id)
-            if entry is None or entry.state != OPEN:
-                return None if entry is None else entry.answer
+            entry = await self._inbox.entry(entry_id)
+            if entry is None or entry.state != OPEN or entry.is_ours:
+                return entry
+            adopted = await self._inbox.adopt(entry_id)
+            if adopted is not None:
+                return adopted
             await asyncio.sleep(0.1)
 
     async def _attempt(self, job: Job, *, is_last: bool) -> bytes | None:
@@ -237,8 +249,8 @@ class Working:
             message = message or await self._read(job)
             channel = job.channel or self._channel(entry, message)
             supported.check(message.header)
-            await self._check(message, channel)
-            return await self._applied(entry, message, channel)
+            warnings = await self._check(message, channel)
+            return await self._applied(entry, message, channel, warnings)
         except HL7Error as failure:
             return await self._refused(entry, message, failure)
         except (TryLater, StoreUnavailable, NotOurs):
@@ -262,18 +274,28 @@ class Working:
         """Return the channel of a message that was let in before, or that an operator sends again."""
         return self._channels.named(entry.channel) or self._channels.of(message.header, None)
 
-    async def _check(self, message: Message, channel: Channel) -> None:
-        found = violations(message, channel.required_fields)
-        if channel.strict and not found:
-            found = await asyncio.to_thread(strict_violations, message)
-        if found:
-            raise InvalidMessage(found)
+    async def _check(self, message: Message, channel: Channel) -> tuple[HL7Error, ...]:
+        """Return what is odd about a message; raise InvalidMessage with what is wrong."""
+        required = channel.required_fields
+        if len(message.data) > _LONG_BYTES:
+            found = await asyncio.to_thread(violations, message, required)
+        else:
+            found = violations(message, required)
+        wrong = [one for one in found if one.severity in ("E", "F")]
+        if channel.strict and not wrong:
+            wrong = await asyncio.to_thread(strict_violations, message)
+        if wrong:
+            raise InvalidMessage(wrong)
+        return (*message.warnings, *found)
 
-    async def _applied(self, entry: Entry, message: Message, channel: Channel) -> bytes | None:
+    async def _applied(
+        self, entry: Entry, message: Message, channel: Channel, warnings: tuple[HL7Error, ...]
+    ) -> bytes | None:
         answers: list[bytes | None] = []
 
         def render(applied: Applied) -> bytes | None:
-            answers[:] = [self._answering.applied(message, applied)]
+            told = {(one.code, str(one.location), one.text): one for one in (*warnings, *applied.warnings)}
+            answers[:] = [self._answering.applied(message, replace(applied, warnings=tuple(told.values())))]
             return answers[0]
 
         self._inbox.expect(entry.id, render)

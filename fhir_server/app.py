@@ -28,6 +28,7 @@ from fhir_server.endpoint import FhirEndpoint
 from fhir_server.formats import JSON
 from fhir_server.health import add_health
 from fhir_server.hl7v2.ports import channels_of, destinations_of
+from fhir_server.hl7v2.routes import message_route
 from fhir_server.hl7v2.sending import Sender
 from fhir_server.hl7v2.wiring import Messages
 from fhir_server.identifiers import new_id
@@ -122,7 +123,10 @@ def create_app(
     add_health(app, store, settings, lambda: worker.outdated, _now)
     newcomers = registrar(own_contexts, rules), birth_date(own_contexts)
     admission, accounts = _entrance(app, store, settings, recorder, authenticate, accounts, newcomers)
-    endpoint = FhirEndpoint(store, settings, jobs, admission, recorder, rules, prefix=_FHIR_PATH)
+    if messages is not None:
+        route = message_route(messages.inbound, admission, settings.max_body_bytes)
+        app.router.routes.append(route)
+    endpoint = FhirEndpoint(store, settings, jobs, admission, recorder, rules, messages, prefix=_FHIR_PATH)
     app.router.routes += [Route(_FHIR_PATH, endpoint), Mount(_FHIR_PATH, endpoint)]
     _add_payments(app, settings, lambda: ruled(own_contexts(new_id()), rules))
     own_base_url = settings.base_url or local_base_url(settings, settings.port)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from fhir_server.asynchronous.jobs import Jobs
     from fhir_server.audit.trail import Trail
+    from fhir_server.hl7v2.wiring import Messages
     from fhir_server.settings import Settings
     from fhir_server.smart.principal import Principal
     from fhir_server.store import Store
@@ -34,7 +35,8 @@ class Context:
     `jobs` are the requests that nobody waits for, and `client` is the network address that this one is from.
     `principal` is the caller, None where nobody is asked who they are; for a caller `store` and `match` are
     what the access rules leave of them. `trail` puts what is done on record, None where nothing is. An import
-    brings in records as they are, and nothing follows from them.
+    brings in records as they are, and nothing follows from them. `messages` takes HL7 v2 messages, if any are
+    taken here.
     """
 
     base_url: str
@@ -49,6 +51,7 @@ class Context:
     principal: "Principal | None" = None
     trail: "Trail | None" = None
     is_import: bool = False
+    messages: "Messages | None" = None
 
     @property
     def asker(self) -> str:

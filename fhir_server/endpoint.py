@@ -23,6 +23,7 @@ from fhir_server.context import Context, Request, Response, Route
 from fhir_server.errors import error_response
 from fhir_server.formats import JSON, accepted_format, best_format, sent_format
 from fhir_server.graphql.requests import Sent
+from fhir_server.hl7v2.wiring import Messages
 from fhir_server.identifiers import new_id
 from fhir_server.negotiation import check_host, is_pretty, parse_prefer
 from fhir_server.patches import sent_patch
@@ -71,6 +72,7 @@ class FhirEndpoint:
         admission: Admission | None = None,
         recorder: Recorder | None = None,
         rules: RuleBook | None = None,
+        messages: Messages | None = None,
         *,
         prefix: str,
     ) -> None:
@@ -78,8 +80,9 @@ class FhirEndpoint:
 
         `jobs` takes the requests that the client does not wait for. `admission` lets requests in; without one
         everybody may do everything. `recorder` puts what is done on record. `rules` are those of the
-        hospital's work.
+        hospital's work. `messages` takes HL7 v2 messages.
         """
+        self._messages = messages
         self._rules = rules
         self._recorder = recorder
         self._admission = admission
@@ -153,6 +156,7 @@ class FhirEndpoint:
             preferences=parse_prefer(headers.get(b"prefer")),
             trail=trail,
             is_import=headers.get(_IMPORT, "").strip().lower() == "records",
+            messages=self._messages,
         )
 
 

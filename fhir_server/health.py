@@ -79,6 +79,8 @@ async def _looked_up(store: Store, now: datetime) -> list[Metric]:
     try:
         entries = await store.agenda.open_entries(now)
         overdue = await store.agenda.most_overdue(now)
+        messages = await store.hl7_quarantine.counts()
+        waiting = await store.hl7_quarantine.oldest_open()
     except StoreUnavailable:
         return [metrics.gauge("fhir_database_up", "Whether MongoDB answers.", "name", [("mongodb", 0)])]
     lag = 0.0 if overdue is None else (now - overdue).total_seconds()
@@ -94,7 +96,24 @@ async def _looked_up(store: Store, now: datetime) -> list[Metric]:
             "of",
             [("agenda", lag)],
         ),
+        *_of_messages(messages, 0.0 if waiting is None else (now - waiting).total_seconds()),
     ]
+
+
+def _of_messages(counts: Mapping[tuple[str, str], int], lag: float) -> list[Metric]:
+    """Return how many HL7 v2 messages wait to be applied, and how many for a person, by channel."""
+    told = {"received": "to be applied", "refused": "for a person, in quarantine"}
+    found = [
+        metrics.gauge(
+            f"fhir_hl7v2_{'open' if state == 'received' else 'quarantined'}_messages",
+            f"HL7 v2 messages that wait {what}.",
+            "channel",
+            [(channel, number) for (other, channel), number in counts.items() if other == state],
+        )
+        for state, what in told.items()
+    ]
+    text = "How long the HL7 v2 message has waited that waits longest to be applied."
+    return [*found, metrics.gauge("fhir_hl7v2_lag_seconds", text, "of", [("inbox", lag)])]
 
 
 def _sums(entries: Mapping[tuple[str, str], int], action: str | None) -> list[tuple[str, float]]:

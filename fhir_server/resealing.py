@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from fhir_server.secrets_at_rest import CannotOpen, Keyring
 from fhir_server.store.audit.log import KEY_RECORD, PLAIN
+from fhir_server.store.hl7_sealing import KEY_RECORD as MESSAGES_RECORD
 from fhir_server.store.sealed_texts import SealedText, SealedTexts
 
 # What somebody changed at the same moment the next look sees.
@@ -42,7 +43,7 @@ async def resealed(texts: SealedTexts, keys: Keyring) -> Resealed:
 
 
 def _opened(sealed: SealedText, keys: Keyring) -> str | None:
-    if sealed.record == KEY_RECORD and sealed.text.startswith(PLAIN):
+    if sealed.record in (KEY_RECORD, MESSAGES_RECORD) and sealed.text.startswith(PLAIN):
         return sealed.text.removeprefix(PLAIN)  # from when there was no key at all
     try:
         return keys.open(sealed.text, sealed.record)

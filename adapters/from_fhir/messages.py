@@ -7,6 +7,7 @@ to a resource has been looked up before (`adapters.from_fhir.around`).
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import unquote
 
 from adapters.destinations import Destination
 from adapters.from_fhir import adt, appointments, charges, documents, medications, orders, results
@@ -153,8 +154,7 @@ def came_from(told: Told) -> str | None:
     sources = [(one or {}).get("meta", {}).get("source", "") for one in (told.before, told.after)]
     if sources[1] == sources[0] or not sources[1].startswith(_SOURCE):
         return None
-    application: str = sources[1].removeprefix(_SOURCE).partition(":")[0]
-    return application
+    return unquote(sources[1].removeprefix(_SOURCE).partition(":")[0])
 
 
 def rank(told: Told) -> int:

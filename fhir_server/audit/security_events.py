@@ -57,8 +57,8 @@ _KINDS: Mapping[EventKind, _Told] = {
     "restore": _Told(_ALERT, "", "C"),
     "retention": _Told(_ALERT, "", "D"),
     "agenda-retry": _Told(_ALERT, "", "E"),
-    "hl7v2-read": _Told(_EXPORT, "", "R"),
-    "hl7v2-change": _Told(_ALERT, "", "E"),
+    "hl7v2-show": _Told(_EXPORT, "", "R"),
+    "hl7v2-change": _Told(_ALERT, "", "U"),
 }
 # What nobody does by mistake.
 _SERIOUS = frozenset({"code-replay", "refresh-token-reuse", "lockout"})

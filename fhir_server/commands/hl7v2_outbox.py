@@ -58,7 +58,7 @@ def show(settings: Settings, message_id: str) -> None:
     async def work(store: Store) -> list[str] | None:
         if await store.hl7_outbox.entry(message_id) is None:
             return None
-        await record_command(store, settings, "hl7v2-read")
+        await record_command(store, settings, "hl7v2-show")
         return segments(await store.hl7_outbox.text(message_id))
 
     found = with_store(settings, work)

@@ -2,13 +2,14 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 from adapters.answering import Answering
 from adapters.applying import Apply
-from adapters.channels import Channels
+from adapters.channels import Channel, Channels
 from adapters.inbound import Inbound
 from adapters.mllp.encryption import server_context
 from adapters.mllp.server import MllpServer
@@ -17,17 +18,31 @@ from fhir_server import metrics
 from fhir_server.processes.accepting import Accepting
 from fhir_server.processes.serving import MessagePort
 from fhir_server.store import Store
+from hl7.message import Message
 
 _PARTING_SECONDS = 10.0
+
+
+Preview = Callable[[Message, Channel], Awaitable[Sequence[Any]]]
+"""Tells what a message would change now: differences with `reference`, `before` and `after`."""
 
 
 class Messages:
     """Takes the messages of one process; started and stopped with it."""
 
     def __init__(
-        self, channels: Channels, store: Store, apply: Apply, now: Callable[[], datetime] | None = None
+        self,
+        channels: Channels,
+        store: Store,
+        apply: Apply,
+        preview: Preview | None = None,
+        now: Callable[[], datetime] | None = None,
     ) -> None:
-        """Take messages of `channels` into the inbox of `store`, and have them applied by `apply`."""
+        """Take messages of `channels` into the inbox of `store`, and have them applied by `apply`.
+
+        `preview` tells what would change if one were applied now.
+        """
+        self.preview = preview
         clock = now or _now
         observer = metrics.messages
         answering = Answering(clock, new_control_id)

@@ -13,6 +13,7 @@ from fhir_server.operations.document import DOCUMENT
 from fhir_server.operations.everything import ENCOUNTER_EVERYTHING, PATIENT_EVERYTHING
 from fhir_server.operations.expunge import EXPUNGE
 from fhir_server.operations.graphql import GRAPHQL, taking_graphql
+from fhir_server.operations.hl7v2 import HL7V2_OPERATIONS
 from fhir_server.operations.lastn import LASTN
 from fhir_server.operations.match import MATCH
 from fhir_server.operations.meta import META
@@ -42,6 +43,7 @@ _OFFERED: tuple[Operation, ...] = (
     REINDEX_CANCEL,
     REINDEX_STATUS,
     VERIFY,
+    *HL7V2_OPERATIONS,
     *WORKFLOW_OPERATIONS,
 )
 

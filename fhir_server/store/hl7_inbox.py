@@ -8,6 +8,7 @@ docs/hl7v2.md, docs/decisions/0042-inbox-of-messages.md
 
 import asyncio
 import hashlib
+import os
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 
 from adapters.applying import Applied
 from adapters.inboxes import OPEN, Added, Arrival, Entry, NotOurs, Reason, Render
+from fhir_server.processes.liveness import is_alive, machine
 from fhir_server.store.connection import Database
 from fhir_server.store.documents import Document
 from fhir_server.store.failures import translated_failures
@@ -28,11 +30,11 @@ from fhir_server.store.hl7_sealing import SealedMessages
 INBOX = "hl7_inbox"
 PROCESSES = "hl7_processes"
 
-_LIFE = timedelta(seconds=15)
+_LIFE = timedelta(seconds=10)
 """How long after its last sign of life a process counts as dead."""
 
 # What an entry is made of, without the message.
-_PARTS = "sha256 order received channel lanes state attempts rejected answer peer"
+_PARTS = "sha256 order received channel lanes state attempts rejected answer peer owner"
 _ENTRY = dict.fromkeys(_PARTS.split(), 1)
 # Threads are worth their price for long messages only.
 _LONG_BYTES = 256 * 1024
@@ -84,7 +86,7 @@ class MessageInbox:
         await self.prepare()
         entry_id = uuid.uuid4().hex
         document = self._document(entry_id, arrival)
-        record = _record(entry_id)
+        record = record_of(entry_id)
         if len(arrival.data) > _LONG_BYTES:
             sealed: bytes = await asyncio.to_thread(self._messages.seal, arrival.data, record)
         else:
@@ -129,7 +131,7 @@ class MessageInbox:
         if arrival.conflicts_with:
             document["conflicts_with"] = arrival.conflicts_with
         if arrival.answer is not None:
-            document["answer"] = self._messages.seal(arrival.answer, _record(entry_id, "answer"))
+            document["answer"] = self._messages.seal(arrival.answer, record_of(entry_id, "answer"))
         return document
 
     async def body(self, entry_id: str) -> bytes:
@@ -147,13 +149,13 @@ class MessageInbox:
             if found is None:
                 raise KeyError(entry_id)
             if edited and "edited" in found:
-                return self._messages.open(found["edited"], _record(entry_id, "edited"))
+                return self._messages.open(found["edited"], record_of(entry_id, "edited"))
             sealed = found.get("data")
             if sealed is None:
                 sealed = await self._messages.pieces(entry_id, found["pieces"])
         if len(sealed) > _LONG_BYTES:
-            return await asyncio.to_thread(self._messages.open, sealed, _record(entry_id))
-        return self._messages.open(sealed, _record(entry_id))
+            return await asyncio.to_thread(self._messages.open, sealed, record_of(entry_id))
+        return self._messages.open(sealed, record_of(entry_id))
 
     async def entry(self, entry_id: str) -> Entry | None:
         """Return an entry as it is now, None if it is gone."""
@@ -197,7 +199,7 @@ class MessageInbox:
             "rejected": False,
         }
         if answer is not None:
-            outcome["answer"] = self._messages.seal(answer, _record(entry_id, "answer"))
+            outcome["answer"] = self._messages.seal(answer, record_of(entry_id, "answer"))
         if self._keep is not None:
             outcome["expires"] = now + self._keep
         return outcome
@@ -224,7 +226,7 @@ class MessageInbox:
             "rejected": rejected,
         }
         if answer is not None:
-            outcome["answer"] = self._messages.seal(answer, _record(entry_id, "answer"))
+            outcome["answer"] = self._messages.seal(answer, record_of(entry_id, "answer"))
         with translated_failures():
             await self._change(entry_id, outcome, None)
 
@@ -284,7 +286,7 @@ class MessageInbox:
     async def beat(self) -> None:
         """Say that this process is alive."""
         await self.prepare()
-        change = {"$set": {"until": self._now() + _LIFE}}
+        change = {"$set": {"until": self._now() + _LIFE, "machine": machine(), "pid": os.getpid()}}
         with translated_failures():
             await self._processes.update_one({"_id": self._owner}, change, upsert=True)
 
@@ -294,8 +296,17 @@ class MessageInbox:
             await self._processes.delete_one({"_id": self._owner})
 
     async def _living(self) -> list[str]:
-        found = self._processes.find({"until": {"$gt": self._now()}}, {"_id": 1})
-        return list({self._owner, *[str(one["_id"]) async for one in found]})
+        """Return the processes that are alive: of those on this machine the system knows it at once."""
+        found = self._processes.find({"until": {"$gt": self._now()}})
+        here = machine()
+        return [
+            self._owner,
+            *[
+                str(one["_id"])
+                async for one in found
+                if one["_id"] != self._owner and (one["machine"] != here or is_alive(one["pid"]))
+            ],
+        ]
 
     def _entry(self, document: Document) -> Entry:
         answer = document.get("answer")
@@ -311,8 +322,9 @@ class MessageInbox:
             rejected=document["rejected"],
             answer=None
             if answer is None
-            else self._messages.open(answer, _record(document["_id"], "answer")),
+            else self._messages.open(answer, record_of(document["_id"], "answer")),
             peer=document["peer"],
+            is_ours=document["owner"] == self._owner,
         )
 
 
@@ -335,7 +347,8 @@ def key_of(key: tuple[str, str, str]) -> str:
     return hashlib.sha256("\x1f".join(key).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _record(entry_id: str, field: str = "data") -> str:
+def record_of(entry_id: str, field: str = "data") -> str:
+    """Return the name of the record that a sealed text of an entry belongs to."""
     return f"{INBOX}/{entry_id}/{field}"
 
 

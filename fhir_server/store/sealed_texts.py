@@ -6,6 +6,7 @@ Each is bound to the record that it stands in (see `secrets_at_rest`), whose nam
 from dataclasses import dataclass
 from typing import Any
 
+from fhir_server.store import hl7_sealing
 from fhir_server.store.audit.log import KEY_NAME, KEY_RECORD
 from fhir_server.store.connection import Database
 from fhir_server.store.failures import translated_failures
@@ -13,6 +14,8 @@ from fhir_server.store.keys import KEYS
 
 _ACCOUNTS = "accounts"
 _SIGNING_KEYS = "oauth_signing_keys"
+_SHARED = {KEY_NAME: KEY_RECORD, hl7_sealing.KEY_NAME: hl7_sealing.KEY_RECORD}
+"""The keys among those that all processes share that are encrypted, and their records."""
 
 
 def totp_record(account_id: str) -> str:
@@ -44,11 +47,11 @@ class SealedTexts:
         self._database = database
 
     async def all(self) -> list[SealedText]:
-        """Return the secrets of second factors, the signing keys, and the key of the audit log."""
+        """Return the secrets of second factors, the signing keys, and the keys of audit log and messages."""
         return [
             *await self._in(_ACCOUNTS, "totp", {"totp": {"$ne": None}}),
             *await self._in(_SIGNING_KEYS, "sealed", {}),
-            *await self._in(KEYS, "key", {"_id": KEY_NAME}),
+            *await self._in(KEYS, "key", {"_id": {"$in": list(_SHARED)}}),
         ]
 
     async def replace(self, sealed: SealedText, text: str) -> bool:
@@ -72,4 +75,4 @@ class SealedTexts:
 def _record(collection: str, record_id: str) -> str:
     if collection == _ACCOUNTS:
         return totp_record(record_id)
-    return signing_key_record(record_id) if collection == _SIGNING_KEYS else KEY_RECORD
+    return signing_key_record(record_id) if collection == _SIGNING_KEYS else _SHARED[record_id]

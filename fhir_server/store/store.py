@@ -31,6 +31,7 @@ from fhir_server.store.guarding import Guard, as_seen, guarded, relabelling, sho
 from fhir_server.store.history import HistoryPosition, HistoryScope, count_history, history
 from fhir_server.store.hl7_inbox import MessageInbox
 from fhir_server.store.hl7_outbox import MessageOutbox
+from fhir_server.store.hl7_quarantine import Quarantine
 from fhir_server.store.hl7_sealing import SealedMessages
 from fhir_server.store.index_values import IndexValues
 from fhir_server.store.keys import shared_key
@@ -107,6 +108,7 @@ class Store(StoreView):
         messages = SealedMessages(self._database, secrets)
         self.hl7_inbox = MessageInbox(self._database, messages, now, keep_messages)
         self.hl7_outbox = MessageOutbox(self._database, messages, keep_messages)
+        self.hl7_quarantine = Quarantine(self._database, self.hl7_inbox, messages, now, keep_messages)
         numbers = SequenceNumbers()
         self.audit_log = (
             None

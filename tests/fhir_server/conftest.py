@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 from pymongo import MongoClient
 
-from fhir_server.app import create_app
+from fhir_server.app import NewApply, create_app
 from fhir_server.settings import Settings
 from fhir_server.smart.access.admission import Authenticate
 from fhir_server.smart.oauth.accounts import Accounts
@@ -22,13 +22,16 @@ FHIR_JSON = "application/fhir+json"
 
 @contextmanager
 def running_server(
-    settings: Settings, authenticate: Authenticate | None = None, accounts: Accounts | None = None
+    settings: Settings,
+    authenticate: Authenticate | None = None,
+    accounts: Accounts | None = None,
+    new_apply: NewApply | None = None,
 ) -> Iterator[str]:
     """Serve the application on a free port of the loopback interface; give the base URL."""
     # Named as TCP, since asyncio only then sends without waiting (TCP_NODELAY): 40 ms a request otherwise.
     listener = socket.socket(proto=socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
-    application = create_app(settings, authenticate, accounts)
+    application = create_app(settings, authenticate, accounts, new_apply)
     config = uvicorn.Config(application, log_config=None, access_log=False, loop="asyncio")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)

@@ -96,6 +96,15 @@ class Admission:
 
         return replace(context, store=context.store.guarded(guard), match=match, principal=principal)
 
+    async def known(self, authorization: str | None) -> Principal:
+        """Return whose token an Authorization header has, for what is beside the FHIR interface.
+
+        Raises as `admitted` does.
+        """
+        principal = await self._principal(authorization)
+        self._count(principal)
+        return principal
+
     async def seen_by(self, principal: Principal, store: Store, base_url: str, now: datetime) -> Store:
         """Return `store` as the caller sees it, for pages of the server's own."""
         return store.guarded(await self._guard(await self._caller(principal, store, base_url, now)))

@@ -39,7 +39,7 @@ async def show_message(request: Request, context: Context) -> Response:
     text = await context.store.hl7_outbox.text(entry.id)
     if context.trail is not None:
         kind, _, patient = entry.lane.partition("/")
-        await context.trail.tell("hl7v2-read", patient if kind == "Patient" else None, f"Message {entry.id}")
+        await context.trail.tell("hl7v2-show", patient if kind == "Patient" else None, f"Message {entry.id}")
     return Response(
         200,
         parameters([*_parts(entry), *({"name": "segment", "valueString": one} for one in segments(text))]),

@@ -32,7 +32,7 @@ _RESULTS = {
     "ServiceRequest/sr-1": order(),
 }
 _MOVED = encounter(beds=(("B1", "completed"), ("B2", "active")))
-_OUT = encounter(**{"class": {"code": "AMB"}})
+_OUT = {**encounter(), "class": {"code": "AMB"}}
 _MERGED = {
     **PATIENT,
     "id": "pat-2",
@@ -66,7 +66,7 @@ CASES: Sequence[tuple[str, Resource | None, Resource | None]] = [
     ("ADT^A05", None, encounter("planned", beds=(("B1", "reserved"),))),
     ("ADT^A38", encounter("planned"), encounter("cancelled")),
     ("ADT^A01", None, encounter(diagnosis=[{"condition": {"reference": "Condition/c1"}}])),
-    ("ADT^A04", encounter("planned", **{"class": {"code": "AMB"}}), _OUT),
+    ("ADT^A04", {**encounter("planned"), "class": {"code": "AMB"}}, _OUT),
     ("ADT^A02", encounter(), _MOVED),
     ("ADT^A12", _MOVED, encounter()),
     ("ADT^A06", _OUT, encounter()),

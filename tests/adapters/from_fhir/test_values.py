@@ -313,6 +313,8 @@ def test_a_change_that_its_own_system_made_is_not_told_to_it() -> None:
     assert told(None, theirs) is None
     assert told(theirs, {**theirs, "gender": "male"}) is not None
     assert told(None, theirs, replace(DESTINATION, receiving_application="OTHER")) is not None
+    escaped = {**PATIENT, "meta": {"source": "urn:hl7v2:LAB%3A1:000123"}}
+    assert told(None, escaped, replace(DESTINATION, receiving_application="LAB:1")) is None
 
 
 def test_a_message_that_is_not_wanted_is_not_made() -> None:
