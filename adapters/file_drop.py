@@ -20,6 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+import structlog
+
 from adapters.channels import LOCAL, Drop, Peer
 from adapters.files import write_whole
 from hl7.batch import BatchFile, respond, split
@@ -58,6 +60,7 @@ class FileDrop:
         self._receive = receive
         self._peer = peer
         self._now = now or (lambda: datetime.now(UTC))
+        self._log = structlog.get_logger("fhir_server.hl7v2")
         # Of files that may still grow: size and time of change, and when they were first seen so.
         self._seen: dict[str, tuple[tuple[int, int], float]] = {}
 
@@ -82,9 +85,17 @@ class FileDrop:
         for path in sorted((self._drop.folder / TAKEN).iterdir()):
             with _locked(path) as is_ours:
                 if is_ours and path.exists():
-                    await self._answer(path)
-                    count += 1
+                    count += await self._tried(path)
         return count
+
+    async def _tried(self, path: Path) -> bool:
+        """Answer a file; one for which that fails stays where it is, and is taken again next time."""
+        try:
+            await self._answer(path)
+        except Exception:
+            self._log.exception("a file could not be answered", drop=self._drop.name)
+            return False
+        return True
 
     def _whole(self) -> Iterator[Path]:
         """Yield the files that have not changed for a while, in the order of their names."""

@@ -41,7 +41,8 @@ def outbox() -> None:
 def list_(settings: Settings, state: str, destination: str | None, limit: int) -> None:
     """List messages, the oldest first, without their texts."""
     found = with_store(settings, lambda store: store.hl7_outbox.listed(state, destination, limit))
-    table = Table("created", "destination", "message", "about", "attempts", "problem", "id")
+    table = Table("created", "destination", "message", "about", "attempts", "problem")
+    table.add_column("id", no_wrap=True)
     for one in found:
         created = one.created.isoformat(timespec="seconds")
         table.add_row(created, one.destination, one.kind, one.subject, str(one.attempts), one.problem, one.id)
