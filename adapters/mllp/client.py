@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from adapters.destinations import Destination
+from adapters.mllp.encryption import CannotEncrypt
 from hl7.ack import Ack, acknowledge, read_ack, wanted
 from hl7.errors import HL7Error
 from hl7.framing import Frame, Framer, frame
@@ -48,10 +49,6 @@ class Answered:
 
 Unexpected = Callable[[Message, Ack], Awaitable[None]]
 """Takes an acknowledgment that nobody waits for at the moment, such as that of the application after a CA."""
-
-
-class CannotEncrypt(Exception):
-    """Certificates, or the key, of a destination are not usable; the message, one line, says which."""
 
 
 def client_context(destination: Destination) -> ssl.SSLContext | None:

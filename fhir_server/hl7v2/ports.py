@@ -9,6 +9,7 @@ from dataclasses import replace
 from adapters.channel_file import load_channels
 from adapters.channels import Channels, Listener
 from adapters.destinations import Destination
+from adapters.mllp.client import client_context
 from adapters.mllp.encryption import server_context
 from fhir_server.processes.serving import MessagePort, listen
 from fhir_server.settings import Settings
@@ -44,6 +45,8 @@ def message_ports(settings: Settings) -> list[MessagePort]:
         raise CannotListen("--mllp-port needs --channels, a file of the systems that send messages")
     for listener in channels.listeners:
         server_context(listener)
+    for destination in channels.destinations:
+        client_context(destination)
     opened: list[MessagePort] = []
     for listener in channels.listeners:
         try:

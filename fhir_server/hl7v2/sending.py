@@ -74,14 +74,13 @@ class Courier:
         self._new_context = new_context
         self._breaker = breaker
         self._lease = uuid.uuid4().hex
+        context = new_context()
+        self._outbox: MessageOutbox = context.store.hl7_outbox
+        self._now = context.now
         self._line = line(destination, self._unexpected)
         self._lane: Lane | None = None
         self._is_ours = False
         self._log = structlog.get_logger("fhir_server.hl7v2")
-
-    @property
-    def _outbox(self) -> MessageOutbox:
-        return self._new_context().store.hl7_outbox
 
     async def run(self) -> None:
         """Send what there is, until told to stop."""
@@ -107,7 +106,7 @@ class Courier:
         with contextlib.suppress(FhirError, TimeoutError):
             async with asyncio.timeout(_PARTING_SECONDS):
                 await self._line.close()
-                now = self._new_context().now()
+                now = self._now()
                 if self._lane is not None:
                     await self._outbox.release(self._lane, now)
                 await self._outbox.disconnect(self._slot, self._lease)
@@ -116,7 +115,7 @@ class Courier:
         """Take the connection when nobody has it, and keep it, and the lane that is worked on."""
         while True:
             with contextlib.suppress(StoreUnavailable):
-                now = self._new_context().now()
+                now = self._now()
                 await self._outbox.prepare()
                 self._is_ours = await self._outbox.connect(self._slot, now, now + _LEASE, self._lease)
                 lane = self._lane
@@ -128,7 +127,7 @@ class Courier:
         """Send what is in the lane that has waited longest; return whether there was one."""
         if not self._breaker.allows(time.monotonic()):
             return False
-        now = self._new_context().now()
+        now = self._now()
         lane = await self._outbox.take(self._destination.name, now, now + _LEASE, uuid.uuid4().hex)
         if lane is None:
             return False
@@ -159,17 +158,17 @@ class Courier:
             if seconds is not None:
                 await self._outbox.release(lane, self._in(seconds))
                 return
-        await self._outbox.release(lane, self._new_context().now())
+        await self._outbox.release(lane, self._now())
 
     def _in(self, seconds: float) -> datetime:
-        return self._new_context().now() + timedelta(seconds=seconds)
+        return self._now() + timedelta(seconds=seconds)
 
     async def _deliver(self, entry: Outgoing) -> float | None:
         """Send one message.
 
         Return None if the next one may go, or the seconds until this one is tried again.
         """
-        text = await self._outbox.text(entry.id)
+        text = await self._outbox.opened(entry)
         if text is None:
             await self._park(entry, entry.problem or "there is no message")
             return None
@@ -187,7 +186,7 @@ class Courier:
             return self._away(type(failure).__name__)
         self._breaker.succeeded()
         if got is None:
-            await self._outbox.settle(entry.id, SENT, self._new_context().now())
+            await self._outbox.settle(entry.id, SENT, self._now())
             metrics.told(self._destination.name, "sent")
             return None
         return await self._after(entry, got)
@@ -195,7 +194,6 @@ class Courier:
     async def _after(self, entry: Outgoing, got: Answered) -> float | None:
         decided = verdict(got.ack, self._destination)
         metrics.told(self._destination.name, decided)
-        context = self._new_context()
         if decided == "retry":
             if entry.attempts + 1 > self._destination.retries:
                 await self._park(entry, described(got.ack), got.ack)
@@ -204,7 +202,7 @@ class Courier:
             return pause(self._destination, entry.attempts + 1)
         # First what follows: after a crash in between the message is sent and answered again.
         try:
-            await follow_order(entry, got.message, self._destination, context)
+            await follow_order(entry, got.message, self._destination, self._new_context())
         except StoreUnavailable:
             raise
         except FhirError as failure:  # a rule does not want it: the message went all the same
@@ -214,7 +212,7 @@ class Courier:
             await self._park(entry, described(got.ack), got.ack)
         else:
             state = SENT if decided == "sent" else ACCEPTED
-            await self._outbox.settle(entry.id, state, context.now(), answer=answer_document(got.ack))
+            await self._outbox.settle(entry.id, state, self._now(), answer=answer_document(got.ack))
         return None
 
     async def _unanswered(self, entry: Outgoing, problem: str) -> float | None:

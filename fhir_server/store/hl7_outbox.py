@@ -159,6 +159,12 @@ class MessageOutbox:
             return await asyncio.to_thread(self._messages.open, sealed, record(entry_id))
         return self._messages.open(sealed, record(entry_id))
 
+    async def opened(self, entry: Outgoing) -> bytes | None:
+        """Return the text of a message; see `text`."""
+        if entry.sealed is None or len(entry.sealed) > _LONG_BYTES:
+            return await self.text(entry.id)
+        return self._messages.open(entry.sealed, record(entry.id))
+
     async def take(self, destination: str, now: datetime, until: datetime, lease: str) -> Lane | None:
         """Return the lane of a destination that has waited longest, held until then; None if none is due."""
         wanted = {
@@ -190,7 +196,7 @@ class MessageOutbox:
         states = [WAITING, PARKED] if stops_at_parked else [WAITING]
         wanted = {"destination": lane.destination, "lane": lane.name, "state": {"$in": states}}
         with translated_failures():
-            found = await self._entries.find_one(wanted, WITHOUT_TEXT, sort=[("sequence", ASCENDING)])
+            found = await self._entries.find_one(wanted, sort=[("sequence", ASCENDING)])
         return None if found is None or found["state"] != WAITING else outgoing_of(found)
 
     async def is_free(self, entry: Outgoing) -> bool:

@@ -32,7 +32,7 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A message of the outbox, without its text.
+    """A message of the outbox; `sealed` is its text, encrypted, where that was looked up and is not long.
 
     `id` is its MSH-10, `sequence` its place in the lane, `attempts` counts how often it was sent. `after` are
     other lanes, each with the number up to which its messages go first. `answer` is what the receiver said
@@ -53,6 +53,7 @@ class Outgoing:
     answer: Mapping[str, Any] = field(default_factory=dict)
     has_message: bool = True
     sent: datetime | None = None
+    sealed: bytes | None = field(default=None, repr=False)
 
 
 WITHOUT_TEXT = {"data": 0}
@@ -104,6 +105,7 @@ def outgoing_of(found: Document) -> Outgoing:
         answer=found.get("answer", {}),
         has_message="size" in found,
         sent=found.get("sent"),
+        sealed=found.get("data"),
     )
 
 

@@ -5,6 +5,7 @@ Well, badly, late, never.
 
 import contextlib
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -71,6 +72,7 @@ class Receiver:
     received: list[Message] = field(default_factory=list)
     moments: list[float] = field(default_factory=list)
     connections: int = 0
+    context: ssl.SSLContext | None = None
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -88,6 +90,11 @@ class Receiver:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
+            if self.context is not None:
+                try:
+                    connection = self.context.wrap_socket(connection, server_side=True)
+                except OSError:
+                    continue
             self.connections += 1
             self._open.append(connection)
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()

@@ -12,7 +12,8 @@ from typing import TypeVar
 import pytest
 
 from adapters.destinations import Destination
-from adapters.mllp.client import Answered, CannotEncrypt, MllpClient, NoAnswer, NotConnected, client_context
+from adapters.mllp.client import Answered, MllpClient, NoAnswer, NotConnected, client_context
+from adapters.mllp.encryption import CannotEncrypt
 from hl7.ack import Ack
 from hl7.errors import NotEncodable
 from hl7.framing import frame
