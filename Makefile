@@ -8,6 +8,9 @@ CLIENTS := tests/clients/node_modules
 # Given to the program that a command runs: make run ARGS="--port 8080", make test ARGS="-k history"
 ARGS ?=
 
+# Where `make run` takes HL7 v2 messages.
+MLLP_PORT ?= 2575
+
 .PHONY: help install run test clients lint bench clean
 
 help:  ## List these commands
@@ -21,7 +24,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 run: $(INSTALLED)  ## Start MongoDB and the server, with the demo hospital if the database is empty
-	$(BIN)/fhir-server serve --demo $(ARGS)
+	$(BIN)/fhir-server serve --demo --mllp-port $(MLLP_PORT) --channels channels.example.toml $(ARGS)
 
 test: $(INSTALLED)  ## Run the tests, on a real MongoDB
 	$(BIN)/python -m pytest $(ARGS)

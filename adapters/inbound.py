@@ -270,9 +270,12 @@ class Inbound:
 
 
 def code_of(answer: bytes) -> str:
-    """Return MSA-1 of an acknowledgment (table 0008)."""
-    msa = parse(answer).first("MSA")
-    return "" if msa is None else msa.get(1)
+    """Return MSA-1 of an acknowledgment of ours (table 0008); "" if it has none.
+
+    It is looked for, as reading each answer anew would take a fifth of the time that keeping a message does.
+    """
+    start = answer.find(b"\rMSA")
+    return answer[start + 5 : start + 7].decode("ascii", "replace") if start >= 0 else ""
 
 
 def _check_control_id(message: Message) -> None:

@@ -27,6 +27,7 @@ from fhir_server.context import Context
 from fhir_server.endpoint import FhirEndpoint
 from fhir_server.formats import JSON
 from fhir_server.health import add_health
+from fhir_server.hl7v2.applying import Applying
 from fhir_server.hl7v2.ports import channels_of, destinations_of
 from fhir_server.hl7v2.routes import message_route
 from fhir_server.hl7v2.sending import Sender
@@ -87,7 +88,7 @@ def create_app(
     the people who have accounts here, or for those whom `accounts` know. If they name an OpenID provider, its
     tokens do beside these, or alone. Otherwise `authenticate` says whom an access token stands for; without
     it everybody on this machine may do everything, and nobody else may do anything, whatever address the
-    application is served on. HL7 v2 messages are applied by what `new_apply` makes.
+    application is served on. HL7 v2 messages are applied by what `new_apply` makes, if it is given.
 
     Raises ValueError if no MongoDB is named (`fhir-server serve` names one to its workers), or if there is to
     be an authorization server and no key to encrypt with.
@@ -105,9 +106,7 @@ def create_app(
     rules = RuleBook(PATTERNS, modes, store, ToldMessages(told) if told else None)
     own_contexts = _own_contexts(store, settings, jobs, recorder)
     clock = Clock(store, rules, services_of(settings), own_contexts)
-    messages = None
-    if settings.channels is not None and new_apply is not None:
-        messages = Messages(channels_of(settings), store, new_apply(own_contexts, rules))
+    messages = _messages(settings, store, own_contexts, rules, new_apply)
 
     sender = Sender(told, lambda: ruled(own_contexts(new_id()), rules, is_system=True)) if told else None
 
@@ -174,6 +173,21 @@ def _lifespan(
                 await store.close()
 
     return lifespan
+
+
+def _messages(
+    settings: Settings,
+    store: Store,
+    own_contexts: NewContext,
+    rules: RuleBook,
+    new_apply: NewApply | None,
+) -> Messages | None:
+    """Return what takes HL7 v2 messages, if there is a file of channels."""
+    if settings.channels is None:
+        return None
+    applying = Applying(own_contexts, rules)
+    apply = applying.apply if new_apply is None else new_apply(own_contexts, rules)
+    return Messages(channels_of(settings), store, apply, applying.preview)
 
 
 def _own_contexts(store: Store, settings: Settings, jobs: Jobs, recorder: Recorder | None) -> NewContext:

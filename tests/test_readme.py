@@ -25,14 +25,17 @@ import pytest
 from fhir_server.secret_files import file_variable
 from fhir_server.settings import Settings, secret_variables
 from fhir_server.smart.principal import ROLES
+from tests.adapters.senders import Sender, code
+from tests.fhir_server.faults.server_process import free_port
 
 _ROOT = Path(__file__).parents[1]
 _README = (_ROOT / "README.md").read_text()
 _BLOCKS = [block.strip() for block in re.findall(r"^```sh\n(.*?)^```", _README, re.MULTILINE | re.DOTALL)]
-_START, _TEST, _WITHOUT_MAKE, _REQUESTS, _DAY, _LOAD = _BLOCKS
+_START, _TEST, _WITHOUT_MAKE, _REQUESTS, _MESSAGE, _DAY, _LOAD = _BLOCKS
 _TOKENS = [line for line in _REQUESTS.splitlines() if line.startswith("TOKEN=")]
 _LOADED = re.compile(r"^([\d,]+) resources in .*, 0 failed$")
 _USER = re.compile(r"^  [a-z ]+?  +([a-z]+) +([a-z2-9]{4}(?:-[a-z2-9]{4}){3})$")
+_MLLP_PORT = free_port()
 _LAST = "  Another password: fhir-server users reset-password doctor"
 # A token of the server, or the hash of one.
 _SECRET = re.compile(r"(?<![\w-])[\w-]{43}(?![\w-])")
@@ -45,7 +48,7 @@ needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is no
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that looks like a clone in which `make install` was run."""
     folder = tmp_path_factory.mktemp("clone")
-    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+    for name in ("Makefile", "pyproject.toml", "constraints.txt", "channels.example.toml"):
         shutil.copy(_ROOT / name, folder)
     programs = folder / ".venv" / "bin"
     programs.mkdir(parents=True)
@@ -67,7 +70,8 @@ def port() -> int:
 
 def _environment(clone: Path, port: int) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("FHIR_", "MAKE"))}
-    return {**inherited, "FHIR_PORT": str(port), "FHIR_LOG_LEVEL": "error", "HOME": str(clone)}
+    ours = {"FHIR_PORT": str(port), "MLLP_PORT": str(_MLLP_PORT), "FHIR_LOG_LEVEL": "error"}
+    return {**inherited, **ours, "HOME": str(clone)}
 
 
 @dataclass
@@ -127,12 +131,15 @@ def seen(clone: Path, port: int) -> Iterator[Seen]:
 
 def _run(command: str, clone: Path, port: int) -> str:
     """Run a command of README in the clone, on our port, and return what it prints."""
+    return _printed(command, clone, port).decode()
+
+
+def _printed(command: str, clone: Path, port: int) -> bytes:
     return subprocess.run(
         ["/bin/sh", "-euc", command.replace("127.0.0.1:8000", f"127.0.0.1:{port}")],
         cwd=clone,
         env=_environment(clone, port),
         capture_output=True,
-        text=True,
         timeout=300,
         check=True,
     ).stdout
@@ -222,6 +229,23 @@ def test_the_doctor_sees_fewer(clone: Path, port: int) -> None:
     count = 'curl -s -H "Authorization: Bearer $TOKEN" "http://127.0.0.1:8000/fhir/Patient?_summary=count"'
     everybody, treated = (json.loads(_run(f"{token}; {count}", clone, port))["total"] for token in _TOKENS)
     assert 10 < treated < 100 < everybody
+
+
+@needs_make
+@needs_curl
+@pytest.mark.usefixtures("seen")
+def test_a_result_travels_from_the_laboratory_to_fhir(clone: Path, port: int) -> None:
+    """What README sends by `nc` is answered with AA, and the report and its value are found at once."""
+    token, result, send, ask = _MESSAGE.splitlines()
+    printed, netcat, command = send.rpartition(" | ")
+    assert (netcat, command) == (" | ", "nc -w 3 127.0.0.1 2575")
+    with socket.create_connection(("127.0.0.1", _MLLP_PORT), timeout=60) as connection:
+        connection.sendall(_printed(f"{result}\n{printed}", clone, port))
+        assert code(Sender(connection).answer()) == "AA"
+    found = json.loads(_run(f"{token}\n{ask} --silent", clone, port))
+    kinds = [one["resource"]["resourceType"] for one in found["entry"]]
+    assert kinds == ["DiagnosticReport", "Observation"]
+    assert found["entry"][1]["resource"]["valueQuantity"]["value"] == 13.5
 
 
 @needs_make

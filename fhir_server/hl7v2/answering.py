@@ -3,7 +3,7 @@
 HL7 v2.5.1 §2.9.3 (the answer of the application comes as its own message), table 0119 (ORC-1 of an answer)
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,21 +40,25 @@ class Taken:
     references: tuple[str, ...] = ()
 
 
+Noting = Callable[[Taken], Note]
+"""Makes the note of what came of an answer, which is stored in the same transaction."""
+
+
 async def answered(
-    message: Message, context: Context, destinations: Sequence[Destination], noting: Note | None = None
+    message: Message, context: Context, destinations: Sequence[Destination], noting: Noting | None = None
 ) -> Taken:
     """Take an answer that came as a message of its own (ACK, ORL, ORR, RRE) to one that was sent.
 
-    `context` acts for the server itself, by the rules. `noting` is stored with what follows, or alone if
-    nothing does. An answer that names a message of another system than it comes from, or none of ours,
-    changes nothing. Raises HL7Error if it is no answer.
+    `context` acts for the server itself, by the rules. What `noting` makes of it is stored with what follows,
+    or alone if nothing does. An answer that names a message of another system than it comes from, or none of
+    ours, changes nothing. Raises HL7Error if it is no answer.
     """
     ack = read_ack(message)
     entry = await context.store.hl7_outbox.entry(ack.control_id)
     where = None if entry is None else _destination(entry, message, destinations)
     if entry is None or where is None:
         if noting is not None:
-            await commit(context, [], noting=noting)
+            await commit(context, [], noting=noting(Taken(is_ours=False)))
         return Taken(is_ours=False)
     references = await follow_order(entry, message, where, context, noting)
     await settle(entry, ack, where, context)
@@ -96,7 +100,11 @@ def answer_document(ack: Ack) -> dict[str, Any]:
 
 
 async def follow_order(
-    entry: Outgoing, message: Message, destination: Destination, context: Context, noting: Note | None = None
+    entry: Outgoing,
+    message: Message,
+    destination: Destination,
+    context: Context,
+    noting: Noting | None = None,
 ) -> tuple[str, ...]:
     """Let the Task of an order follow what is said of the order (ORC-1); return what was changed.
 
@@ -105,23 +113,25 @@ async def follow_order(
     """
     order = message.first("ORC")
     control = "" if order is None else order.get(1)
-    writes: list[Write] = []
+    references: tuple[str, ...] = ()
     for _ in range(_MOST_ATTEMPTS):
-        writes = []
+        writes: list[Write] = []
         if order is not None and entry.subject.startswith("ServiceRequest/"):
             writes = [
                 *await _tasks(entry, control, context),
                 *await _numbered(entry, order, destination, context),
             ]
+        references = tuple(f"{one.resource_type}/{one.id}" for one in writes)
+        note = None if noting is None else noting(Taken(is_ours=True, references=references))
         try:
-            if writes or noting is not None:
-                await commit(context, writes, noting=noting)
+            if writes or note is not None:
+                await commit(context, writes, noting=note)
             break
         except PreconditionFailed:
             continue
     if control in _REFUSED:
         await _tell_requester(entry, context)
-    return tuple(f"{one.resource_type}/{one.id}" for one in writes)
+    return references
 
 
 async def _tasks(entry: Outgoing, control: str, context: Context) -> list[Write]:

@@ -1,18 +1,25 @@
 """What operators do with messages, by operations of the FHIR interface and by commands alike."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from adapters.channels import Channels
+from adapters.channels import Channel, Channels
 from adapters.lanes import lanes_of
+from fhir_server.hl7v2.applying import Difference
 from fhir_server.store import Store
 from hl7.errors import HL7Error
+from hl7.message import Message
 from hl7.parser import parse
 from resources.operation_outcome import Conflict, InvalidContent, ResourceNotFound, error
 
 MOST_LISTED = 1_000
 MOST_REPLAYED = 1_000
 _LONGEST_REASON = 500
+
+
+Preview = Callable[[Message, Channel], Awaitable[Sequence[Difference]]]
+"""Tells what a message would change now; nothing is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +107,26 @@ async def discard(store: Store, entry_id: str, who: str, reason: str) -> None:
         raise _unknown()
     if not await store.hl7_quarantine.discard(entry_id, who, reason):
         raise _not_in_quarantine()
+
+
+async def differences(
+    store: Store, entry_id: str, channels: Channels, preview: Preview
+) -> Sequence[Difference]:
+    """Return what a message would change if it were applied now.
+
+    Raises ResourceNotFound, and InvalidContent with the reason for which it would be refused.
+    """
+    found = await store.hl7_quarantine.one(entry_id)
+    if found is None:
+        raise _unknown()
+    named = channels.named(found.channel)
+    data = await store.hl7_quarantine.content(entry_id, edited=True)
+    try:
+        message = parse(data, None if named is None else named.charset)
+        return await preview(message, named or channels.of(message.header, None))
+    except HL7Error as failure:
+        place = f" at {failure.location}" if failure.location else ""
+        raise InvalidContent(error("processing", f"{failure.code}{place}: {failure.text}")) from None
 
 
 State = Literal["received", "applied", "unchanged", "ignored", "refused", "discarded"]

@@ -6,6 +6,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings
 
 from adapters.channel_file import WrongChannels, load_channels
+from adapters.strict import is_available
 
 
 class MessageSettings(BaseSettings):
@@ -34,7 +35,9 @@ class MessageSettings(BaseSettings):
     def _are_channels(cls, path: Path | None) -> Path | None:
         if path is not None:
             try:
-                load_channels(path)
+                found = load_channels(path)
             except WrongChannels as failure:
                 raise ValueError(str(failure)) from None
+            if any(one.strict for one in found.channels) and not is_available():
+                raise ValueError("strict = true needs hl7apy: pip install 'fhir-hospital-server[strict]'")
         return path

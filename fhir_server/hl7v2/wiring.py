@@ -2,32 +2,27 @@
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 from adapters.answering import Answering
 from adapters.applying import Apply
-from adapters.channels import LOCAL, Channel, Channels
+from adapters.channels import LOCAL, Channels
 from adapters.file_drop import FileDrop
 from adapters.inbound import Inbound
 from adapters.mllp.encryption import server_context
 from adapters.mllp.server import MllpServer
 from adapters.working import Working
 from fhir_server import metrics
+from fhir_server.hl7v2.quarantine import Preview
 from fhir_server.processes.accepting import Accepting
 from fhir_server.processes.ending import end
 from fhir_server.processes.serving import MessagePort
 from fhir_server.store import Store
-from hl7.message import Message
 
 _PARTING_SECONDS = 10.0
-
-
-Preview = Callable[[Message, Channel], Awaitable[Sequence[Any]]]
-"""Tells what a message would change now: differences with `reference`, `before` and `after`."""
 
 
 class Messages:
@@ -38,7 +33,7 @@ class Messages:
         channels: Channels,
         store: Store,
         apply: Apply,
-        preview: Preview | None = None,
+        preview: Preview,
         now: Callable[[], datetime] | None = None,
     ) -> None:
         """Take messages of `channels` into the inbox of `store`, and have them applied by `apply`.

@@ -16,8 +16,6 @@ from fhir_server.operations.outputs import parameters
 from fhir_server.smart.events import EventKind
 from fhir_server.store import instant
 from fhir_server.store.hl7_quarantine import Listed, Wanted
-from hl7.errors import HL7Error
-from hl7.parser import parse
 from resources.operation_outcome import InvalidContent, NotSupported, ResourceNotFound, error
 
 _DEFINITIONS = "metadata/OperationDefinition"
@@ -93,23 +91,12 @@ async def replay(request: Request, context: Context) -> Response:
 
 
 async def _preview(entry_id: str, context: Context) -> Response:
-    if context.messages is None or context.messages.preview is None:
+    if context.messages is None:
         raise NotSupported(error("not-supported", "No HL7 v2 messages are taken here (FHIR_CHANNELS)"))
-    found = await context.store.hl7_quarantine.one(entry_id)
-    if found is None:
-        raise ResourceNotFound(error("not-found", "There is no message of this id"))
     await _tell(context, "hl7v2-show", f"Message {entry_id}")
-    channels = context.messages.channels
-    named = channels.named(found.channel)
-    data = await context.store.hl7_quarantine.content(entry_id, edited=True)
-    try:
-        read = parse(data, None if named is None else named.charset)
-        channel = named or channels.of(read.header, None)
-        differences = await context.messages.preview(read, channel)
-    except HL7Error as failure:
-        place = f" at {failure.location}" if failure.location else ""
-        raise InvalidContent(error("processing", f"{failure.code}{place}: {failure.text}")) from None
-    return Response(200, parameters(_difference(one) for one in differences))
+    messages = context.messages
+    found = await quarantine.differences(context.store, entry_id, messages.channels, messages.preview)
+    return Response(200, parameters(_difference(one) for one in found))
 
 
 def _difference(difference: Any) -> Part:

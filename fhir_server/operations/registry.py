@@ -15,6 +15,7 @@ from fhir_server.operations.expunge import EXPUNGE
 from fhir_server.operations.graphql import GRAPHQL, taking_graphql
 from fhir_server.operations.hl7v2 import HL7V2_OPERATIONS
 from fhir_server.operations.lastn import LASTN
+from fhir_server.operations.lineage import LINEAGE
 from fhir_server.operations.match import MATCH
 from fhir_server.operations.meta import META
 from fhir_server.operations.meta_add import META_ADD
@@ -34,6 +35,7 @@ _OFFERED: tuple[Operation, ...] = (
     EXPUNGE,
     GRAPHQL,
     LASTN,
+    LINEAGE,
     MATCH,
     META,
     META_ADD,

@@ -29,6 +29,7 @@ from fhir_server.store.failures import translated_failures
 from fhir_server.store.fence import is_stale
 from fhir_server.store.guarding import Guard, as_seen, guarded, relabelling, shown
 from fhir_server.store.history import HistoryPosition, HistoryScope, count_history, history
+from fhir_server.store.hl7_event_times import EventTimes
 from fhir_server.store.hl7_inbox import MessageInbox
 from fhir_server.store.hl7_outbox import MessageOutbox
 from fhir_server.store.hl7_quarantine import Quarantine
@@ -108,6 +109,7 @@ class Store(StoreView):
         messages = SealedMessages(self._database, secrets)
         self.hl7_inbox = MessageInbox(self._database, messages, now, keep_messages)
         self.hl7_outbox = MessageOutbox(self._database, messages, keep_messages)
+        self.hl7_event_times = EventTimes(self._database)
         self.hl7_quarantine = Quarantine(self._database, self.hl7_inbox, messages, now, keep_messages)
         numbers = SequenceNumbers()
         self.audit_log = (

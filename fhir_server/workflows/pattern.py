@@ -98,7 +98,9 @@ class StateTable:
 
     `transitions` has, for each state, those that may follow; one without any is final. A resource may come
     into the record in any state of `first`, or in any at all where there are none, as a record of the past
-    does. `element` is where the state stands. `rule` refuses everything else.
+    does. `element` is where the state stands. `rule` refuses everything else. `told` are further transitions,
+    for what the server itself writes down of what other systems say was so: that somebody was discharged
+    whose admission it was never told of, or that a discharge was none.
     """
 
     resource_type: str
@@ -107,8 +109,9 @@ class StateTable:
     first: tuple[str, ...] = ()
     element: str = "status"
     applies: Callable[[Resource], bool] = lambda _resource: True
+    told: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def violations(self, change: "Change") -> Iterable[Violation]:
+    def violations(self, change: "Change", *, is_system: bool = False) -> Iterable[Violation]:
         """Yield what is wrong with the step from one state to the other."""
         after = change.after
         if after is None or not self.applies(after):
@@ -123,6 +126,8 @@ class StateTable:
         if state == was or was is None:
             return
         allowed = self.transitions.get(was, ())
+        if is_system and state in self.told.get(was, ()):
+            return
         if state not in allowed:
             following = f"after it comes {_list(allowed)}" if allowed else "nothing comes after it"
             yield self.rule.broken(f"{was} does not become {state}; {following}", where)

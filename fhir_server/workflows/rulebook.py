@@ -256,7 +256,7 @@ class Ruling:
         for stored in changes:
             change, step = _whole(stored), _last_step(stored)
             for table in self._book.states(change.resource_type):
-                violations += table.violations(change)
+                violations += table.violations(change, is_system=self._situation.is_system)
             for _, watch in self._book.watches(change.resource_type):
                 facts = await watch.gather(change, records)
                 if watch.check is not None:
@@ -294,6 +294,8 @@ class Ruling:
                 write = self._write(one)
                 key = write.resource_type, write.id
                 is_whole = isinstance(one, Put) and one.is_whole
+                if key in writes and isinstance(one, Create):
+                    continue  # it is created once: the first counts
                 if key in writes and not is_whole and writes[key].resource != write.resource:
                     raise _entangled()
                 writes[key] = write

@@ -35,7 +35,7 @@ def test_the_example_is_good() -> None:
 
 
 def test_a_whole_file_is_read(tmp_path: Path) -> None:
-    """Every key of a channel, its destination, and a listener; paths are from the file's folder."""
+    """Every key of a channel and of a listener; paths are from the file's folder."""
     text = (
         _GOOD
         + """charset = "8859/1"
@@ -48,14 +48,6 @@ unknown_loser = "refuse"
 snapshot = true
 peers = ["10.0.0.0/8", "cn=lab.example.org", "client=abc"]
 encounter_a04 = "in-progress"
-[channel.destination]
-host = "192.0.2.1"
-port = 2576
-version = "2.3.1"
-messages = ["OML^O21"]
-tls = true
-certificate_authorities = "ca.pem"
-answer_seconds = 10
 
 [[listener]]
 name = "tls"
@@ -73,9 +65,6 @@ max_bytes = 4096
     [channel] = found.channels
     assert channel.time_zone == ZoneInfo("Europe/Berlin")
     assert channel.authorities == {"GENHOSP": "urn:oid:1.2.3"}
-    assert channel.destination is not None
-    assert channel.destination.certificate_authorities == tmp_path / "ca.pem"
-    assert channel.destination.answer_seconds == 10
     [listener] = found.listeners
     assert listener.key == tmp_path / "key.pem"
     assert (listener.idle_seconds, listener.max_bytes) == (60, 4096)
@@ -102,9 +91,6 @@ max_bytes = 4096
         (_GOOD + 'authorities = { X = "no uri" }\n', 6, "URI"),
         (_GOOD + _GOOD, 7, "two of the name"),
         (_GOOD + _GOOD.replace('"lab"', '"lab2"'), 6, "same sender"),
-        (_GOOD + "[channel.destination]\nport = 1\n", 6, "either host and port, or a folder"),
-        (_GOOD + '[channel.destination]\nhost = "a"\nport = 70000\n', 8, "from 1 to 65535"),
-        (_GOOD + '[channel.destination]\nfolder = "a"\nmessages = ["ADT"]\n', 8, "ADT^A01"),
         (_GOOD + '[[listener]]\nname = "a"\nport = 1\nhost = "0.0.0.0"\n', 9, "plain = true"),
         (_GOOD + '[[listener]]\nname = "a"\nport = 1\nkey = "k"\n', 9, "the other of the two"),
         (_GOOD + '[[listener]]\nname = "a"\nport = 1\nchannels = ["b"]\n', 9, "no channel b"),

@@ -11,7 +11,10 @@ from fhir_server.secrets_at_rest import new_key
 from fhir_server.settings import Settings, to_environment
 
 _TABLE = Path(__file__).parents[2] / "docs" / "settings.md"
-_OPTIONS = {"host", "port", "workers", "data_dir", "tls_certificate", "tls_key"}
+_OPTIONS = {
+    *("host", "port", "workers", "data_dir", "tls_certificate", "tls_key"),
+    *("channels", "mllp_port"),
+}
 
 
 @pytest.fixture(autouse=True)

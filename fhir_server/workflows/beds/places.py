@@ -53,7 +53,7 @@ async def gather(change: Change, records: Records) -> Facts:
     await records.lock(f"bed/{change.reference}")
     used = await used_by(change.reference, records)
     tasks: list[dict[str, Any]] = []
-    if state_of(change.before) in ("H", "K") and state_of(change.after) in ("U", "I"):
+    if state_of(change.before) in ("H", "K") and state_of(change.after) in ("U", "I", "O"):
         tasks = await records.search("Task", ("focus", change.reference), ("status", OPEN_TASKS))
     cleaning = tuple(task for task in tasks if terms.is_cleaning(task))
     return Facts(frozenset(used.values()), tuple(above), is_circle, cleaning)
@@ -108,7 +108,10 @@ def _check_bed(change: Change, facts: Facts) -> Iterable[Violation]:
         return
     if bed is None or kind_of(bed) != "bd" or (was == now and change.before is not None):
         return
-    if kind_of(change.before) == "bd" and was is not None and now not in set(terms.NEXT.get(was, "")):
+    # Who never left lies in it still: what was to be cleaned is occupied again.
+    is_taken_back = was in ("H", "K") and now == "O" and "active" in facts.used
+    is_next = was is None or now in set(terms.NEXT.get(was, "")) or is_taken_back
+    if kind_of(change.before) == "bd" and not is_next:
         yield terms.BED_STATE.broken(f"{was} does not become {now}", where)
     elif "active" in facts.used and now != "O":
         yield terms.IN_USE.broken("The bed is occupied", where)
@@ -121,9 +124,10 @@ def _check_bed(change: Change, facts: Facts) -> Iterable[Violation]:
 
 
 def follows(change: Change, facts: Facts, _situation: Situation) -> Iterable[Consequence]:
-    """End the Tasks to clean a bed that is clean."""
-    if state_of(change.before) in ("H", "K") and state_of(change.after) in ("U", "I"):
-        yield from (Put(changed(task, status="completed")) for task in facts.tasks)
+    """End the Tasks to clean a bed that is clean, or that was never left."""
+    if state_of(change.before) in ("H", "K") and state_of(change.after) in ("U", "I", "O"):
+        ends = "cancelled" if state_of(change.after) == "O" else "completed"
+        yield from (Put(changed(task, status=ends)) for task in facts.tasks)
 
 
 WATCH: Watch[Facts] = Watch(

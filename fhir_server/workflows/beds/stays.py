@@ -112,7 +112,7 @@ async def is_isolated_patient(encounter: Resource, records: Records) -> bool:
     )
 
 
-def check(change: Change, facts: Facts, _situation: Situation) -> Iterable[Violation]:
+def check(change: Change, facts: Facts, situation: Situation) -> Iterable[Violation]:
     """Check the beds that the encounter has from now on."""
     encounter = change.after
     if encounter is None:
@@ -133,13 +133,30 @@ def check(change: Change, facts: Facts, _situation: Situation) -> Iterable[Viola
             yield terms.NOT_A_BED.broken("The place is not a bed", f"{_WHERE}.location")
     for bed, how in beds.items():
         if before.get(bed) != how:
-            yield from _check_bed(facts.places[bed], how, facts, is_taken=bed in facts.taken)
+            is_back = situation.is_system and _never_left(bed, change)
+            yield from _check_bed(facts.places[bed], how, facts, is_taken=bed in facts.taken, is_back=is_back)
 
 
-def _check_bed(bed: Resource, how: str, facts: Facts, *, is_taken: bool) -> Iterable[Violation]:
+def _never_left(bed: str, change: Change) -> bool:
+    """Tell whether an encounter takes back that a bed was left: it has it as it had it before."""
+
+    def stays(encounter: Resource | None, status: str) -> set[str]:
+        return {
+            one.get("period", {}).get("start", "")
+            for one in (encounter or {}).get("location", ())
+            if one.get("status") == status and reference_of(one.get("location")) == bed
+        }
+
+    return bool(stays(change.before, "completed") & stays(change.after, "active"))
+
+
+def _check_bed(
+    bed: Resource, how: str, facts: Facts, *, is_taken: bool, is_back: bool
+) -> Iterable[Violation]:
     """Check a bed that is to be used otherwise than before.
 
-    One that is occupied though nobody else has it is so by this very change.
+    One that is occupied though nobody else has it is so by this very change. One that `is_back` was never
+    left, so that it is not to be cleaned either.
     """
     code = state_of(bed)
     where = f"{_WHERE}.location"
@@ -147,6 +164,8 @@ def _check_bed(bed: Resource, how: str, facts: Facts, *, is_taken: bool) -> Iter
         yield terms.TAKEN.broken("The bed is occupied, or reserved for another patient", where)
         return
     allowed = ("U", "I", "O", None) if how == "active" else ("U", "I", "H", "O", None)
+    if is_back and code in ("H", "K"):
+        return
     if code not in allowed or bed.get("status", "active") != "active":
         named = terms.NAMES.get(code or "", "").lower() if code not in allowed else bed.get("status")
         yield terms.NOT_ASSIGNABLE.broken(f"The bed is not to be had: it is {named}", where)

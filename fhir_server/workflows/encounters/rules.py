@@ -50,6 +50,16 @@ _ENCOUNTER = {
     _WRONG: (),
     "unknown": ("planned", "arrived", "triaged", "in-progress", "onleave", "finished", "cancelled", _WRONG),
 }
+# By ADT messages: outpatients who leave (A03) were never admitted here, and A11 and A13 take back.
+_ENCOUNTER_TOLD = {
+    "planned": ("finished",),
+    "arrived": ("finished",),
+    "triaged": ("finished",),
+    "in-progress": ("cancelled",),
+    "onleave": ("cancelled",),
+    "finished": ("in-progress",),
+    "cancelled": ("arrived", "in-progress"),
+}
 ACTIVITY: Mapping[str, tuple[str, ...]] = {
     "not-started": ("scheduled", "in-progress", "on-hold", "cancelled", "stopped", _WRONG),
     "scheduled": ("not-started", "in-progress", "on-hold", "cancelled", "stopped", _WRONG),
@@ -110,7 +120,7 @@ def is_general(task: Resource) -> bool:
 
 
 STATES = (
-    StateTable("Encounter", ENCOUNTER_STATE, _ENCOUNTER),
+    StateTable("Encounter", ENCOUNTER_STATE, _ENCOUNTER, told=_ENCOUNTER_TOLD),
     StateTable("CarePlan", PLAN_STATE, _PLAN),
     StateTable("Procedure", PROCEDURE_STATE, _PROCEDURE),
     StateTable("Task", TASK_STATE, TASK, applies=is_general),

@@ -131,7 +131,7 @@ def check(change: Change, facts: Facts, situation: Situation) -> Iterable[Violat
         return
     yield from _check_person(patient, before, situation)
     yield from _check_numbers(change, facts, situation)
-    if facts.is_here and not _is_by_server(patient, situation):
+    if facts.is_here and not situation.is_system:
         yield rules.DUPLICATE_PATIENT.broken(
             "Somebody who is certainly the same person is registered; Patient/$match says who. Go on with "
             "that patient (If-None-Exist answers with it), or let staff tag this one as another person: "
@@ -145,17 +145,14 @@ def check(change: Change, facts: Facts, situation: Situation) -> Iterable[Violat
         yield rules.LINK.broken("The links lead in a circle", "Patient.link")
 
 
-def _is_by_server(patient: Resource, situation: Situation) -> bool:
-    """Tell whether the server itself makes the record of a person who registers themselves."""
-    return is_self_registered(patient) and situation.is_system
-
-
 def follows(change: Change, facts: Facts, situation: Situation) -> Iterable[Consequence]:
-    """Have staff look at who registered themselves and looks like somebody who is here."""
+    """Have staff look at who registered themselves, or is told of by a message, and looks like somebody."""
     patient = change.after
     if change.before is not None or patient is None or not facts.is_here:
         return
-    if is_self_registered(patient):
+    is_own = is_self_registered(patient)
+    if is_own or situation.is_system:
+        told = "Registered by themselves" if is_own else "Told of by a message"
         yield Create(
             made(
                 "Task",
@@ -164,7 +161,7 @@ def follows(change: Change, facts: Facts, situation: Situation) -> Iterable[Cons
                 intent="order",
                 priority="routine",
                 code=concept("urn:fhir-hospital-server:task", "possible-duplicate"),
-                description="Registered by themselves, and looks like somebody who is here: merge if so",
+                description=f"{told}, and looks like somebody who is here: merge if so",
                 focus={"reference": change.reference},
                 authoredOn=instant(situation.now),
             )
@@ -212,6 +209,9 @@ def _targets(source: Resource | None, situation: Situation) -> set[str]:
 
 
 def _may_give_numbers(situation: Situation) -> bool:
+    """Tell whether numbers come from who may give them: messages of a system that the hospital connected."""
+    if situation.is_system:
+        return True
     clients = situation.settings.record_number_clients or ""
     allowed = {name.strip() for name in clients.split(",") if name.strip()}
     return situation.principal is not None and situation.principal.client_id in allowed

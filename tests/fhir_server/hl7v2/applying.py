@@ -9,6 +9,7 @@ from typing import Any
 
 from adapters.applying import Applied, Apply, OrderAnswer, Received, TryLater
 from adapters.channels import Channel
+from fhir_server.hl7v2.applying import Difference
 from fhir_server.identifiers import new_id
 from fhir_server.store import Store
 from fhir_server.write_path import new_resource
@@ -51,6 +52,11 @@ def applying(store: Store, log: Log) -> Apply:
         return applied
 
     return apply
+
+
+async def nothing(_message: Message, _channel: Channel) -> list[Difference]:
+    """Tell that a message would change nothing."""
+    return []
 
 
 def basic(control_id: str) -> dict[str, Any]:

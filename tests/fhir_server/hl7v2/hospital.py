@@ -13,7 +13,7 @@ from fhir_server.hl7v2.wiring import Messages
 from fhir_server.processes.serving import MessagePort
 from fhir_server.settings import Settings
 from fhir_server.store import Store, open_store
-from tests.fhir_server.hl7v2.applying import Log, applying
+from tests.fhir_server.hl7v2.applying import Log, applying, nothing
 
 Result = TypeVar("Result")
 
@@ -56,7 +56,7 @@ def running(
     async def main() -> None:
         store = open_store(settings, str(settings.mongo_url))
         log = Log()
-        messages = Messages(channels, store, applying(store, log))
+        messages = Messages(channels, store, applying(store, log), nothing)
         ports = {one.listener.name: one.socket.getsockname()[1] for one in sockets}
         loop = asyncio.get_running_loop()
         hospital = Hospital(settings, channels, store, messages, loop, ports, log)

@@ -1,0 +1,417 @@
+"""From what a message says, and what is there, to what is to be stored: worked out, and nothing stored yet."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from adapters.applying import OrderAnswer
+from adapters.channels import Channel
+from adapters.to_fhir.drafts import (
+    BedState,
+    Draft,
+    Mapped,
+    Merge,
+    OrderControl,
+    Reversal,
+    Visit,
+    Withdrawal,
+    linked,
+)
+from fhir_server.context import Context
+from fhir_server.hl7v2.joining import is_same, joined, without
+from fhir_server.hl7v2.looking import Found, Stored, look
+from fhir_server.hl7v2.merges import Merging, merge_all
+from fhir_server.hl7v2.ordering import answer, ordered, task_of
+from fhir_server.hl7v2.persons import guard
+from fhir_server.hl7v2.reports import next_report, next_result, verdict
+from fhir_server.hl7v2.visits import next_state
+from fhir_server.search.intervals import interval
+from fhir_server.store import Write, instant
+from fhir_server.workflows.beds import terms
+from fhir_server.workflows.records import local
+from fhir_server.workflows.registration.identity import is_merged, links
+from fhir_server.write_path import replacement
+from hl7.errors import UNKNOWN_KEY, HL7Error, Location
+
+Resource = dict[str, Any]
+
+# A clock that is wrong by more must not keep later events from being applied.
+_SKEW = timedelta(hours=1)
+_ORDER_IS_OVER = ("revoked", "entered-in-error", "draft")
+ORDER_NOT_ACTIVE = {"system": "urn:fhir-hospital-server:orders", "code": "order-not-active"}
+"""The tag of results that came for an order which is not active any more; they are not part of it."""
+
+
+class SeveralPatients(HL7Error):
+    """The numbers of a message are those of several patients, so that it is not known whose it is (204)."""
+
+    code = UNKNOWN_KEY
+
+    def __init__(self, patients: Sequence[Stored]) -> None:
+        super().__init__("these numbers are of several patients", location=Location("PID", 1, 3))
+        self.patients = tuple(patients)
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a message changes: resources as they are `after`, by reference, and as they were `before`.
+
+    `times` are those of the events that are applied. One that `is_old` says nothing but what is older than
+    what is known.
+    """
+
+    before: dict[str, Stored] = field(default_factory=dict)
+    after: dict[str, Resource] = field(default_factory=dict)
+    warnings: list[HL7Error] = field(default_factory=list)
+    times: dict[str, datetime] = field(default_factory=dict)
+    merging: Merging | None = None
+    is_old: bool = False
+    references: dict[str, str] = field(default_factory=dict)
+    answers: list[OrderAnswer] = field(default_factory=list)
+    made_once: dict[str, Resource] = field(default_factory=dict)
+
+    def put(self, resource: Resource, stored: Stored | None) -> None:
+        """Have a resource stored, if it is not so already."""
+        reference = f"{resource['resourceType']}/{resource['id']}"
+        if stored is not None:
+            self.before[reference] = stored
+            if is_same(stored.resource, resource):
+                self.after.pop(reference, None)
+                return
+        self.after[reference] = resource
+
+    def once(self, resource: Resource) -> None:
+        """Have a resource stored that is made once, and left alone after that."""
+        self.made_once[f"{resource['resourceType']}/{resource['id']}"] = resource
+
+    def current(self, reference: str) -> Resource | None:
+        """Return a resource as the plan leaves it, if it is about it."""
+        stored = self.before.get(reference)
+        return self.after.get(reference) or (None if stored is None else stored.resource)
+
+    def writes(self, source: str) -> list[Write]:
+        """Return the writes; each says by `meta.source` which message it comes from.
+
+        Raises InvalidContent or UnprocessableContent for a resource that is not valid.
+        """
+        return [self._write(reference, resource, source) for reference, resource in self.after.items()]
+
+    def _write(self, reference: str, resource: Resource, source: str) -> Write:
+        stored = self.before.get(reference)
+        meta = {
+            name: one
+            for name, one in resource.get("meta", {}).items()
+            if name not in ("versionId", "lastUpdated", "source")
+        }
+        resource_type, _, resource_id = reference.partition("/")
+        made = replacement(
+            resource_type,
+            resource_id,
+            {**resource, "meta": {**meta, "source": source}},
+            must_be_new=stored is None,
+        )
+        return made if stored is None else replace(made, number=stored.number + 1)
+
+
+async def plan(mapped: Mapped, channel: Channel, context: Context) -> Plan:
+    """Return what `mapped` changes now.
+
+    Raises HL7Error for what cannot be: another person (204), an event that never was, a record nobody knows.
+    """
+    found = await look(mapped.drafts, context)
+    planning = _Planning(mapped, channel, context, found)
+    await planning.prepare()
+    planning.check_people()
+    for draft in mapped.drafts:
+        planning.add(draft)
+    await planning.effects()
+    await planning.finish()
+    return planning.plan
+
+
+class _Planning:
+    """One message that is being planned."""
+
+    def __init__(self, mapped: Mapped, channel: Channel, context: Context, found: Found) -> None:
+        self.mapped = mapped
+        self.channel = channel
+        self.context = context
+        self.found = found
+        self.plan = Plan(warnings=list(mapped.warnings))
+        self.visits = {one.encounter: one for one in mapped.effects if isinstance(one, Visit)}
+        self.controls = {one.order: one for one in mapped.effects if isinstance(one, OrderControl)}
+        self.losers = {one.loser for one in mapped.effects if isinstance(one, Merge)}
+        self.old: set[str] = set()
+        self.stale_orders: set[str] = set()
+        self._held: dict[str, str] = {}
+        self._ids()
+
+    async def finish(self) -> None:
+        """Leave out what is made once, and is there already."""
+        for reference, resource in self.plan.made_once.items():
+            if await self.context.store.read(*reference.split("/")) is None:
+                self.plan.after[reference] = resource
+
+    def _ids(self) -> None:
+        for draft in self.mapped.drafts:
+            stored = self.found.stored.get(draft.key)
+            if stored is not None:
+                reference = stored.reference
+            elif draft.presence == "known":
+                reference = ""
+            elif (draft.type, draft.id) in self.found.taken:
+                reference = f"{draft.type}/{self.context.new_id()}"
+            else:
+                reference = f"{draft.type}/{draft.id}"
+            self.plan.references[draft.key] = reference
+
+    async def prepare(self) -> None:
+        """Look which parts of the record know of later events than this one."""
+        if not self.mapped.is_record or not self.mapped.event_time:
+            return
+        moment = self._moment()
+        wanted = [
+            draft.key
+            for draft in self.mapped.drafts
+            if draft.type in ("Patient", "Encounter") and draft.key not in self.losers
+        ]
+        names = {self.plan.references[key]: key for key in wanted}
+        latest = await self.context.store.hl7_event_times.latest(names)
+        for name, key in names.items():
+            if key in self.found.stored and name in latest and moment < latest[name]:
+                self.old.add(key)
+            else:
+                self.plan.times[name] = moment
+        if self.old:
+            text = "an event of later is known already: this one was put on record, and changes nothing of it"
+            self.plan.warnings.append(
+                HL7Error(text, code="207", location=Location("EVN", 1, 2), severity="W")
+            )
+            self.plan.is_old = len(self.old) == len(wanted)
+
+    def _moment(self) -> datetime:
+        moment, now = interval(self.mapped.event_time)[0], self.context.now()
+        if moment > now + _SKEW:
+            text = "the event is said to be in the time to come; it counts as one of now"
+            self.plan.warnings.append(
+                HL7Error(text, code="102", location=Location("EVN", 1, 2), severity="W")
+            )
+            return now
+        return moment
+
+    def check_people(self) -> None:
+        """Refuse a message about somebody else than the one whose number it has."""
+        for draft in self.mapped.drafts:
+            if draft.type != "Patient" or draft.key in self.losers:
+                continue
+            if draft.key in self.found.several:
+                raise SeveralPatients(self.found.several[draft.key])
+            stored = self.found.resource(draft.key)
+            if stored is not None:
+                guard(stored, draft.resource, is_record=self.mapped.is_record)
+
+    def add(self, draft: Draft) -> None:
+        """Add what becomes of one draft."""
+        if draft.key in self.losers:
+            return
+        stored = self.found.stored.get(draft.key)
+        if stored is not None:
+            self.plan.before[stored.reference] = stored
+        if stored is None and draft.presence == "known":
+            return
+        if draft.type == "ServiceRequest" and stored is not None and draft.presence == "minimal":
+            if stored.resource.get("status") in _ORDER_IS_OVER:
+                self.stale_orders.add(self.plan.references[draft.key])
+        if stored is not None and (draft.presence == "minimal" or draft.key in self.old):
+            return
+        if stored is not None and self._depends_on_old(draft):
+            return
+        said = linked(draft.resource, self.plan.references)
+        after = self._after(draft, None if stored is None else stored.resource, said)
+        if after is not None:
+            _, _, resource_id = self.plan.references[draft.key].partition("/")
+            self.plan.put({**after, "id": resource_id}, stored)
+
+    def _depends_on_old(self, draft: Draft) -> bool:
+        """Tell whether something stands with a visit that knows of later events."""
+        return bool(self.old & set(self.visits)) and draft.type not in ("Patient", "Encounter")
+
+    def _after(self, draft: Draft, before: Resource | None, said: Resource) -> Resource | None:
+        make: Callable[[Draft, Resource | None, Resource], Resource | None] = {
+            "Encounter": self._encounter,
+            "DiagnosticReport": self._report,
+            "Observation": self._result,
+            "ServiceRequest": self._order,
+            "MedicationRequest": self._order,
+        }.get(draft.type, self._other)
+        return make(draft, before, said)
+
+    def _other(self, draft: Draft, before: Resource | None, said: Resource) -> Resource:
+        after = said if before is None else joined(before, said, draft.listed)
+        return without(after, draft.deleted)
+
+    def _encounter(self, draft: Draft, before: Resource | None, said: Resource) -> Resource | None:
+        visit = self.visits.get(draft.key)
+        if visit is None:
+            return self._other(draft, before, said)
+        if before is not None:
+            self._check_subject(before, said)
+        after = next_state(before, said, visit, self.plan.warnings)
+        return without(after, draft.deleted)
+
+    def _order(self, draft: Draft, before: Resource | None, said: Resource) -> Resource:
+        control = self.controls.get(draft.key)
+        after = self._other(draft, before, said)
+        if control is None:
+            return after
+        what = ordered(before, said, control, self.plan.warnings)
+        if what.task:
+            # What is asked for is for a person to decide: nothing else of the order changes.
+            reference = self.plan.references[draft.key]
+            task = task_of(reference, said.get("subject"), what, control, instant(self.context.now()))
+            self.plan.once(task)
+            return dict(before or after)
+        return {**after, "status": what.status}
+
+    def _check_subject(self, before: Resource, said: Resource) -> None:
+        base_url = self.context.base_url
+        known = local(before.get("subject", {}).get("reference"), base_url)
+        told = local(said.get("subject", {}).get("reference"), base_url)
+        if known is not None and told is not None and known != told:
+            patient = self.found.resource(self.mapped.subject)
+            replaced = {local(one, base_url) for one in links(patient, "replaces")}
+            if known not in replaced or is_merged(patient):
+                text = "the visit is another patient's"
+                raise HL7Error(text, code=UNKNOWN_KEY, location=Location("PV1", 1, 19))
+
+    def _report(self, draft: Draft, before: Resource | None, said: Resource) -> Resource | None:
+        found = verdict(before, said, draft.order)
+        if found != "new":
+            text = (
+                "a report that was issued later is known already; this one changes nothing"
+                if found == "older"
+                else "the report is final already; what was preliminary changes nothing"
+            )
+            self.plan.warnings.append(HL7Error(text, code="207", location=Location("OBR"), severity="W"))
+            self._held[draft.key] = found
+            self.plan.is_old = True
+            return None
+        return next_report(before, self._without_stale_order(said), draft.listed)
+
+    def _result(self, draft: Draft, before: Resource | None, said: Resource) -> Resource | None:
+        report = draft.key.partition(":result:")[0]
+        if report in self._held:
+            return None
+        if before is not None and report != draft.key and verdict(before, said, draft.order) != "new":
+            self._warn_of_result()
+            return None
+        if ":result:" not in draft.key:
+            return self._other(draft, before, said)
+        return next_result(before, self._without_stale_order(said))
+
+    def _warn_of_result(self) -> None:
+        text = "a result that is final already, or issued later, is not changed by this one"
+        self.plan.warnings.append(HL7Error(text, code="207", location=Location("OBX"), severity="W"))
+
+    def _without_stale_order(self, said: Resource) -> Resource:
+        """Return a result without the order that it is for, if that is not active any more; it is marked."""
+        orders = {one.get("reference") for one in said.get("basedOn", ())}
+        if not orders & self.stale_orders:
+            return said
+        rest = [one for one in said["basedOn"] if one.get("reference") not in self.stale_orders]
+        text = "the order of this result is not active any more; the result was taken, and marked"
+        if not any(one.text == text for one in self.plan.warnings):
+            self.plan.warnings.append(HL7Error(text, code="204", location=Location("OBR"), severity="W"))
+        marked = {**said, "meta": {**said.get("meta", {}), "tag": [ORDER_NOT_ACTIVE]}}
+        marked["basedOn"] = rest
+        return {name: one for name, one in marked.items() if one != []}
+
+    async def effects(self) -> None:
+        """Add what the message does beside what it says of its own resources."""
+        self._occupy()
+        for effect in self.mapped.effects:
+            if isinstance(effect, BedState):
+                self._bed(effect)
+            elif isinstance(effect, Withdrawal):
+                await self._withdraw(effect)
+            elif isinstance(effect, Reversal) and effect.charge not in self.found.stored:
+                place = Location("FT1", int(effect.charge.partition(":")[2]), 2)
+                raise HL7Error("there is no such charge to take back", code=UNKNOWN_KEY, location=place)
+            elif isinstance(effect, OrderControl) and self.mapped.draft(effect.order).presence == "full":
+                self.plan.answers.append(answer(effect))
+        if self.losers:
+            await self._merge()
+
+    def _occupy(self) -> None:
+        """Let a bed that was not known be occupied, if the patient has it; of others the rules see to it."""
+        for encounter in [one for one in self.plan.after.values() if one["resourceType"] == "Encounter"]:
+            for place, how in terms.uses(encounter):
+                bed = self.plan.after.get(place)
+                is_new = bed is not None and place not in self.plan.before
+                if bed is not None and is_new and how == "active" and terms.kind_of(bed) == "bd":
+                    self.plan.after[place] = {**bed, "operationalStatus": terms.state("O")}
+
+    async def _merge(self) -> None:
+        patients: dict[str, Resource] = {}
+        for effect in self.mapped.effects:
+            if isinstance(effect, Merge):
+                reference = self.plan.references[effect.survivor]
+                current = self.plan.current(reference)
+                assert current is not None  # noqa: S101 - it was added
+                patients[effect.survivor] = current
+        merging = await merge_all(self.mapped, self.found, patients, self.channel, self.context)
+        stored = {one.resource["id"]: one for one in self.found.stored.values()}
+        for patient_id, resource in merging.patients.items():
+            self.plan.put(resource, stored.get(patient_id))
+        for journal in merging.journals:
+            self.plan.put(journal, None)
+        self.plan.merging = merging
+
+    def _bed(self, effect: BedState) -> None:
+        """Set the state of a bed, if it may be so: one that the patient has is occupied, whatever is told."""
+        reference = self.plan.references.get(effect.place, "")
+        bed = self.plan.current(reference)
+        encounter = next(
+            (one for name, one in self.plan.after.items() if name.startswith("Encounter/")), None
+        )
+        if bed is None or reference not in self.plan.before or reference in dict(terms.uses(encounter)):
+            return
+        was = terms.state_of(bed)
+        if effect.code == was or effect.code not in terms.NAMES or effect.code == "O":
+            return
+        if was is not None and effect.code not in terms.NEXT.get(was, ""):
+            text = "the bed cannot be in this state after the one that it is in"
+            self.plan.warnings.append(
+                HL7Error(text, code="207", location=Location("PV1", 1, 40), severity="W")
+            )
+            return
+        self.plan.put({**bed, "operationalStatus": terms.state(effect.code)}, self.plan.before[reference])
+
+    async def _withdraw(self, effect: Withdrawal) -> None:
+        """Withdraw the results of a report that are not in a message which lists all of them."""
+        before = self.found.resource(effect.report)
+        after = self.plan.current(self.plan.references[effect.report])
+        if before is None or after is None or effect.report in self._held:
+            return
+        told = self.mapped.draft(effect.report).resource.get("result", ())
+        listed = {linked(one, self.plan.references)["reference"] for one in told}
+        gone = [one for one in before.get("result", ()) if one.get("reference") not in listed]
+        for one in gone:
+            key = local(one.get("reference"), self.context.base_url)
+            version = None if key is None else await self.context.store.read(*key)
+            if version is None or version.resource is None:
+                continue
+            resource = version.resource
+            if resource.get("status") not in ("entered-in-error", "cancelled"):
+                final = resource.get("status") in ("final", "amended", "corrected")
+                status = "entered-in-error" if final else "cancelled"
+                self.plan.put({**resource, "status": status}, Stored(resource, version.number))
+        if gone:
+            result = [one for one in after.get("result", ()) if one not in gone]
+            self.plan.put({**after, "result": result}, self.found.stored[effect.report])
+
+
+def changed_times(plan_: Plan) -> Mapping[str, datetime]:
+    """Return the event times that are to be kept."""
+    return plan_.times
