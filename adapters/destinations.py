@@ -167,7 +167,7 @@ def _tables(data: Mapping[str, Any], text: str) -> Iterator[tuple[Any, Mapping[s
             within = _lines(text, r"\[\s*channel\s*\.\s*destination\s*\]", _at(lines, place))
             yield channel["destination"], _of_channel(channel), _at(within or lines, 0)
     alone = _lines(text, r"\[\[\s*destination\s*\]\]")
-    listed = data.get("destination", ())
+    listed = data.get("destination", [])
     if not isinstance(listed, list):
         raise WrongDestination(_line_of(text, "destination", 1), "destination is [[destination]] here")
     for place, table in enumerate(listed):

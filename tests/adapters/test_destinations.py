@@ -45,6 +45,16 @@ def test_destinations_of_channels_and_alone(tmp_path: Path) -> None:
     assert (billing.folder, billing.charges) == (tmp_path / "out", "invoices")
 
 
+def test_a_file_may_have_destinations_of_channels_only(tmp_path: Path) -> None:
+    """Neither kind of table is needed for the other."""
+    channels, _, alone = _CHANNEL.partition("[[destination]]")
+    assert [one.name for one in _load(tmp_path, channels)] == ["lab"]
+    load_destinations.cache_clear()
+    assert [one.name for one in _load(tmp_path, f"[[destination]]{alone}")] == ["billing"]
+    load_destinations.cache_clear()
+    assert _load(tmp_path, "") == ()
+
+
 def test_both_are_in_the_whole_file(tmp_path: Path) -> None:
     """The reader of the whole file knows them as well, and gives each channel its own."""
     path = tmp_path / "channels.toml"

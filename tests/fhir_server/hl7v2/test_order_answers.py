@@ -167,6 +167,33 @@ def test_a_correction_of_a_result_is_told_with_its_report(mongo_url: str, tmp_pa
         assert values == [("13", "F"), ("14", "C")]
 
 
+def test_an_answer_that_comes_to_our_own_listener(mongo_url: str, tmp_path: Path) -> None:
+    """In enhanced mode the laboratory answers when it has looked.
+
+    Task and outbox follow, and it gets no answer.
+    """
+    lab = Receiver([saying("CA")])
+    channel = (
+        '[[channel]]\nname = "lab"\nsending_application = "LAB"\nsending_facility = ""\n'
+        'time_zone = "Europe/Berlin"\nauthorities = { GENHOSP = "urn:oid:2.999.1.1" }\n'
+        f'[channel.destination]\nhost = "127.0.0.1"\nport = {lab.port}\nmessages = ["OML"]\nenhanced = true\n'
+    )
+    with telling(mongo_url, tmp_path, {"lab": lab}, channel) as told:
+        _hospital(told)
+        _order(told)
+        told.wait("accepted", 1)
+        late = acknowledge_orders(lab.received[0], "AA", ["OK"], now=datetime.now(UTC), control_id="L7")
+        url = str(told.http.base_url).replace("/fhir/", "/hl7v2")
+        headers = {"content-type": "application/hl7-v2"}
+        answer = told.http.post(url, content=late, headers=headers)
+        assert answer.is_success, answer.text
+        told.wait("sent", 1)
+        assert _task(told)["status"] == "accepted"
+        [inbox] = told.database["hl7_inbox"].find()
+        assert inbox["state"] == "applied"
+        assert any(one.startswith("Task/") for one in inbox["references"])
+
+
 def test_an_answer_that_comes_later_as_its_own_message(mongo_url: str, tmp_path: Path) -> None:
     """`answered` takes it from the right system only, and settles what was accepted before."""
     lab = Receiver([saying("CA")])
