@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from adapters.channels import Channel, Channels, Destination, Listener
+from adapters.channels import Channel, Channels, Drop, Listener
+from adapters.destinations import Destination, WrongDestination, destinations
 
-_TABLES = ("channel", "listener")
+_TABLES = ("channel", "listener", "destination", "drop")
 _LINE = re.compile(r"line (\d+)")
 _FIELD_NAME = re.compile(r"[A-Z][A-Z0-9]{2}-[1-9][0-9]{0,2}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -27,27 +28,6 @@ _CHOICES = {
     "unknown_loser": ("tombstone", "refuse"),
     "encounter_a04": ("arrived", "in-progress"),
 }
-_MESSAGE = re.compile(r"[A-Z]{3}\^[A-Z][0-9]{2}")
-_TEXTS_OF_DESTINATION = {
-    *("charset", "sending_application", "sending_facility"),
-    *("receiving_application", "receiving_facility"),
-}
-_FILES_OF_DESTINATION = {"folder", "certificate_authorities", "certificate", "key"}
-_VERSIONS = (
-    "2.1",
-    "2.2",
-    "2.3",
-    "2.3.1",
-    "2.4",
-    "2.5",
-    "2.5.1",
-    "2.6",
-    "2.7",
-    "2.7.1",
-    "2.8",
-    "2.8.2",
-    "2.9",
-)
 
 
 class WrongChannels(Exception):
@@ -83,11 +63,22 @@ def load_channels(path: Path) -> Channels:
         raise WrongChannels(
             f"{path}, line {_line_of_key(text, 0, unknown[0])}: there is no {unknown[0]} here"
         )
-    channels = _tables(path, text, data, "channel", lambda table: _channel(table, path.parent))
+    channels = _tables(path, text, data, "channel", _channel)
     listeners = _tables(path, text, data, "listener", lambda table: _listener(table, path.parent))
-    found = Channels(tuple(channels), tuple(listeners))
+    drops = _tables(path, text, data, "drop", lambda table: _drop(table, path.parent))
+    where = _destinations(path, text, data)
+    joined = (replace(one, destination=where.get(one.name)) for one in channels)
+    found = Channels(tuple(joined), tuple(listeners), tuple(where.values()), tuple(drops))
     _check_all(path, text, found)
     return found
+
+
+def _destinations(path: Path, text: str, data: Mapping[str, Any]) -> dict[str, Destination]:
+    """Return the destinations by their names; that of a channel has the channel's name."""
+    try:
+        return {one.name: one for one in destinations(data, text, path.parent)}
+    except WrongDestination as failure:
+        raise WrongChannels(f"{path}, line {failure.line}: {failure.reason}") from None
 
 
 def _tables(
@@ -111,6 +102,7 @@ def _check_all(path: Path, text: str, found: Channels) -> None:
     for kind, names in (
         ("channel", [one.name for one in found.channels]),
         ("listener", [one.name for one in found.listeners]),
+        ("drop", [one.name for one in found.drops]),
     ):
         for place, name in enumerate(names):
             if name in names[:place]:
@@ -129,7 +121,7 @@ def _check_all(path: Path, text: str, found: Channels) -> None:
             raise WrongChannels(f"{path}, line {line}: there is no channel {unknown[0]}")
 
 
-def _channel(table: Mapping[str, Any], folder: Path) -> Channel:
+def _channel(table: Mapping[str, Any]) -> Channel:
     _check_keys(table, {one.name for one in fields(Channel)})
     values: dict[str, Any] = {
         "name": _name(table),
@@ -147,39 +139,15 @@ def _channel(table: Mapping[str, Any], folder: Path) -> Channel:
     for key, choices in _CHOICES.items():
         if key in table:
             values[key] = _choice(table, key, choices)
-    if "destination" in table:
-        values["destination"] = _destination(table["destination"], folder)
     return Channel(**values)
 
 
-def _destination(table: Any, folder: Path) -> Destination:
-    if not isinstance(table, dict):
-        raise _Wrong("destination", "is a table: [channel.destination]")
-    _check_keys(table, {one.name for one in fields(Destination)})
-    messages = _texts(table, "messages", _MESSAGE, "a list of messages such as ADT^A01")
-    changes: dict[str, Any] = {"messages": messages}
-    for key in _TEXTS_OF_DESTINATION & set(table):
-        changes[key] = _text(table, key, default="" if key.startswith("receiving") else None)
-    for key in _FILES_OF_DESTINATION & set(table):
-        changes[key] = folder / _text(table, key)
-    if "version" in table:
-        changes["version"] = _choice(table, "version", _VERSIONS)
-    if "answer_seconds" in table:
-        changes["answer_seconds"] = _seconds(table, "answer_seconds", 3600)
-    if "host" in table:
-        changes |= {"host": _text(table, "host"), "port": _port(table)}
-    found = Destination(tls=_boolean(table, "tls"), enhanced=_boolean(table, "enhanced"), **changes)
-    _check_destination(found)
+def _drop(table: Mapping[str, Any], folder: Path) -> Drop:
+    _check_keys(table, {one.name for one in fields(Drop)})
+    found = Drop(_name(table), folder / _text(table, "folder"))
+    if "stable_seconds" in table:
+        found = replace(found, stable_seconds=_seconds(table, "stable_seconds", 3600))
     return found
-
-
-def _check_destination(found: Destination) -> None:
-    if bool(found.host) == (found.folder is not None):
-        raise _Wrong("destination", "has either host and port, or a folder")
-    if (found.certificate is None) != (found.key is None):
-        raise _Wrong("certificate" if found.key is None else "key", "is given with the other of the two")
-    if not found.tls and found.certificate_authorities is not None:
-        raise _Wrong("certificate_authorities", "is for tls = true")
 
 
 def _listener(table: Mapping[str, Any], folder: Path) -> Listener:

@@ -5,11 +5,12 @@ A channel is chosen by MSH-3 and MSH-4 of a message and by who sent it. `docs/hl
 
 import ipaddress
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from adapters.destinations import Destination
 from hl7.errors import (
     TABLE_VALUE_NOT_FOUND,
     UNSUPPORTED_PROCESSING_ID,
@@ -44,33 +45,15 @@ LOCAL = Peer("127.0.0.1")
 
 
 @dataclass(frozen=True, slots=True)
-class Destination:
-    """Where what happens here is told to the system of a channel, and how.
+class Drop:
+    """A folder that is watched for files with messages.
 
-    `host` and `port` are those of its MLLP listener, or `folder` is where files for it are put. `messages`
-    are those that it wants, such as `ADT^A01`. `sending_application` and `sending_facility` are ours in
-    MSH-3 and MSH-4, the `receiving_` ones in MSH-5 and MSH-6. With `tls` the connection is encrypted:
-    `certificate_authorities` (PEM; None for those of the public) vouch for the other side, `certificate` and
-    `key` are ours. With `enhanced`, messages ask for accept and application acknowledgments (MSH-15, -16).
-    `answer_seconds` is how long an answer is waited for.
+    A file counts as whole when it has not changed for `stable_seconds`.
     """
 
-    host: str = ""
-    port: int = 0
-    folder: Path | None = None
-    version: str = "2.5.1"
-    charset: str = "UNICODE UTF-8"
-    messages: tuple[str, ...] = ()
-    sending_application: str = "FHIR"
-    sending_facility: str = "HOSPITAL"
-    receiving_application: str = ""
-    receiving_facility: str = ""
-    tls: bool = False
-    certificate_authorities: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = None
-    enhanced: bool = False
-    answer_seconds: float = 30.0
+    name: str
+    folder: Path
+    stable_seconds: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +134,12 @@ class UnknownSender(UnsupportedMessage):
 
 @dataclass(frozen=True, slots=True)
 class Channels:
-    """All channels and listeners of a file."""
+    """All channels and listeners of a file, the destinations of what is sent, and the watched folders."""
 
     channels: tuple[Channel, ...] = ()
     listeners: tuple[Listener, ...] = ()
+    destinations: tuple[Destination, ...] = ()
+    drops: tuple[Drop, ...] = ()
 
     def named(self, name: str) -> Channel | None:
         """Return the channel called `name`, None if there is none (any more)."""
@@ -168,7 +153,7 @@ class Channels:
         """Return those with one of `names`; all of them if there are no names."""
         if not names:
             return self
-        return Channels(tuple(one for one in self.channels if one.name in names), self.listeners)
+        return replace(self, channels=tuple(one for one in self.channels if one.name in names))
 
     def of(self, header: Header, peer: Peer | None) -> Channel:
         """Return the channel of a message, by its MSH and by who sent it; None for what was let in before.

@@ -28,8 +28,9 @@ from fhir_server.endpoint import FhirEndpoint
 from fhir_server.formats import JSON
 from fhir_server.health import add_health
 from fhir_server.hl7v2.applying import Applying
-from fhir_server.hl7v2.ports import channels_of
+from fhir_server.hl7v2.ports import channels_of, destinations_of
 from fhir_server.hl7v2.routes import message_route
+from fhir_server.hl7v2.sending import Sender
 from fhir_server.hl7v2.wiring import Messages
 from fhir_server.identifiers import new_id
 from fhir_server.logs import configure_logs
@@ -60,6 +61,7 @@ from fhir_server.transport.throttling import Throttle
 from fhir_server.workflows.billing import webhook
 from fhir_server.workflows.billing.gateways import stripe_of
 from fhir_server.workflows.clock import Clock, NewContext
+from fhir_server.workflows.hl7v2.telling import Messages as ToldMessages
 from fhir_server.workflows.modes import parse_modes
 from fhir_server.workflows.registration.self_registration import birth_date, registrar
 from fhir_server.workflows.registry import PATTERNS
@@ -99,15 +101,19 @@ def create_app(
     jobs, recorder = Jobs(store.async_jobs), recorder_of(store)
     pace = Pace(settings.reindex_batch_size, settings.reindex_load_percent)
     worker = ReindexWorker(store, pace, now=lambda: datetime.now(UTC))
-    rules = RuleBook(PATTERNS, parse_modes(settings.workflows_off, settings.workflows_warn), store)
+    told = destinations_of(settings)
+    modes = parse_modes(settings.workflows_off, settings.workflows_warn)
+    rules = RuleBook(PATTERNS, modes, store, ToldMessages(told) if told else None)
     own_contexts = _own_contexts(store, settings, jobs, recorder)
     clock = Clock(store, rules, services_of(settings), own_contexts)
     messages = _messages(settings, store, own_contexts, rules, new_apply)
 
+    sender = Sender(told, lambda: ruled(own_contexts(new_id()), rules, is_system=True)) if told else None
+
     app = FastAPI(
         title="FHIR R4 hospital server",
         version=__version__,
-        lifespan=_lifespan(store, worker, jobs, clock, recorder, messages),
+        lifespan=_lifespan(store, worker, jobs, clock, recorder, messages, sender),
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
@@ -136,6 +142,7 @@ def _lifespan(
     clock: Clock,
     recorder: Recorder | None,
     messages: Messages | None,
+    sender: Sender | None,
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[dict[str, object]]]:
     """Return what begins and ends with the application; the server finds in its state who takes messages."""
 
@@ -148,9 +155,13 @@ def _lifespan(
             recorder.start()
         if messages is not None:
             messages.start()
+        if sender is not None:
+            sender.start()
         yield {} if messages is None else {MESSAGES: messages}
         if messages is not None:
             await messages.stop()
+        if sender is not None:
+            await sender.stop()
         await jobs.stop()
         await clock.stop()
         await worker.stop()

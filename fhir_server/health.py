@@ -81,6 +81,7 @@ async def _looked_up(store: Store, now: datetime) -> list[Metric]:
         overdue = await store.agenda.most_overdue(now)
         messages = await store.hl7_quarantine.counts()
         waiting = await store.hl7_quarantine.oldest_open()
+        told = await store.hl7_outbox.counts()
     except StoreUnavailable:
         return [metrics.gauge("fhir_database_up", "Whether MongoDB answers.", "name", [("mongodb", 0)])]
     lag = 0.0 if overdue is None else (now - overdue).total_seconds()
@@ -96,6 +97,7 @@ async def _looked_up(store: Store, now: datetime) -> list[Metric]:
             "of",
             [("agenda", lag)],
         ),
+        *_outbox(told),
         *_of_messages(messages, 0.0 if waiting is None else (now - waiting).total_seconds()),
     ]
 
@@ -114,6 +116,24 @@ def _of_messages(counts: Mapping[tuple[str, str], int], lag: float) -> list[Metr
     ]
     text = "How long the HL7 v2 message has waited that waits longest to be applied."
     return [*found, metrics.gauge("fhir_hl7v2_lag_seconds", text, "of", [("inbox", lag)])]
+
+
+def _outbox(counts: Mapping[tuple[str, str], int]) -> list[Metric]:
+    """Return how many HL7 v2 messages to other systems are not done, by destination."""
+    told = {
+        "waiting": "are to be sent",
+        "accepted": "were taken (CA), and not processed yet as far as is known",
+        "parked": "wait for a person, as they do not go through",
+    }
+    return [
+        metrics.gauge(
+            f"fhir_hl7v2_outbox_{state}",
+            f"HL7 v2 messages to other systems that {what}.",
+            "destination",
+            [(name, number) for (name, found), number in sorted(counts.items()) if found == state],
+        )
+        for state, what in told.items()
+    ]
 
 
 def _sums(entries: Mapping[tuple[str, str], int], action: str | None) -> list[tuple[str, float]]:

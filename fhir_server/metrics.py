@@ -56,6 +56,12 @@ open_transactions = Gauge(
 )
 
 
+_told = Counter(
+    "fhir_hl7v2_sent",
+    "HL7 v2 messages that were sent, by destination and what came of it.",
+    ("destination", "result"),
+    registry=_registry,
+)
 _messages = {
     "received": Counter(
         "fhir_hl7v2_received", "HL7 v2 messages that came.", ("channel",), registry=_registry
@@ -81,6 +87,11 @@ _message_seconds = Histogram(
     buckets=_SECONDS,
     registry=_registry,
 )
+
+
+def told(destination: str, result: str) -> None:
+    """Count a message that was sent: sent, accepted, retry, park, unanswered, unreachable."""
+    _told.labels(destination, result).inc()
 
 
 class _Messages:

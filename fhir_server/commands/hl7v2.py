@@ -7,6 +7,7 @@ import click
 
 from fhir_server.commands.databases import data_directory
 from fhir_server.commands.hl7v2_inbox import INBOX_COMMANDS
+from fhir_server.commands.hl7v2_outbox import outbox
 from fhir_server.commands.serve import read_settings
 
 
@@ -26,5 +27,5 @@ def hl7v2(context: click.Context, /, **options: Any) -> None:
     context.obj = read_settings(**options)
 
 
-for command in INBOX_COMMANDS:
+for command in (*INBOX_COMMANDS, outbox):
     hl7v2.add_command(command)

@@ -15,13 +15,16 @@ from adapters.to_fhir.drafts import Mapped
 from adapters.to_fhir.mapping import map_message
 from fhir_server.audit.trail import Trail
 from fhir_server.context import Context
+from fhir_server.hl7v2.answering import Taken, answered
 from fhir_server.hl7v2.joining import is_same
 from fhir_server.hl7v2.origin import provenance, source_of
 from fhir_server.hl7v2.planning import plan
 from fhir_server.hl7v2.plans import Plan, SeveralPatients
+from fhir_server.hl7v2.ports import destinations_of
 from fhir_server.hl7v2.queries import answered as answered_query
 from fhir_server.hl7v2.refusals import refusal
 from fhir_server.store import AbsenceBroken, VersionReplaced, instant
+from fhir_server.store.noting import Note
 from fhir_server.workflows.made import concept, key_id, made
 from fhir_server.workflows.merging.accounts import hand_over
 from fhir_server.workflows.merging.journal import advanced
@@ -33,9 +36,6 @@ from resources.custom_parameters import using
 from resources.operation_outcome import FhirError, PreconditionFailed
 
 NewContext = Callable[[str], Context]
-Answered = Apply
-"""Takes answers to our own messages (ACK, ORL, ORR, ...), as whoever sends these does."""
-
 _FIND_CANDIDATES = ("QBP", "Q22")
 # How often a message is planned anew, as others change the same records meanwhile.
 _MOST_ATTEMPTS = 20
@@ -52,20 +52,20 @@ class Difference:
     after: dict[str, Any]
 
 
-def new_apply(new_context: NewContext, book: RuleBook, answered: Answered | None = None) -> Apply:
-    """Return what applies messages in contexts of the server's own, by the rules of `book`.
+def _applied(taken: Taken) -> Applied:
+    return Applied("applied" if taken.is_ours else "ignored", taken.references)
 
-    Answers to our own messages go to `answered`.
-    """
-    return Applying(new_context, book, answered).apply
+
+def new_apply(new_context: NewContext, book: RuleBook) -> Apply:
+    """Return what applies messages in contexts of the server's own, by the rules of `book`."""
+    return Applying(new_context, book).apply
 
 
 class Applying:
     """Applies messages."""
 
-    def __init__(self, new_context: NewContext, book: RuleBook, answered: Answered | None = None) -> None:
-        """Act in contexts that `new_context` makes, by the rules of `book`; hand answers to `answered`."""
-        self._answered = answered
+    def __init__(self, new_context: NewContext, book: RuleBook) -> None:
+        """Act in contexts that `new_context` makes, by the rules of `book`."""
         self._new_context = new_context
         self._book = book
 
@@ -73,11 +73,7 @@ class Applying:
         """Apply a message once (see `adapters.applying.Apply`)."""
         code = message.header.message_code
         if code in RESPONSES:
-            return (
-                Applied("ignored")
-                if self._answered is None
-                else await self._answered(message, channel, received)
-            )
+            return await self._answered(message, received)
         if (code, message.header.trigger_event) == _FIND_CANDIDATES:
             return await self._told(message, channel, received)
         mapped = map_message(message, channel)
@@ -101,6 +97,18 @@ class Applying:
             for reference in references:
                 await context.trail.tell("hl7v2-show", reference, f"Query of channel {channel.name}")
         return Applied("unchanged", response=response)
+
+    async def _answered(self, message: Message, received: Received) -> Applied:
+        """Take an answer: outbox and order follow one to a message of ours, others are of no concern."""
+        context = ruled(self._new_context(received.inbox_id), self._book, is_system=True)
+
+        def noting(taken: Taken) -> Note:
+            return context.store.hl7_inbox.note(received.inbox_id, _applied(taken))
+
+        try:
+            return _applied(await answered(message, context, destinations_of(context.settings), noting))
+        except FhirError as failure:
+            raise refusal(failure) from failure
 
     def _acting(
         self, request_id: str, message: Message, mapped: Mapped, channel: Channel, received: Received
@@ -145,9 +153,8 @@ class Applying:
         """Hand over the accounts, and move at once what is soon moved; the agenda does the rest."""
         assert planned.merging is not None  # noqa: S101 - see _commit
         context = ruled(self._new_context("merge"), self._book, is_system=True)
-        for accounts, source, target in planned.merging.accounts:
-            await hand_over(accounts, source, target, context)
         for journal in planned.merging.journals:
+            await hand_over(journal, context)
             with suppress(FhirError, VersionReplaced):  # the agenda tries again
                 moved, left, is_done = await move_parts(journal, only_claims(context), _PARTS_AT_ONCE)
                 task = advanced(journal, moved, left, context.now(), is_done=is_done)

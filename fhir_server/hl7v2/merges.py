@@ -21,11 +21,10 @@ Resource = dict[str, Any]
 
 @dataclass(slots=True)
 class Merging:
-    """The merges of a message: patients as they are afterwards, journals, and accounts to hand over."""
+    """The merges of a message: patients as they are afterwards, and the journals."""
 
     patients: dict[str, Resource] = field(default_factory=dict)
     journals: list[Resource] = field(default_factory=list)
-    accounts: list[tuple[list[str], str, str]] = field(default_factory=list)
 
 
 async def merge_all(
@@ -69,7 +68,7 @@ async def _merge(
     was, becomes = joined(loser, survivor, None)
     current[survivor["id"]] = becomes
     current[loser["id"]] = was
-    accounts = [] if stored is None else await accounts_of(loser["id"], context)
+    accounts = [] if stored is None else await accounts_of(loser["id"], survivor["id"], context)
     if stored is not None:
         number = str(stored.number)
         merging.journals.append(
@@ -78,7 +77,6 @@ async def _merge(
                 loser["id"], survivor["id"], context.now(), accounts, None,
             )
         )  # fmt: skip
-        merging.accounts.append((accounts, loser["id"], survivor["id"]))
 
 
 def _check_direction(

@@ -8,6 +8,8 @@ from dataclasses import replace
 
 from adapters.channel_file import load_channels
 from adapters.channels import Channels, Listener
+from adapters.destinations import Destination
+from adapters.mllp.client import client_context
 from adapters.mllp.encryption import server_context
 from fhir_server.processes.serving import MessagePort, listen
 from fhir_server.settings import Settings
@@ -31,6 +33,11 @@ def channels_of(settings: Settings) -> Channels:
     return replace(found, listeners=(own, *found.listeners))
 
 
+def destinations_of(settings: Settings) -> tuple[Destination, ...]:
+    """Return the systems that are told of changes; there may be none."""
+    return () if settings.channels is None else load_channels(settings.channels).destinations
+
+
 def message_ports(settings: Settings) -> list[MessagePort]:
     """Return a socket for each listener. Raises CannotListen or CannotEncrypt."""
     channels = channels_of(settings)
@@ -38,6 +45,8 @@ def message_ports(settings: Settings) -> list[MessagePort]:
         raise CannotListen("--mllp-port needs --channels, a file of the systems that send messages")
     for listener in channels.listeners:
         server_context(listener)
+    for destination in channels.destinations:
+        client_context(destination)
     opened: list[MessagePort] = []
     for listener in channels.listeners:
         try:

@@ -3,12 +3,14 @@
 import asyncio
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
 from adapters.answering import Answering
 from adapters.applying import Apply
-from adapters.channels import Channels
+from adapters.channels import LOCAL, Channels
+from adapters.file_drop import FileDrop
 from adapters.inbound import Inbound
 from adapters.mllp.encryption import server_context
 from adapters.mllp.server import MllpServer
@@ -16,6 +18,7 @@ from adapters.working import Working
 from fhir_server import metrics
 from fhir_server.hl7v2.quarantine import Preview
 from fhir_server.processes.accepting import Accepting
+from fhir_server.processes.ending import end
 from fhir_server.processes.serving import MessagePort
 from fhir_server.store import Store
 
@@ -45,15 +48,22 @@ class Messages:
         self._observer = observer
         self._working = Working(channels, store.hl7_inbox, apply, answering, observer, clock)
         self.inbound = Inbound(channels, store.hl7_inbox, self._working, answering, observer, clock)
+        # A file is from whoever may write into its folder.
+        self._drops = [
+            FileDrop(one, self.inbound.receive, replace(LOCAL, listener=one.name)) for one in channels.drops
+        ]
+        self._watching: list[asyncio.Task[None]] = []
         self._servers: list[MllpServer] = []
         self._accepting: list[Accepting] = []
 
     def start(self) -> None:
         """Begin to work on what lies in the inbox."""
         self._working.start()
+        self._watching = [asyncio.create_task(one.run()) for one in self._drops]
 
     async def stop(self) -> None:
         """Finish what is under way; leave the rest to other processes, or to the next start."""
+        await asyncio.gather(*(end(one, _PARTING_SECONDS) for one in self._watching))
         await self.close_ports()
         await self._working.stop()
 

@@ -42,6 +42,7 @@ EventKind = Literal[
     "restore",
     "retention",
     "agenda-retry",
+    # of HL7 v2 messages: somebody read the text of one, had one tried again, or put one away
     "hl7v2-show",
     "hl7v2-change",
 ]

@@ -140,6 +140,10 @@ class Changes:
         keys = dict.fromkeys((write.resource_type, write.id) for write in writes)
         return [self._made[key] for key in keys if key in self._made]
 
+    def all(self) -> list[Change]:
+        """Return all changes of the transaction, each whole, in the order in which they were first made."""
+        return list(self._made.values())
+
     def latest(self, written: Written) -> Written:
         """Return what became of a write in the end, if what followed from it changed it again."""
         version = written.version
@@ -155,7 +159,7 @@ class Changes:
 
     def add_testimony(self, witness: Witness) -> None:
         """Add what `witness` says of the changes that were added before, if there are any."""
-        for write in witness.testify(list(self._made.values())) if self._made else ():
+        for write in witness.testify(self.all()) if self._made else ():
             moment = next_instant(self._now, None)
             self.inserts[write.resource_type].append(live_document(write, 1, moment, self._numbers.next()))
 

@@ -42,6 +42,7 @@ from fhir_server.store.documents import (
 from fhir_server.store.failures import is_write_conflict
 from fhir_server.store.fence import is_stale
 from fhir_server.store.guarding import Guard
+from fhir_server.store.hl7_outbox import MessageOutbox
 from fhir_server.store.noting import Note
 from fhir_server.store.registering import (
     ParametersChanged,
@@ -131,15 +132,17 @@ class Committer:
         now: Callable[[], datetime],
         numbers: SequenceNumbers,
         agenda: Agenda,
+        outbox: MessageOutbox,
         audit: AuditLog | None = None,
     ) -> None:
         """Write to `database` of `client` with at most `max_open` transactions open; `now` is the clock.
 
         `registry` has the custom search parameters, which SearchParameters change; `numbers` puts new
-        resources in order. What is to be done later goes into `agenda`. AuditEvents are sealed by `audit`, if
-        they are to be.
+        resources in order. What is to be done later goes into `agenda`, what other systems are told into
+        `outbox`. AuditEvents are sealed by `audit`, if they are to be.
         """
         self._agenda = agenda
+        self._outbox = outbox
         self._registry = registry
         self._client = client
         self._database = database
@@ -240,6 +243,7 @@ class Committer:
         events: list[Entry] = []
         if work.rules is not None:
             events += await self._follow(work.rules, changes, changes.of(work.writes), session)
+            await self._enqueue(work.rules, changes, session)
         if work.witness is not None:
             changes.add_testimony(work.witness)
         events += await self._send(changes, session)
@@ -286,6 +290,17 @@ class Committer:
                 return events
         message = "What follows from this change does not come to an end"
         raise Conflict(error("processing", message))
+
+    async def _enqueue(self, rules: Rules, changes: Changes, session: AsyncClientSession) -> None:
+        """Put what other systems are told into the outbox."""
+        made = changes.all()
+        if not made or not rules.sends_messages:
+            return
+        async with session.bind(end_session=False):
+            with reading_in_transaction():
+                sends = await rules.messages(made)
+        if sends:
+            await self._outbox.add(sends, self._now(), session)
 
     async def _previous(
         self, writes: Sequence[Write], session: AsyncClientSession

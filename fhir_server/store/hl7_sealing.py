@@ -15,6 +15,7 @@ from bson.binary import Binary
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pymongo import ASCENDING, IndexModel
+from pymongo.asynchronous.client_session import AsyncClientSession
 
 from fhir_server.secrets_at_rest import CannotOpen, Keyring, NoEncryptionKey
 from fhir_server.store.audit.log import PLAIN
@@ -86,13 +87,18 @@ class SealedMessages:
         """Tell whether a sealed message is to be kept in pieces."""
         return len(sealed) > _MOST_BYTES
 
-    async def keep_pieces(self, entry_id: str, sealed: bytes) -> int:
-        """Keep a long message beside its entry, before that is stored; return in how many pieces."""
+    async def keep_pieces(
+        self, entry_id: str, sealed: bytes, session: AsyncClientSession | None = None
+    ) -> int:
+        """Keep a long message beside its entry, before that is stored; return in how many pieces.
+
+        With a `session` they are stored in its transaction, or not at all.
+        """
         parts = [sealed[start : start + _MOST_BYTES] for start in range(0, len(sealed), _MOST_BYTES)]
         for number, part in enumerate(parts):
             # One at a time: a command to MongoDB has 48 MB at most.
             await self._pieces.insert_one(
-                {"_id": f"{entry_id}/{number}", "entry": entry_id, "data": Binary(part)}
+                {"_id": f"{entry_id}/{number}", "entry": entry_id, "data": Binary(part)}, session=session
             )
         return len(parts)
 

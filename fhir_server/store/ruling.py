@@ -52,6 +52,28 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Send:
+    """A message for another system, which goes out if the transaction is stored, and not otherwise.
+
+    `destination` names the system, and `lane` what is kept in order on the way to it, such as `Patient/1`;
+    what went before into the lanes of `after` goes first as well. `control_id` is how the receiver tells this
+    message from others, `kind` what it is (`ADT^A01`), and `subject` the resource that it tells of. Of
+    several that one transaction has for a destination, of one kind and about one subject, the last counts. A
+    message that could not be made is None, and `problem` says why, without anything of a patient: it waits
+    for a person.
+    """
+
+    destination: str
+    lane: str
+    control_id: str
+    kind: str
+    subject: str
+    message: bytes | None
+    after: tuple[str, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What follows from changes: further `writes`, `entries` of the agenda, and what is struck out of it.
 
@@ -108,6 +130,13 @@ class Rules(Protocol):
 
     def claims(self, changes: Sequence[Change]) -> tuple[Sequence[Claim], Sequence[Claim]]:
         """Return what `changes` give up, and what they need for themselves."""
+
+    @property
+    def sends_messages(self) -> bool:
+        """Whether there are other systems that may have to be told of changes."""
+
+    async def messages(self, changes: Sequence[Change]) -> Sequence[Send]:
+        """Return what other systems are told of all changes of a transaction, asked once at its end."""
 
     async def consequences(self, changes: Sequence[Change]) -> Outcome:
         """Check `changes`, which are stored for the transaction to see, and return what follows from them.

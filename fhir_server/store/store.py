@@ -31,6 +31,7 @@ from fhir_server.store.guarding import Guard, as_seen, guarded, relabelling, sho
 from fhir_server.store.history import HistoryPosition, HistoryScope, count_history, history
 from fhir_server.store.hl7_event_times import EventTimes
 from fhir_server.store.hl7_inbox import MessageInbox
+from fhir_server.store.hl7_outbox import MessageOutbox
 from fhir_server.store.hl7_quarantine import Quarantine
 from fhir_server.store.hl7_sealing import SealedMessages
 from fhir_server.store.index_values import IndexValues
@@ -107,6 +108,7 @@ class Store(StoreView):
         self.retention = Retention(self._database)
         messages = SealedMessages(self._database, secrets)
         self.hl7_inbox = MessageInbox(self._database, messages, now, keep_messages)
+        self.hl7_outbox = MessageOutbox(self._database, messages, keep_messages)
         self.hl7_event_times = EventTimes(self._database)
         self.hl7_quarantine = Quarantine(self._database, self.hl7_inbox, messages, now, keep_messages)
         numbers = SequenceNumbers()
@@ -123,6 +125,7 @@ class Store(StoreView):
             now,
             numbers,
             self.agenda,
+            self.hl7_outbox,
             self.audit_log,
         )
 
@@ -197,6 +200,8 @@ class Store(StoreView):
                 await self.agenda.prepare()
                 await self.stock.prepare()
                 types |= self._rules.types_of_consequences
+                if self._rules.sends_messages:
+                    await self.hl7_outbox.prepare()
             await self._collections.prepare(types)
             stored_types: list[str] = []
             if any(write.referred_as for write in writes):

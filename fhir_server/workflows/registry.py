@@ -3,6 +3,7 @@
 from fhir_server.operations.operation import Operation
 from fhir_server.workflows import accounts, beds, discharge, emergency, encounters, staff, supplies
 from fhir_server.workflows.billing.pattern import PATTERN as BILLING
+from fhir_server.workflows.hl7v2.pattern import PATTERN as HL7V2
 from fhir_server.workflows.insurance.pattern import PATTERN as INSURANCE
 from fhir_server.workflows.medication.pattern import PATTERN as MEDICATION
 from fhir_server.workflows.messages.pattern import PATTERN as MESSAGES
@@ -32,6 +33,7 @@ PATTERNS: tuple[Pattern, ...] = (
     INSURANCE,
     UPKEEP,
     SCHEDULING,
+    HL7V2,
 )
 
 WORKFLOW_OPERATIONS: tuple[Operation, ...] = tuple(

@@ -9,14 +9,15 @@ import structlog
 
 from fhir_server.context import Context
 from fhir_server.store import Store, Write
-from fhir_server.store.ruling import Claim, Entry, Outcome
+from fhir_server.store.ruling import Claim, Entry, Outcome, Send
 from fhir_server.store.witnessing import Change as StoredChange
 from fhir_server.workflows.consequences import Consequence, Create, Later, Put, Strike
 from fhir_server.workflows.modes import Modes
 from fhir_server.workflows.pattern import Change, Pattern, StateTable, Violation, Watch, refusal
-from fhir_server.workflows.records import RoundRecords
+from fhir_server.workflows.records import Records, RoundRecords
 from fhir_server.workflows.references import relative
 from fhir_server.workflows.situation import Situation
+from fhir_server.workflows.telling import Telling
 from fhir_server.write_path import as_set, new_resource, replacement
 from resources.operation_outcome import Conflict, Issue, PreconditionRequired, error
 
@@ -27,9 +28,15 @@ Claims = Callable[[Resource], Iterable[Claim]]
 class RuleBook:
     """All rules that are not switched off, by the resource types that they are about; one a process."""
 
-    def __init__(self, patterns: Iterable[Pattern], modes: Modes, store: Store) -> None:
-        """Take the rules of `patterns`, as `modes` says; `store`, without a guard, is where they look."""
+    def __init__(
+        self, patterns: Iterable[Pattern], modes: Modes, store: Store, telling: Telling | None = None
+    ) -> None:
+        """Take the rules of `patterns`, as `modes` says; `store`, without a guard, is where they look.
+
+        `telling` says what other systems are told of changes, if there are any.
+        """
         self.modes = modes
+        self.telling = telling if telling is not None and modes.of(telling.pattern) != "off" else None
         self.store = store
         listed = list(patterns)
         self.patterns = [pattern for pattern in listed if modes.of(pattern.id) != "off"]
@@ -61,7 +68,9 @@ class RuleBook:
         return self._claims.get(resource_type, ())
 
     def concern(self, resource_type: str) -> bool:
-        """Tell whether there is any rule about a type."""
+        """Tell whether there is any rule about a type, or another system that may have to be told of it."""
+        if self.telling is not None and resource_type in self.telling.types:
+            return True
         return resource_type in self._watches or resource_type in self._states
 
     def reserved(self, resource_type: str) -> frozenset[tuple[str, str]]:
@@ -224,6 +233,23 @@ class Ruling:
                 if owners.get(claim.key, claim.owner) != claim.owner:
                     raise _handed_on(claim)
         return given_up, wanted
+
+    @property
+    def sends_messages(self) -> bool:
+        """Whether there are other systems that may have to be told of changes."""
+        return self._book.telling is not None and not self._is_import
+
+    async def messages(self, changes: Sequence[StoredChange]) -> Sequence[Send]:
+        """Return what other systems are told of `changes`, which are all of a transaction."""
+        telling = self._book.telling
+        if telling is None or self._is_import:
+            return ()
+        concerned = [
+            self._change(one, one.before) for one in changes if one.after.resource_type in telling.types
+        ]
+        if not concerned:
+            return ()
+        return await telling.messages(concerned, Records(self._book.store, self._situation))
 
     async def consequences(self, changes: Sequence[StoredChange]) -> Outcome:
         """Check `changes` and return what follows from them."""

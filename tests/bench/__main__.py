@@ -22,6 +22,7 @@ from tests.bench.billing import LINES, invoice_seconds
 from tests.bench.everything import whole_record
 from tests.bench.loading import Bundles, insert_many_rate, load, renamed, synthea
 from tests.bench.machine import machine
+from tests.bench.outbound import measured
 from tests.bench.scheduling import attempts, contend, open_hours
 from tests.bench.searching import Hospital, Latency, measure, table
 from tests.bench.servers import Running, bare_server, fhir_server, resident_bytes
@@ -123,6 +124,19 @@ def growth_rows(server: Running, bundles: Bundles, stored: int, resources: int) 
     return [Row(name, "resources/s", last, first, "90 %", last >= 0.9 * first)]
 
 
+def outbound_rows() -> list[Row]:
+    """Make HL7 v2 messages, and send those that wait; a hospital of 445 beds has some 44 a second at most."""
+    found = measured()
+    rows = [
+        Row("make an ADT^A01", "messages/s", found.adt, None, "500", found.adt >= 500),
+        Row("make an ORU^R01 with 20 OBX", "messages/s", found.oru, None, "250", found.oru >= 250),
+    ]
+    for connections, rate in found.sent.items():
+        name = f"send ADT^A31 until acknowledged, {connections} connections, {_WORKERS} workers"
+        rows.append(Row(name, "messages/s", rate, None, "88", rate >= 88))
+    return rows
+
+
 def everything_rows(server: Running) -> list[Row]:
     """Read the whole record of one patient, page by page, and look at what the workers take for it."""
     found = whole_record(server)
@@ -192,6 +206,7 @@ def main() -> None:
             rows += booking_rows(server)
             small, large = _searches(Hospital(server.port, mongo.url), bundles)
         rows += startup_rows(settings)
+    rows += outbound_rows()
     _report(rows, small, large, (bundles.entries, options.resources))
 
 
