@@ -80,7 +80,7 @@ def test_kills_while_sending_lose_nothing(tmp_path: Path) -> None:
         time.sleep(1)
         writer.stopped.set()
         writer.join(30)
-        _until_quiet(there)
+        _until_all_came(there, writer)
     finally:
         server.stop()
         _forget(server)
@@ -99,13 +99,17 @@ def _forget(server: ServerProcess) -> None:
     server.process.stdout.close()
 
 
-def _until_quiet(there: Receiver) -> None:
-    """Wait until nothing came for longer than a lease that a dead process may have left."""
-    until = time.monotonic() + 90
-    count = -1
-    while count != len(there.received) and time.monotonic() < until:
-        count = len(there.received)
-        time.sleep(12)
+def _until_all_came(there: Receiver, writer: _Writer) -> None:
+    """Wait until all that was acknowledged has come; a busy machine takes its time over it."""
+    wanted = {(patient, born) for patient, listed in writer.acknowledged.items() for born in listed}
+    until = time.monotonic() + 180
+    while time.monotonic() < until:
+        came = {
+            (hospital_number(one), pid.get(7)) for one in list(there.received) if (pid := one.first("PID"))
+        }
+        if wanted <= came:
+            return
+        time.sleep(0.5)
 
 
 def _check(there: Receiver, writer: _Writer) -> None:
