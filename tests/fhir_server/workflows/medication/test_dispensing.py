@@ -116,7 +116,7 @@ def test_nothing_is_taken_from_a_lot_that_has_expired(ward: Ward, patient: str) 
                 assert rules(answer) == {"W6.expired-lot"}
 
 
-@pytest.mark.parametrize("intent", ["proposal", "plan", "option"])
+@pytest.mark.parametrize("intent", ["proposal", "plan"])
 def test_nothing_is_given_on_what_is_no_prescription(ward: Ward, patient: str, intent: str) -> None:
     """A proposal or plan is not checked as a prescription is; not even a doctor gives on it."""
     planned = ward.made("DR", ward.prescription(patient, intent=intent))
