@@ -61,7 +61,7 @@ def test_requests_are_counted_without_saying_of_whom(client: httpx.Client, base_
     labels = set(re.findall(r'(\w+)="', text))
     assert labels <= {
         *("interaction", "status", "type", "le", "rule", "state", "name", "of"),
-        *("channel", "code"),
+        *("channel", "code", "destination", "result"),
     }
 
 

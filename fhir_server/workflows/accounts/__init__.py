@@ -24,13 +24,24 @@ from fhir_server.workflows.services import Services
 
 async def close_account(entry: Entry, context: Context, _services: Services) -> None:
     """Close the account of somebody whose record is inactive, or gone; not the last administrator's."""
-    version = await context.store.read(*entry.subject.split("/"))
-    if version is not None and version.resource is not None and version.resource.get("active") is not False:
+    if await _is_active(entry.subject, context):
         return
-    for account in await context.store.accounts.of_person(entry.subject):
+    accounts = context.store.accounts
+    closed = [one for one in await accounts.of_person(entry.subject) if one.is_active]
+    for account in closed:
         with contextlib.suppress(LastAdministrator):
-            await context.store.accounts.change(account.id, is_active=False)
-            await context.store.accounts.end_sessions(account.id)
+            await accounts.change(account.id, is_active=False)
+            await accounts.end_sessions(account.id)
+    # Whoever made the record active meanwhile has opened the account, perhaps before it was closed here.
+    if await _is_active(entry.subject, context):
+        for account in closed:
+            await accounts.change(account.id, is_active=True)
+
+
+async def _is_active(reference: str, context: Context) -> bool:
+    version = await context.store.read(*reference.split("/"))
+    resource = None if version is None else version.resource
+    return resource is not None and resource.get("active") is not False
 
 
 PATTERN = Pattern(

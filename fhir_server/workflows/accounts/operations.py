@@ -96,9 +96,17 @@ async def deactivate(request: Request, context: Context) -> Response:
 async def _set_active(request: Request, context: Context, *, is_active: bool) -> Response:
     inputs(request, (), lenient=context.preferences.lenient)
     reference = await _person(request, context)
+    if is_active:  # the record first, and the account last: what closes accounts looks at the record
+        await _set_record(request, reference, context, is_active=True)
     for account in await context.store.accounts.of_person(reference):
         await _change(account, context, is_active=is_active)
         await _tell(context, reference, f"Account {account.id} {'opened' if is_active else 'closed'}")
+    if not is_active:
+        await _set_record(request, reference, context, is_active=False)
+    return await show(reference, context)
+
+
+async def _set_record(request: Request, reference: str, context: Context, *, is_active: bool) -> None:
     version = await context.store.read(*reference.split("/"))
     if version is not None and version.resource is not None:
         resource = version.resource
@@ -109,7 +117,6 @@ async def _set_active(request: Request, context: Context, *, is_active: bool) ->
             # Administrators may do this whatever else of the record they may change.
             whole = replace(context, store=context.store.unguarded())
             await commit(whole, [write])
-    return await show(reference, context)
 
 
 async def account_of(request: Request, context: Context) -> Response:
