@@ -120,7 +120,7 @@ class Applying:
             trail = Trail(None, request_id, context.base_url, "", context.now, context.new_id)
             context = replace(context, store=context.store.witnessed(trail), trail=trail)
         trail.provenance = provenance(message, mapped, channel, received, instant(context.now()))
-        return ruled(context, self._book, is_system=True)
+        return ruled(context, self._book, is_reported=True)
 
     async def _planned(self, mapped: Mapped, channel: Channel, context: Context) -> Plan:
         try:
@@ -187,7 +187,7 @@ class Applying:
         Raises HL7Error for what would be refused before rules are asked; what these would refuse is not told.
         """
         mapped = map_message(message, channel)
-        context = ruled(self._new_context("preview"), self._book, is_system=True)
+        context = ruled(self._new_context("preview"), self._book, is_reported=True)
         using(await context.store.custom_parameters())
         planned = await plan(mapped, channel, context)
         found = []

@@ -99,7 +99,7 @@ class StateTable:
     `transitions` has, for each state, those that may follow; one without any is final. A resource may come
     into the record in any state of `first`, or in any at all where there are none, as a record of the past
     does. `element` is where the state stands. `rule` refuses everything else. `told` are further transitions,
-    for what the server itself writes down of what other systems say was so: that somebody was discharged
+    for what other systems report was so (`Situation.is_reported`): that somebody was discharged
     whose admission it was never told of, or that a discharge was none.
     """
 
@@ -111,7 +111,7 @@ class StateTable:
     applies: Callable[[Resource], bool] = lambda _resource: True
     told: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def violations(self, change: "Change", *, is_system: bool = False) -> Iterable[Violation]:
+    def violations(self, change: "Change", *, is_reported: bool = False) -> Iterable[Violation]:
         """Yield what is wrong with the step from one state to the other."""
         after = change.after
         if after is None or not self.applies(after):
@@ -126,7 +126,7 @@ class StateTable:
         if state == was or was is None:
             return
         allowed = self.transitions.get(was, ())
-        if is_system and state in self.told.get(was, ()):
+        if is_reported and state in self.told.get(was, ()):
             return
         if state not in allowed:
             following = f"after it comes {_list(allowed)}" if allowed else "nothing comes after it"

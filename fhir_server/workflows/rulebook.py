@@ -92,11 +92,17 @@ class RuleBook:
 
 
 def ruled(
-    context: Context, book: RuleBook, *, done: Sequence[tuple[str, str]] = (), is_system: bool = False
+    context: Context,
+    book: RuleBook,
+    *,
+    done: Sequence[tuple[str, str]] = (),
+    is_system: bool = False,
+    is_reported: bool = False,
 ) -> Context:
     """Return `context` with a store that keeps the rules of `book`, for its caller and this moment.
 
-    One that `is_system` acts for the server itself, as one does that carries out the agenda.
+    One that `is_system` acts for the server itself, as one does that carries out the agenda; one that
+    `is_reported` writes down what another system says of what happened there.
     """
     situation = Situation(
         now=context.now(),
@@ -104,7 +110,8 @@ def ruled(
         settings=context.settings,
         new_id=context.new_id,
         principal=context.principal,
-        is_system=is_system or bool(done),
+        is_system=is_system or is_reported or bool(done),
+        is_reported=is_reported,
     )
     ruling = book.ruling(situation, done=done, is_import=context.is_import)
     return replace(context, store=context.store.ruled(ruling))
@@ -262,7 +269,7 @@ class Ruling:
         for stored in changes:
             change, step = self._change(stored, stored.before), self._change(stored, stored.since)
             for table in self._book.states(change.resource_type):
-                violations += table.violations(change, is_system=self._situation.is_system)
+                violations += table.violations(change, is_reported=self._situation.is_reported)
             for _, watch in self._book.watches(change.resource_type):
                 facts = await watch.gather(change, records)
                 if watch.check is not None:

@@ -14,8 +14,9 @@ class Situation:
     """The circumstances of one transaction.
 
     `now` is aware and in UTC; `principal` is the caller, None where nobody is asked who they are.
-    `is_system` says that the server itself acts, as the agenda does. `numbers` are those that were drawn for
-    the transaction, by counter and resource (see `drawn`). `new_id` makes logical ids.
+    `is_system` says that the server itself acts, as the agenda does; `is_reported`, that it only writes down
+    what another system reports, which has happened there whether it should have or not. `numbers` are those
+    that were drawn for the transaction, by counter and resource (see `drawn`). `new_id` makes logical ids.
     """
 
     now: datetime
@@ -24,6 +25,7 @@ class Situation:
     new_id: Callable[[], str]
     principal: Principal | None = None
     is_system: bool = False
+    is_reported: bool = False
     numbers: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     def drawn(self, counter: str, resource: Mapping[str, Any]) -> int:

@@ -134,7 +134,7 @@ def check(change: Change, facts: Facts, situation: Situation) -> Iterable[Violat
             yield terms.NOT_A_BED.broken("The place is not a bed", f"{_WHERE}.location")
     for bed, how in beds.items():
         if before.get(bed) != how:
-            is_back = situation.is_system and _never_left(bed, change)
+            is_back = situation.is_reported and _never_left(bed, change)
             yield from _check_bed(facts.places[bed], how, facts, is_taken=bed in facts.taken, is_back=is_back)
 
 

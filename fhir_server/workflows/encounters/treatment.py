@@ -61,7 +61,7 @@ def check(change: Change, facts: Resource | None, situation: Situation) -> Itera
         return
     is_late = resource["resourceType"] in _CLOSED and not _may_come_late(resource)
     # What other systems tell of, such as the diagnoses that are coded afterwards, was so before the end.
-    if _is_new_in(change) and is_late and not situation.is_system:
+    if _is_new_in(change) and is_late and not situation.is_reported:
         message = "The encounter has ended: what is written now belongs to another one, or to none"
         yield rules.CLOSED.broken(message, f"{resource['resourceType']}.encounter")
     elif _is_amended(change) and not situation.has_role("DR"):

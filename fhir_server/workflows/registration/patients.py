@@ -131,7 +131,7 @@ def check(change: Change, facts: Facts, situation: Situation) -> Iterable[Violat
         return
     yield from _check_person(patient, before, situation)
     yield from _check_numbers(change, facts, situation)
-    if facts.is_here and not situation.is_system:
+    if facts.is_here and not _is_looked_at(patient, situation):
         yield rules.DUPLICATE_PATIENT.broken(
             "Somebody who is certainly the same person is registered; Patient/$match says who. Go on with "
             "that patient (If-None-Exist answers with it), or let staff tag this one as another person: "
@@ -145,13 +145,18 @@ def check(change: Change, facts: Facts, situation: Situation) -> Iterable[Violat
         yield rules.LINK.broken("The links lead in a circle", "Patient.link")
 
 
+def _is_looked_at(patient: Resource, situation: Situation) -> bool:
+    """Tell whether staff are told of somebody who looks like another patient, instead of a refusal."""
+    return situation.is_reported or (situation.is_system and is_self_registered(patient))
+
+
 def follows(change: Change, facts: Facts, situation: Situation) -> Iterable[Consequence]:
     """Have staff look at who registered themselves, or is told of by a message, and looks like somebody."""
     patient = change.after
     if change.before is not None or patient is None or not facts.is_here:
         return
     is_own = is_self_registered(patient)
-    if is_own or situation.is_system:
+    if is_own or situation.is_reported:
         told = "Registered by themselves" if is_own else "Told of by a message"
         yield Create(
             made(
@@ -210,7 +215,7 @@ def _targets(source: Resource | None, situation: Situation) -> set[str]:
 
 def _may_give_numbers(situation: Situation) -> bool:
     """Tell whether numbers come from who may give them: messages of a system that the hospital connected."""
-    if situation.is_system:
+    if situation.is_reported:
         return True
     clients = situation.settings.record_number_clients or ""
     allowed = {name.strip() for name in clients.split(",") if name.strip()}

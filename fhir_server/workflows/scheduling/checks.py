@@ -93,7 +93,7 @@ def _about_the_time(after: Resource, facts: Facts, situation: Situation) -> Iter
     if time is None:
         return
     # What another system tells of was arranged there, and may come late.
-    if time[0] < situation.now and not situation.is_system:
+    if time[0] < situation.now and not situation.is_reported:
         yield PAST_START.broken("It starts in the past", "Appointment.start")
     for name in named_slots(after):
         slot = facts.slots.get(name)
