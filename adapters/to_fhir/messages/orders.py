@@ -8,13 +8,12 @@ from adapters.to_fhir.datatypes.times import date_time
 from adapters.to_fhir.drafts import Draft, OrderControl
 from adapters.to_fhir.messages import clinical
 from adapters.to_fhir.messages.common import filled, missing, persona, subject_parts, visit
-from adapters.to_fhir.messages.orders_common import about, add_notes, service_request, specimen
+from adapters.to_fhir.messages.orders_common import about, add_notes, service_request, specimen, supporting
 from adapters.to_fhir.messages.orders_walk import Order, walk
 from adapters.to_fhir.messages.pharmacy import prescription
 from adapters.to_fhir.rules import Rule, SegmentMap, text
 from adapters.to_fhir.scope import Scope
 from adapters.to_fhir.segments.clinical import DG1
-from adapters.to_fhir.segments.results import observation
 from adapters.to_fhir.tables.codes import V2
 from adapters.to_fhir.value import Value
 from hl7.message import Segment
@@ -74,15 +73,9 @@ def _supporting(scope: Scope, order: Order, draft: Draft, place: int) -> list[Dr
     found = []
     for result in order.results:
         key = f"order:{place}:told:{result.obx.sequence}"
-        outer = scope.owner
-        scope.owner = key
-        resource = observation(result.obx, scope)
-        scope.owner = outer
+        resource = supporting(scope, result, key, _SURVEY)
         if resource is None:
             continue
-        resource.setdefault("status", "final")
-        resource.setdefault("category", [_SURVEY])
-        resource |= about(scope)
         parts = ("told", *_number(draft), *clinical.told(resource["code"]), result.obx[4].text)
         made = Draft(key, resource, parts=parts)
         if result.notes:

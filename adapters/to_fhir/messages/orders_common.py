@@ -6,9 +6,10 @@ from adapters.to_fhir.datatypes.identifiers import ei, identities_of
 from adapters.to_fhir.drafts import OWN, Draft, Identity, Presence
 from adapters.to_fhir.messages.clinical import told
 from adapters.to_fhir.messages.common import ENCOUNTER, filled, subject_parts
-from adapters.to_fhir.messages.orders_walk import Order, Sample
+from adapters.to_fhir.messages.orders_walk import Order, Result, Sample
 from adapters.to_fhir.scope import Scope
 from adapters.to_fhir.segments.orders import OBR, ORC, SPM, TQ1, note
+from adapters.to_fhir.segments.results import observation
 from adapters.to_fhir.value import NULL, Value
 from hl7.message import Segment
 
@@ -48,6 +49,20 @@ def about(scope: Scope, element: str = "subject") -> dict[str, Any]:
     if ENCOUNTER in scope.drafts:
         made["encounter"] = scope.drafts[ENCOUNTER].reference
     return made
+
+
+def supporting(scope: Scope, result: Result, key: str, category: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the Observation of an OBX that goes with an order, None if it says nothing.
+
+    It is final, and of `category`, unless it says something else itself.
+    """
+    outer = scope.owner
+    scope.owner = key
+    resource = observation(result.obx, scope)
+    scope.owner = outer
+    if resource is None:
+        return None
+    return {"status": "final", "category": [category], **resource, **about(scope)}
 
 
 def service_request(scope: Scope, order: Order, place: int, presence: Presence) -> Draft | None:

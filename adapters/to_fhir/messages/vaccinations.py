@@ -10,11 +10,10 @@ from adapters.to_fhir.datatypes.times import date, date_time
 from adapters.to_fhir.drafts import Draft
 from adapters.to_fhir.messages.clinical import told
 from adapters.to_fhir.messages.common import filled, missing, persona, subject_parts, visit
-from adapters.to_fhir.messages.orders_common import about, add_notes, filler, placer
+from adapters.to_fhir.messages.orders_common import about, add_notes, filler, placer, supporting
 from adapters.to_fhir.messages.orders_walk import Order, walk
 from adapters.to_fhir.rules import Rule, SegmentMap, always, text
 from adapters.to_fhir.scope import Scope
-from adapters.to_fhir.segments.results import observation
 from adapters.to_fhir.value import NULL, Value
 from hl7.message import Segment
 
@@ -136,15 +135,9 @@ def _findings(scope: Scope, order: Order, draft: Draft, *, is_given: bool) -> No
     """Add the OBX of a vaccination as Observations that are part of it."""
     for result in order.results:
         key = f"{draft.key}:told:{result.obx.sequence}"
-        outer = scope.owner
-        scope.owner = key
-        resource = observation(result.obx, scope)
-        scope.owner = outer
+        resource = supporting(scope, result, key, _THERAPY)
         if resource is None:
             continue
-        resource.setdefault("status", "final")
-        resource.setdefault("category", [_THERAPY])
-        resource |= about(scope)
         if is_given:
             resource["partOf"] = [draft.reference]
         parts = ("told", *draft.parts, *told(resource["code"]), result.obx[4].text)
