@@ -1,6 +1,7 @@
 """What rules know beside a value: the channel, the message's time zone, and what was made of it so far."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Any
@@ -77,6 +78,16 @@ class Scope:
                     at.component, at.subcomponent, row,
                 )
             )  # fmt: skip
+
+    @contextmanager
+    def within(self, owner: str, path: str = "") -> Iterator[None]:
+        """Let what is noted in the block be about the draft `owner`, below `path`."""
+        outer = self.owner, self.path
+        self.owner, self.path = owner, path
+        try:
+            yield
+        finally:
+            self.owner, self.path = outer
 
     def add(
         self,

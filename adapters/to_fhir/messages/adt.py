@@ -81,10 +81,9 @@ def _state(draft: Draft, event: str, time: str, scope: Scope) -> None:
         planned = resource["class"].get("code") == "PRENC"
         status = "finished" if "end" in period else "planned" if planned else "in-progress"
     resource["status"] = status
-    outer = scope.owner, scope.path
-    scope.owner, scope.path, scope.place = draft.key, "", Place("MSH", 1, 9, 1, 2)
-    scope.note("status", "MSH[Encounter] 9")
-    scope.owner, scope.path = outer
+    scope.place = Place("MSH", 1, 9, 1, 2)
+    with scope.within(draft.key):
+        scope.note("status", "MSH[Encounter] 9")
     if event in ("A01", "A04") and "start" not in period and time:
         resource["period"] = {"start": time, **period}
     if event == "A03" and "end" not in period and time:

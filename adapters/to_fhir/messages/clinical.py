@@ -91,10 +91,8 @@ def diagnoses(scope: Scope) -> None:
             continue
         scope.drafts[draft.key] = draft
         diagnosis: dict[str, Any] = {"condition": draft.reference}
-        outer = scope.owner
-        scope.owner, scope.path = ENCOUNTER, f"diagnosis.{len(listed)}"
-        DG1_ENCOUNTER(segment, scope, diagnosis)
-        scope.owner, scope.path = outer, ""
+        with scope.within(ENCOUNTER, f"diagnosis.{len(listed)}"):
+            DG1_ENCOUNTER(segment, scope, diagnosis)
         if segment.get(21) != "D":
             listed.append(diagnosis)
     if listed and ENCOUNTER in scope.drafts:
@@ -146,10 +144,8 @@ def findings(scope: Scope) -> None:
     seen: dict[tuple[str, ...], int] = {}
     for segment in scope.message.all("OBX"):
         key = f"finding:{segment.sequence}"
-        outer = scope.owner
-        scope.owner = key
-        resource = observation(segment, scope)
-        scope.owner = outer
+        with scope.within(key):
+            resource = observation(segment, scope)
         if resource is None or "status" not in resource:
             if resource is not None:
                 scope.warn("a finding without a status (OBX-11)")

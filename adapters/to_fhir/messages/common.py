@@ -31,10 +31,8 @@ def missing(segment: str, sequence: int = 1, field: int | None = None) -> HL7Err
 
 def filled(scope: Scope, draft: Draft, table: SegmentMap, segment: Segment) -> None:
     """Add to a draft what a segment says."""
-    outer = scope.owner
-    scope.owner = draft.key
-    draft.deleted += table(segment, scope, draft.resource)
-    scope.owner = outer
+    with scope.within(draft.key):
+        draft.deleted += table(segment, scope, draft.resource)
 
 
 def patient(scope: Scope, pid: Segment, presence: Presence, key: str = PATIENT) -> Draft:
@@ -80,15 +78,13 @@ def persona(scope: Scope, presence: Presence = "full") -> Draft:
 
 def _contacts(scope: Scope) -> list[dict[str, Any]]:
     made: list[dict[str, Any]] = []
-    outer_owner, outer_path = scope.owner, scope.path
     for segment in scope.message.all("NK1"):
         contact: dict[str, Any] = {}
-        scope.owner, scope.path = PATIENT, f"contact.{len(made)}"
-        NK1(segment, scope, contact)
+        with scope.within(PATIENT, f"contact.{len(made)}"):
+            NK1(segment, scope, contact)
         # pat-1: a contact has at least a name, an address, a telephone or an organization.
         if contact.keys() & {"name", "address", "telecom", "organization"}:
             made.append(contact)
-    scope.owner, scope.path = outer_owner, outer_path
     return made
 
 

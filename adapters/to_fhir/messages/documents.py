@@ -110,10 +110,8 @@ def _contents(scope: Scope) -> list[dict[str, Any]]:
 
 
 def _noted(scope: Scope, path: str, row: str) -> None:
-    outer = scope.owner, scope.path
-    scope.owner, scope.path = "document", ""
-    scope.note(path, row)
-    scope.owner, scope.path = outer
+    with scope.within("document"):
+        scope.note(path, row)
 
 
 def _relate(scope: Scope, txa: Segment, event: str, resource: dict[str, Any]) -> None:

@@ -56,10 +56,8 @@ def supporting(scope: Scope, result: Result, key: str, category: dict[str, Any])
 
     It is final, and of `category`, unless it says something else itself.
     """
-    outer = scope.owner
-    scope.owner = key
-    resource = observation(result.obx, scope)
-    scope.owner = outer
+    with scope.within(key):
+        resource = observation(result.obx, scope)
     if resource is None:
         return None
     return {"status": "final", "category": [category], **resource, **about(scope)}

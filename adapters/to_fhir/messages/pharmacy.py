@@ -200,10 +200,8 @@ def _dosage(scope: Scope, order: Order, draft: Draft) -> None:
     route = order.first("RXR")
     if route is not None:
         dosage: dict[str, Any] = {}
-        outer = scope.owner, scope.path
-        scope.owner, scope.path = draft.key, "dosageInstruction.0"
-        RXR(route, scope, dosage)
-        scope.owner, scope.path = outer
+        with scope.within(draft.key, "dosageInstruction.0"):
+            RXR(route, scope, dosage)
         listed = draft.resource.setdefault("dosageInstruction", [{}])
         listed[0] |= dosage
 

@@ -176,11 +176,9 @@ def _category(obr: Segment) -> dict[str, Any] | None:
 def _observation(scope: Scope, result: Result, draft: Draft, report: dict[str, Any]) -> Draft | None:
     obx = result.obx
     key = f"{draft.key}:result:{obx.sequence}"
-    outer = scope.owner
-    scope.owner = key
-    resource = observation(obx, scope)
+    with scope.within(key):
+        resource = observation(obx, scope)
     if resource is None:
-        scope.owner = outer
         return None
     if "status" not in resource:
         scope.place.segment, scope.place.sequence, scope.place.field = "OBX", obx.sequence, 11
@@ -190,8 +188,8 @@ def _observation(scope: Scope, result: Result, draft: Draft, report: dict[str, A
         )
     found = Draft(key, resource)
     if result.notes:
-        add_notes(scope, found, "note", result.notes)
-    scope.owner = outer
+        with scope.within(key):
+            add_notes(scope, found, "note", result.notes)
     own = obx[21].raw
     what = (*told(resource["code"]), obx[4].text, *((own,) if own else ()))
     found.parts = ("result", *draft.parts, *what)
@@ -210,8 +208,6 @@ def _file(scope: Scope, obx: Segment, key: str) -> dict[str, Any] | None:
     if made is None:
         return None
     title = obx.get(3, 2)
-    outer = scope.owner, scope.path
-    scope.owner, scope.path = key, ""
-    scope.note("presentedForm", "OBX[DocumentReference] 5")
-    scope.owner, scope.path = outer
+    with scope.within(key):
+        scope.note("presentedForm", "OBX[DocumentReference] 5")
     return made | ({"title": title} if title else {})
