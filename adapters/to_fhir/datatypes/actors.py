@@ -72,12 +72,10 @@ def _traced(scope: Scope, key: str, _type: str, row: str) -> None:
     """Put on record where the elements of an actor's draft come from."""
     if scope.steps is None:
         return
-    owner, path = scope.owner, scope.path
-    scope.owner, scope.path = key, ""
-    for element in scope.drafts[key].resource:
-        if element != "resourceType":
-            scope.note(element, row)
-    scope.owner, scope.path = owner, path
+    with scope.within(key):
+        for element in scope.drafts[key].resource:
+            if element != "resourceType":
+                scope.note(element, row)
     scope.note("reference", row)
 
 

@@ -103,17 +103,15 @@ def _numbers_once(resource: dict[str, Any]) -> None:
 
 def add_notes(scope: Scope, draft: Draft, element: str, notes: list[Segment]) -> None:
     """Add NTEs to a draft."""
-    outer, path = scope.owner, scope.path
     listed: list[dict[str, Any]] = draft.resource.setdefault(element, [])
     for segment in notes:
-        scope.owner, scope.path = draft.key, f"{element}.{len(listed)}"
         scope.place.segment, scope.place.sequence = "NTE", segment.sequence
-        made = note(segment, scope)
+        with scope.within(draft.key, f"{element}.{len(listed)}"):
+            made = note(segment, scope)
         if made is not None:
             listed.append(made)
     if not listed:
         del draft.resource[element]
-    scope.owner, scope.path = outer, path
 
 
 def specimen(scope: Scope, sample: Sample, order: Draft | None) -> Draft:

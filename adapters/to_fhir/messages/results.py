@@ -188,8 +188,7 @@ def _observation(scope: Scope, result: Result, draft: Draft, report: dict[str, A
         )
     found = Draft(key, resource)
     if result.notes:
-        with scope.within(key):
-            add_notes(scope, found, "note", result.notes)
+        add_notes(scope, found, "note", result.notes)
     own = obx[21].raw
     what = (*told(resource["code"]), obx[4].text, *((own,) if own else ()))
     found.parts = ("result", *draft.parts, *what)
