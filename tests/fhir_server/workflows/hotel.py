@@ -1,18 +1,22 @@
 """A pattern that is made up, to show what a pattern may count on: the beds and guests of a hotel."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fhir_server.app import create_app  # noqa: F401 - the whole server can be imported with the rules
+from fhir_server.asynchronous.jobs import Jobs
 from fhir_server.context import Context
+from fhir_server.identifiers import new_id
+from fhir_server.settings import Settings
+from fhir_server.store import Store
 from fhir_server.store.ruling import Claim, Entry
 from fhir_server.workflows.agenda import NotYet
 from fhir_server.workflows.consequences import Consequence, Create, Later, Put, Strike
 from fhir_server.workflows.made import changed, key_id, made
 from fhir_server.workflows.pattern import Change, Pattern, Rule, StateTable, Violation, Watch
 from fhir_server.workflows.records import Records
-from fhir_server.workflows.rulebook import unfinished
+from fhir_server.workflows.rulebook import RuleBook, ruled, unfinished
 from fhir_server.workflows.services import Services
 from fhir_server.workflows.situation import Situation
 from fhir_server.write_path import commit, new_resource, replacement
@@ -117,3 +121,48 @@ PATTERN = Pattern(
     actions={"W0.ask": ask, "W0.fail": fail, "W0.begin": begin},
     creates=frozenset({"Basic"}),
 )
+
+
+def context_in(store: Store, settings: Settings, *, is_import: bool = False) -> Context:
+    """Return a context in which the hotel's rules can be asked (see `put`)."""
+
+    def no_route(_request: object) -> Any:
+        raise AssertionError
+
+    return Context(
+        "http://server/fhir",
+        store,
+        settings,
+        lambda: datetime.now(UTC),
+        new_id,
+        no_route,
+        Jobs(store.async_jobs),
+        is_import=is_import,
+    )
+
+
+def stay(resource_id: str, status: str = "active", guest: str = "1", **elements: Any) -> Resource:
+    """Return a stay of a guest."""
+    return {
+        "resourceType": "CarePlan",
+        "id": resource_id,
+        "status": status,
+        "intent": "plan",
+        "subject": {"reference": f"Patient/{guest}"},
+        **elements,
+    }
+
+
+async def put(context: Context, book: RuleBook, *stays: Resource) -> list[Resource]:
+    """Store stays in one transaction, by the rules; return them as they were stored."""
+    context = ruled(context, book)
+    written = await commit(context, [replacement("CarePlan", one["id"], one) for one in stays])
+    return [one.version.resource for one in written if one.version and one.version.resource]
+
+
+async def read(store: Store, resource_type: str, resource_id: str) -> Resource:
+    """Return a resource that is there."""
+    version = await store.read(resource_type, resource_id)
+    assert version is not None
+    assert version.resource is not None
+    return version.resource
