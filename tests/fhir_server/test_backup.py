@@ -7,8 +7,8 @@ import json
 import os
 import tarfile
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ import pytest
 from click.testing import CliRunner, Result
 from pydantic import SecretStr
 from pymongo import MongoClient
-from pymongo.errors import OperationFailure
 
 from fhir_server.__main__ import main
 from fhir_server.backup.archive import DamagedBackup
@@ -26,10 +25,9 @@ from fhir_server.backup.saving import save
 from fhir_server.formats import JSON
 from fhir_server.secrets_at_rest import new_key
 from fhir_server.settings import Settings
-from fhir_server.store import Store, Write, open_store
+from fhir_server.store import Write, open_store
 from fhir_server.store.accounts import Account
 from fhir_server.store.dumps import Snapshot
-from fhir_server.store.history_window import remembering
 from fhir_server.write_path import new_resource, replacement
 
 Documents = dict[str, list[dict[str, Any]]]
@@ -209,95 +207,6 @@ def test_a_backup_is_of_one_moment(bench: Bench, filled: Settings, monkeypatch: 
     after = bench.documents(elsewhere)
     for name in ("Patient", "Observation", "history", "accounts"):
         assert after[name] == before[name], name
-
-
-class _Admin:
-    """A MongoDB that says and is told how long it remembers, and pays no heed to other tests' backups."""
-
-    def __init__(self, *, is_deaf: bool = False) -> None:
-        """Remember for five minutes; if it `is_deaf` it is told nothing."""
-        self.window = 300
-        self.is_deaf = is_deaf
-
-    async def command(self, command: dict[str, Any]) -> dict[str, Any]:
-        """Answer, or do what it is told."""
-        name = "minSnapshotHistoryWindowInSeconds"
-        if "getParameter" in command:
-            return {name: self.window}
-        if self.is_deaf:
-            raise OperationFailure("not authorized")
-        self.window = command[name]
-        return {}
-
-
-def _with_admin(settings: Settings, work: Callable[[Any, Store], Awaitable[None]], admin: _Admin) -> None:
-    async def done() -> None:
-        store = open_store(settings, str(settings.mongo_url))
-        try:
-            await work(admin, store)
-            assert admin.window == 300
-            assert await store._database["locks"].find_one({"_id": "backups"}) is None
-        finally:
-            await store.close()
-
-    asyncio.run(done())
-
-
-@pytest.mark.parametrize("first_ends_first", [True, False])
-def test_the_window_of_the_past_is_as_before_after_the_last_backup(
-    bench: Bench, filled: Settings, *, first_ends_first: bool
-) -> None:
-    """Of two at once neither takes it from the other, and the last one gives it back."""
-
-    async def work(admin: Any, store: Store) -> None:
-        first, second = (remembering(admin, store._database) for _ in range(2))
-        await first.__aenter__()
-        await second.__aenter__()
-        assert admin.window == 48 * 3600
-        ending = (first, second) if first_ends_first else (second, first)
-        await ending[0].__aexit__(None, None, None)
-        assert admin.window == 48 * 3600
-        await ending[1].__aexit__(None, None, None)
-
-    _with_admin(filled, work, _Admin())
-
-
-def test_many_backups_at_once_leave_the_window_as_it_was(bench: Bench, filled: Settings) -> None:
-    """However they meet."""
-
-    async def one(admin: Any, store: Store) -> None:
-        async with remembering(admin, store._database):
-            assert admin.window == 48 * 3600
-            await asyncio.sleep(0.001)
-
-    async def work(admin: Any, store: Store) -> None:
-        await asyncio.gather(*(one(admin, store) for _ in range(12)))
-
-    _with_admin(filled, work, _Admin())
-
-
-def test_a_backup_that_was_killed_is_forgotten(bench: Bench, filled: Settings) -> None:
-    """A later one gives back the window that was before it."""
-
-    async def work(admin: Any, store: Store) -> None:
-        long_ago = datetime.now(UTC) - timedelta(days=3)
-        going = [{"name": "killed", "at": long_ago}]
-        await store._database["locks"].insert_one({"_id": "backups", "going": going, "before": 300})
-        admin.window = 48 * 3600
-        async with remembering(admin, store._database):
-            assert admin.window == 48 * 3600
-
-    _with_admin(filled, work, _Admin())
-
-
-def test_a_mongodb_that_is_not_told_is_saved_all_the_same(bench: Bench, filled: Settings) -> None:
-    """It remembers for as long as it does."""
-
-    async def work(admin: Any, store: Store) -> None:
-        async with remembering(admin, store._database):
-            assert admin.window == 300
-
-    _with_admin(filled, work, _Admin(is_deaf=True))
 
 
 def test_no_half_of_a_backup_is_left(bench: Bench, filled: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
