@@ -106,17 +106,13 @@ class Store(StoreView):
         self.stock = StockStore(self._database)
         self.dumps = Dumps(self._client, self._database)
         self.retention = Retention(self._database)
-        messages = SealedMessages(self._database, secrets)
-        self.hl7_inbox = MessageInbox(self._database, messages, now, keep_messages)
-        self.hl7_outbox = MessageOutbox(self._database, messages, keep_messages)
-        self.hl7_event_times = EventTimes(self._database)
-        self.hl7_quarantine = Quarantine(self._database, self.hl7_inbox, messages, now, keep_messages)
+        self._add_messages(SealedMessages(self._database, secrets), now, keep_messages)
         numbers = SequenceNumbers()
-        self.audit_log = (
-            None
-            if audit_keys is None
-            else AuditLog(self._database, self._collections, self._registry, numbers, audit_keys, now)
-        )
+        self.audit_log: AuditLog | None = None
+        if audit_keys is not None:
+            self.audit_log = AuditLog(
+                self._database, self._collections, self._registry, numbers, audit_keys, now
+            )
         self._committer = Committer(
             self._client,
             self._database,
@@ -128,6 +124,15 @@ class Store(StoreView):
             self.hl7_outbox,
             self.audit_log,
         )
+
+    def _add_messages(
+        self, messages: SealedMessages, now: Callable[[], datetime], keep: timedelta | None
+    ) -> None:
+        """Add what keeps HL7 v2 messages: those that came, those to be sent, and those for a person."""
+        self.hl7_inbox = MessageInbox(self._database, messages, now, keep)
+        self.hl7_outbox = MessageOutbox(self._database, messages, keep)
+        self.hl7_event_times = EventTimes(self._database)
+        self.hl7_quarantine = Quarantine(self._database, self.hl7_inbox, messages, now, keep)
 
     async def close(self) -> None:
         """Close the connections."""
