@@ -24,6 +24,7 @@ from fhir_server.workflows.scheduling.vocabulary import (
     times,
     with_tags,
 )
+from fhir_server.workflows.staff.practice import can_be_booked
 
 Resource = Mapping[str, Any]
 _PATIENTS = ("Patient", "RelatedPerson")
@@ -75,7 +76,7 @@ async def _may_have(
     if needs_order(waiting, records.situation.settings.visit_types) and not is_ordered(waiting, orders):
         return False
     there = await with_persons([*actors(waiting), *whose], records)
-    if not await all_active(there, time[0], records):
+    if not await all_active(there, time[0], records) or not await can_be_booked(there, time, records):
         return False
     return not await is_anybody_taken([*claimed(waiting), *whose], time, records)
 

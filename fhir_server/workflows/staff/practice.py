@@ -51,6 +51,15 @@ def _check_booked(change: Change, facts: People, situation: Situation) -> Iterab
             yield ON_LEAVE.broken("They are on leave then", "Appointment.participant")
 
 
+async def can_be_booked(people: Iterable[str], time: tuple[datetime, datetime], records: Records) -> bool:
+    """Tell whether all staff among `people` may practise at a time, and are not on leave."""
+    found = await members(list(people), records)
+    return all(
+        may_practise(one.practitioner, one.roles, time[0]) is None and not on_leave(one.roles, *time)
+        for one in found
+    )
+
+
 def _moment(text: Any, otherwise: datetime) -> datetime:
     return interval(text)[0] if isinstance(text, str) else otherwise
 

@@ -135,6 +135,25 @@ def test_what_waits_too_long_lapses(clinic: Clinic) -> None:
     assert ("W3.not-confirmed", "Patient/p") in clinic.told(asked)
 
 
+def test_a_time_of_who_may_not_practise_is_offered_to_nobody(clinic: Clinic) -> None:
+    """And an appointment with a doctor whose licence is over by then is cancelled all the same."""
+    doctor = clinic.made("AD", {"resourceType": "Practitioner", "name": [{"family": "Cole"}]})
+    role = {"reference": f"Practitioner/{doctor['id']}"}
+    schedule = {"resourceType": "Schedule", "active": True, "specialty": [CARDIOLOGY], "actor": [role]}
+    slot = clinic.slot(clinic.made("AD", schedule)["id"])
+    booked = clinic.booked(slot)
+    there = participants(f"Patient/{clinic.fresh_patient()}")
+    waiting = {"resourceType": "Appointment", "status": "waitlist", "specialty": [CARDIOLOGY]}
+    first = clinic.made("AD", {**waiting, "participant": there, "created": "2019-01-01T00:00:00Z"})
+    licence = {"code": {"text": "Licence"}, "period": {"start": "2015-01-01", "end": "2020-01-01"}}
+    assert clinic.put("AD", clinic.read(doctor), qualification=[licence]).status_code == 200
+    cancelled = clinic.put("AD", clinic.read(booked), status="cancelled", cancelationReason=REASON)
+    assert cancelled.status_code == 200, cancelled.text
+    assert clinic.read(first)["status"] == "waitlist"
+    assert clinic.read(slot)["status"] == "free"
+    clinic.put("AD", first, status="cancelled", cancelationReason=REASON)
+
+
 def test_a_free_slot_is_offered_to_the_first_who_waits(clinic: Clinic) -> None:
     """Not to a patient who is taken then; the next is asked, is told, and books it."""
     slot = clinic.slot("s2")
