@@ -29,13 +29,33 @@ _SUBJECT = {"reference": "Patient/reported"}
 
 @pytest.fixture
 async def store(settings: Settings) -> AsyncIterator[Store]:
-    """A store in which a visit has ended."""
+    """A store in which a visit has ended, and a patient has left a bed, which is to be cleaned."""
     assert settings.mongo_url is not None
     store = open_store(settings, settings.mongo_url)
-    before = [_patient("reported"), _visit("ended", "finished")]
+    before = [_patient("reported"), _visit("ended", "finished"), _BED, _in_bed("completed")]
     await store.commit([replacement(one["resourceType"], one["id"], one) for one in before])
     yield store
     await store.close()
+
+
+_BED = {
+    "resourceType": "Location",
+    "id": "bed",
+    "status": "active",
+    "name": "Bed",
+    "physicalType": {
+        "coding": [{"system": "http://terminology.hl7.org/CodeSystem/location-physical-type", "code": "bd"}]
+    },
+    "operationalStatus": {"system": "http://terminology.hl7.org/CodeSystem/v2-0116", "code": "H"},
+}
+
+
+def _in_bed(status: str) -> Resource:
+    period = {"start": "2026-01-01T10:00:00Z"}
+    if status == "completed":
+        period["end"] = "2026-01-02T10:00:00Z"
+    place = {"location": {"reference": "Location/bed"}, "status": status, "period": period}
+    return {**_visit("lying", "in-progress"), "location": [place]}
 
 
 def _patient(name: str, **more: Any) -> Resource:
@@ -80,6 +100,7 @@ _NUMBERED = _patient("numbered", identifier=[{"type": _RECORD_NUMBER, "system": 
         (_appointment(), "W3.past-start"),
         (_visit("ended", "in-progress"), "W4.encounter-state"),
         (_procedure(), "W4.closed-encounter"),
+        (_in_bed("active"), "W5.not-assignable"),
     ],
 )
 async def test_only_a_report_may_say_so(

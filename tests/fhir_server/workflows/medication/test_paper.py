@@ -15,7 +15,7 @@ Resource = dict[str, Any]
 
 
 def _mail(outbox: Path, address: str) -> str | None:
-    for file in outbox.rglob("*"):
+    for file in outbox.rglob("[!.]*"):  # not what is still being written
         if file.is_file() and address in (text := file.read_text(errors="replace")):
             return text
     return None
