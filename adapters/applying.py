@@ -59,7 +59,7 @@ class Applied:
     """What became of a message: `references` are the resources, such as `Patient/1`, that it made or changed.
 
     `warnings` are told in ERR segments beside the acceptance. `answers` are those about its orders, and
-    `response` is the whole answer to a query, as bytes.
+    `response` is the whole answer to a query, as bytes. If it `is_noted`, the inbox knows of it already.
     """
 
     status: Status
@@ -67,6 +67,7 @@ class Applied:
     warnings: tuple[HL7Error, ...] = ()
     answers: tuple[OrderAnswer, ...] = ()
     response: bytes | None = None
+    is_noted: bool = False
 
 
 Apply = Callable[[Message, Channel, Received], Awaitable[Applied]]

@@ -9,7 +9,6 @@ from typing import Any
 
 from fhir_server.context import Context
 from fhir_server.integrity import addresses, targets
-from fhir_server.search.extraction import search_values
 from fhir_server.settings import Settings
 from fhir_server.store import Absence, Reads, Write, Written
 from fhir_server.store.noting import Note
@@ -78,8 +77,7 @@ def _write(
         resource_type,
         resource_id,
         resource,
-        search_values(resource),
-        if_match,
+        if_match=if_match,
         must_be_new=must_be_new,
         indexed=custom_parameters().stamp(resource_type),
         at=at,

@@ -7,6 +7,7 @@ different things never have one in common, as each is made of its parts with the
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 from hl7.errors import HL7Error
@@ -75,6 +76,7 @@ class Draft:
         raise ValueError(f"a draft of {self.type} that nothing identifies")
 
 
+@lru_cache(maxsize=4_096)  # a draft is asked for its id several times
 def key_id(*parts: str) -> str:
     """Return an id made of `parts`, that no other parts have: their lengths count."""
     return str(uuid.uuid5(_KEYS, "".join(f"{len(part)}:{part}" for part in parts)))

@@ -147,7 +147,7 @@ class Applying:
         await commit(context, writes, noting=noting)
         if planned.merging is not None and planned.merging.journals:
             await self._finish_merges(planned)
-        return applied
+        return replace(applied, is_noted=True)
 
     async def _finish_merges(self, planned: Plan) -> None:
         """Hand over the accounts, and move at once what is soon moved; the agenda does the rest."""

@@ -1,4 +1,4 @@
-"""Which of a message's resources are there already: one question for each resource type."""
+"""Which of a message's resources are there already: one question for all of them."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -9,6 +9,7 @@ from adapters.to_fhir.drafts import OWN, Draft, Identity
 from fhir_server.context import Context
 from fhir_server.search.asked import Condition, either
 from fhir_server.search.parameters import parse_search
+from fhir_server.store.several import Part
 from fhir_server.workflows.records import local
 from fhir_server.workflows.registration.identity import is_merged, links
 
@@ -53,14 +54,11 @@ async def look(drafts: Sequence[Draft], context: Context) -> Found:
     for draft in drafts:
         by_type[draft.type].append(draft)
     found = Found()
-    for resource_type, listed in by_type.items():
-        documents = await context.store.find(
-            resource_type,
-            _condition(resource_type, listed, context),
-            (),
-            {"resource": 1, "version": 1},
-            _MOST,
-        )
+    parts = [
+        Part(resource_type, _condition(resource_type, listed, context), {"resource": 1, "version": 1}, _MOST)
+        for resource_type, listed in by_type.items()
+    ]
+    for listed, documents in zip(by_type.values(), await context.store.find_parts(parts), strict=True):
         there = [Stored(one["resource"], one["version"]) for one in documents]
         _match(listed, there, found)
     for draft in by_type.get("Patient", ()):

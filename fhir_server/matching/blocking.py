@@ -32,6 +32,12 @@ def blocks(patient: dict[str, Any], known: Demographics) -> list[Pairs]:
     return list(found)[:MOST_BLOCKS]
 
 
+def blocks_of_namesakes(known: Demographics) -> list[Pairs]:
+    """Return the searches that find whoever has the same family name and birth date, and some others."""
+    families = dict.fromkeys(name.family[:_FAMILY_LETTERS] for name in known.names[:_MOST_NAMES])
+    return [(*_strings(family=one), ("birthdate", known.birth_date)) for one in families if one]
+
+
 def _of_identifiers(patient: dict[str, Any]) -> Iterator[Pairs]:
     for one in patient.get("identifier") or ():
         if one.get("system") and one.get("value"):

@@ -8,7 +8,6 @@ import asyncio
 import os
 import random
 import time
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -24,17 +23,17 @@ from fhir_server.store import integrity
 from fhir_server.store.agenda import Agenda
 from fhir_server.store.audit.chain import Entry
 from fhir_server.store.audit.log import AUDIT_EVENT, AuditLog
-from fhir_server.store.changes import Changes, Previous, VersionReplaced
+from fhir_server.store.changes import Changes, VersionReplaced
 from fhir_server.store.claims import settle
 from fhir_server.store.collections import LOCKS
 from fhir_server.store.connection import Database
 from fhir_server.store.documents import (
-    HISTORY,
     Document,
     SequenceNumbers,
     Version,
     Write,
     Written,
+    index_values,
     live_document,
     next_instant,
     version_of_live,
@@ -44,6 +43,7 @@ from fhir_server.store.fence import is_stale
 from fhir_server.store.guarding import Guard
 from fhir_server.store.hl7_outbox import MessageOutbox
 from fhir_server.store.noting import Note
+from fhir_server.store.previous import previous_of
 from fhir_server.store.registering import (
     ParametersChanged,
     Plan,
@@ -92,7 +92,8 @@ class Work:
     `reads` see what is stored as the transaction leaves it; if they raise an error, nothing is stored.
     `stored_types` are those that may refer to what is deleted, if that matters. `guard` has the rules for
     whoever makes the changes, if there are any, and what `witness` says of them is stored with them. What
-    `rules` say follows from the changes is stored with them too, and so is `noting`, which may be all.
+    `rules` say follows from the changes is stored with them too, and so is `noting`, which may be all. At
+    first it `expects_new` what must be new to be so, and does not look.
     """
 
     writes: Sequence[Write]
@@ -103,6 +104,7 @@ class Work:
     witness: Witness | None = None
     rules: Rules | None = None
     noting: Note | None = None
+    expects_new: bool = True
 
     @property
     def is_single_insert(self) -> bool:
@@ -167,6 +169,7 @@ class Committer:
             return []
         if work.rules is not None and work.writes:
             await work.rules.prepare(work.writes)
+        work = replace(work, writes=[_with_index_values(one, work.rules) for one in work.writes])
         give_up = time.monotonic() + _PATIENCE_SECONDS
         attempt = 0
         while True:
@@ -183,7 +186,7 @@ class Committer:
                 if time.monotonic() > give_up:
                     message = "Too many others write the same resources now; try again"
                     raise Conflict(error("conflict", message)) from failure
-            attempt += 1
+            attempt, work = attempt + 1, replace(work, expects_new=False)
             await asyncio.sleep(random.uniform(0.001, 0.005 * min(attempt, 20)))  # noqa: S311 - jitter
         if plan is not None:
             await self._registry.refresh()
@@ -237,7 +240,9 @@ class Committer:
 
     async def _write_all(self, work: Work, session: AsyncClientSession) -> tuple[list[Written], list[Entry]]:
         """Send all changes; return what became of the writes, and the AuditEvents that were added."""
-        previous = await self._previous(work.writes, session)
+        previous = await previous_of(
+            self._database, work.writes, session, expects_new=work.expects_new and work.guard is None
+        )
         changes = Changes(self._now(), self._numbers, work.guard, work.rules)
         written = [changes.add(write, previous.get((write.resource_type, write.id))) for write in work.writes]
         events: list[Entry] = []
@@ -279,7 +284,7 @@ class Committer:
             if not outcome.writes:
                 return events
             unknown = [write for write in outcome.writes if not changes.known(write)]
-            previous = await self._previous(unknown, session)
+            previous = await previous_of(self._database, unknown, session)
             made = []
             for write in outcome.writes:
                 before = previous.get((write.resource_type, write.id))
@@ -302,28 +307,14 @@ class Committer:
         if sends:
             await self._outbox.add(sends, self._now(), session)
 
-    async def _previous(
-        self, writes: Sequence[Write], session: AsyncClientSession
-    ) -> dict[tuple[str, str], "Previous"]:
-        """Return the current version, or the deletion, of each resource that a write may replace."""
-        wanted: defaultdict[str, set[str]] = defaultdict(set)
-        for write in writes:
-            if write.method != "POST":
-                wanted[write.resource_type].add(write.id)
-        found: dict[tuple[str, str], Previous] = {}
-        for resource_type, ids in wanted.items():
-            live = self._database[resource_type].find(
-                {"_id": {"$in": list(ids)}}, {"search": 0}, session=session
-            )
-            async for document in live:
-                found[resource_type, document["_id"]] = Previous(document, is_live=True)
-            missing = [resource_id for resource_id in ids if (resource_type, resource_id) not in found]
-            gone = self._database[HISTORY].find(
-                {"type": resource_type, "id": {"$in": missing}, "method": "DELETE"}, session=session
-            )
-            async for document in gone.sort("version", 1):
-                found[resource_type, document["id"]] = Previous(document, is_live=False)
-        return found
+
+def _with_index_values(write: Write, rules: Rules | None) -> Write:
+    """Return a write with its index values, which are not left to the transaction without need."""
+    if write.search is not None or write.resource is None:
+        return write
+    if rules is not None and rules.completes(write.resource_type):
+        return write
+    return replace(write, search=index_values(write))
 
 
 def _may_go_well_again(failure: Exception) -> bool:

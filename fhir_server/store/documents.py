@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from fhir_server.search.extraction import search_values
+
 HISTORY = "history"
 REFERENCES = "references"
 """The field of a live document with what it refers to, kept if referential integrity is enforced."""
@@ -69,6 +71,8 @@ class Target:
 class Write:
     """One change to one resource; `resource` and `search` (its index values) are None for a deletion.
 
+    Without `search` the index values are worked out when it is stored, as it is then: the rules of the
+    hospital's work may fill in more.
     `if_match` is the version that must be the current one; `must_be_new` refuses to replace anything.
     `indexed` is the revision of the custom parameters by which `search` was made, 0 if the type has none.
     `number` is what the new version will be, where something relies on it: a patch was applied to the one
@@ -121,6 +125,13 @@ class SequenceNumbers:
         return (self._last << 12) | self._process_bits
 
 
+def index_values(write: Write) -> dict[str, Any]:
+    """Return the index values of what a write stores, worked out if it does not have them yet."""
+    if write.search is not None or write.resource is None:
+        return write.search or {}
+    return search_values(write.resource)
+
+
 def live_document(write: Write, number: int, updated: datetime, sequence: int) -> Document:
     """Return the document of a new current version, with `meta.versionId` and `meta.lastUpdated` set."""
     resource = dict(write.resource or {})
@@ -133,7 +144,7 @@ def live_document(write: Write, number: int, updated: datetime, sequence: int) -
         "updated": updated,
         "method": write.method,
         "resource": _id_first(resource, write.id),
-        "search": write.search or {},
+        "search": index_values(write),
         **index_stamp(write.indexed),
     }
     if write.refers_to is not None:

@@ -206,6 +206,8 @@ class MessageInbox:
 
     async def settle(self, entry_id: str, applied: Applied) -> None:
         """Note what became of an entry, unless its transaction did; raise NotOurs if it is not ours."""
+        if applied.is_noted and self._keep is None:
+            return
         with translated_failures():
             found = await self._entries.find_one({"_id": entry_id}, {"state": 1, "owner": 1})
             if found is None or found["owner"] != self._owner:

@@ -122,6 +122,9 @@ class Rules(Protocol):
     def completed(self, write: Write, before: Resource | None) -> Write:
         """Return `write` with what the server itself fills in; raise the FhirError of what may not be."""
 
+    def completes(self, resource_type: str) -> bool:
+        """Tell whether `completed` may fill in something of resources of a type."""
+
     def concern(self, resource_type: str) -> bool:
         """Tell whether there is any rule about resources of a type."""
 

@@ -14,6 +14,7 @@ from fhir_server.store.connection import Database
 from fhir_server.store.documents import Document
 from fhir_server.store.estimates import estimated_count
 from fhir_server.store.explanations import Explanation, explained
+from fhir_server.store.several import Part, find_parts, pipeline
 from fhir_server.store.snapshots import is_in_transaction
 
 Filter = dict[str, Any]
@@ -95,6 +96,18 @@ class Searching:
         await self._explain(
             {**command, **({"sort": dict(sort)} if sort else {}), **({"hint": index} if index else {})}
         )
+        return found
+
+    async def find_parts(self, parts: Sequence[Part]) -> list[list[Document]]:
+        """Return what is found of each of `parts`, in their order; by one command outside of transactions."""
+        if is_in_transaction():  # where MongoDB takes no unions
+            return [
+                await self.find(one.collection, one.condition, (), one.projection, one.limit or 0)
+                for one in parts
+            ]
+        found = await find_parts(self.database, parts, self.session, self.longest_ms)
+        if parts:
+            await self._explain({"aggregate": parts[0].collection, "pipeline": pipeline(parts), "cursor": {}})
         return found
 
     async def aggregate(self, resource_type: str, pipeline: list[dict[str, Any]]) -> list[Document]:

@@ -44,7 +44,8 @@ from fhir_server.store.reindexings import Reindexings
 from fhir_server.store.retention import Retention
 from fhir_server.store.ruling import Rules, reserving
 from fhir_server.store.sealed_texts import SealedTexts
-from fhir_server.store.searching import DEFAULT_LIMITS, Searching, SearchLimits
+from fhir_server.store.searching import DEFAULT_LIMITS, Filter, Searching, SearchLimits
+from fhir_server.store.several import Part
 from fhir_server.store.snapshots import is_in_transaction
 from fhir_server.store.stock import StockStore
 from fhir_server.store.views import StoreView
@@ -217,7 +218,7 @@ class Store(StoreView):
             work = Work(writes, promised, reads, stored_types, *seen, noting)
             return await self._committer.commit(work)
 
-    def _visible(self, resource_type: str, condition: dict[str, Any]) -> dict[str, Any]:
+    def _visible(self, resource_type: str, condition: Filter) -> dict[str, Any]:
         return guarded(self._guard, resource_type, condition)
 
     async def read(self, resource_type: str, resource_id: str) -> Version | None:
@@ -284,14 +285,14 @@ class Store(StoreView):
             self._witness.saw(version.resource)
         return version
 
-    async def matching_ids(self, resource_type: str, condition: dict[str, Any], limit: int) -> list[str]:
+    async def matching_ids(self, resource_type: str, condition: Filter, limit: int) -> list[str]:
         """Return the ids of up to `limit` resources whose documents match the MongoDB filter `condition`."""
         with translated_failures():
             visible = self._visible(resource_type, condition)
             return await self._searching.matching_ids(resource_type, visible, limit)
 
     async def matching_versions(
-        self, resource_type: str, condition: dict[str, Any], limit: int
+        self, resource_type: str, condition: Filter, limit: int
     ) -> list[tuple[str, int]]:
         """Return id and version of up to `limit` resources whose documents match the filter `condition`."""
         with translated_failures():
@@ -300,12 +301,7 @@ class Store(StoreView):
             return [(document["_id"], document["version"]) for document in found]
 
     async def distinct(
-        self,
-        resource_type: str,
-        condition: dict[str, Any],
-        path: str,
-        limit: int,
-        starts: Sequence[str] = (),
+        self, resource_type: str, condition: Filter, path: str, limit: int, starts: Sequence[str] = ()
     ) -> list[Any]:
         """Return up to `limit` values at `path`, each once (see `Searching.distinct`)."""
         with translated_failures():
@@ -315,7 +311,7 @@ class Store(StoreView):
     async def find(
         self,
         resource_type: str,
-        condition: dict[str, Any],
+        condition: Filter,
         sort: Sequence[tuple[str, int]],
         projection: dict[str, int],
         limit: int,
@@ -326,6 +322,12 @@ class Store(StoreView):
             visible = self._visible(resource_type, condition)
             found = await self._searching.find(resource_type, visible, sort, projection, limit, index)
             return self._shown(found)
+
+    async def find_parts(self, parts: Sequence[Part]) -> list[list[Document]]:
+        """Return what is found of each of `parts`, of several types (see `Searching.find_parts`)."""
+        with translated_failures():
+            visible = [replace(one, condition=self._visible(one.collection, one.condition)) for one in parts]
+            return [self._shown(found) for found in await self._searching.find_parts(visible)]
 
     def _shown(self, documents: list[Document]) -> list[Document]:
         """Return documents that were found, their resources as the caller may see them."""
@@ -342,12 +344,12 @@ class Store(StoreView):
             stages = [{"$match": visible}, *pipeline] if visible else pipeline
             return self._shown(await self._searching.aggregate(resource_type, stages))
 
-    async def count(self, resource_type: str, condition: dict[str, Any]) -> int:
+    async def count(self, resource_type: str, condition: Filter) -> int:
         """Return the number of resources whose documents match the filter `condition`."""
         with translated_failures():
             return await self._searching.count(resource_type, self._visible(resource_type, condition))
 
-    async def estimate(self, resource_type: str, condition: dict[str, Any]) -> int:
+    async def estimate(self, resource_type: str, condition: Filter) -> int:
         """Return about how many resources match, at little cost (see `store.estimates`)."""
         if is_in_transaction():  # where MongoDB has no estimates
             return await self.count(resource_type, condition)

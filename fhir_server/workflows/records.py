@@ -132,11 +132,14 @@ class RoundRecords(Records):
     def __init__(
         self, store: Store, situation: Situation, resources: Mapping[tuple[str, str], Resource | None]
     ) -> None:
-        """Read from `store`; `resources` are those that the round is about, None if it deletes them."""
+        """Read from `store`; `resources` are those that the round is about, None if it deletes them.
+
+        Their references to this server are relative already.
+        """
         super().__init__(store, situation)
-        self._resources = {key: None if one is None else self._seen(one) for key, one in resources.items()}
-        self._known = dict(self._resources)
-        self._is_read = len(resources) < 2
+        self._resources = resources
+        self._known = dict(resources)
+        self._referred: dict[str, set[str]] | None = None
         self._locked: set[str] = set()
 
     def changed(self, resource_type: str) -> Sequence[str]:
@@ -145,12 +148,30 @@ class RoundRecords(Records):
         return ["/".join(key) for key in listed if key[0] == resource_type]
 
     async def _read(self, key: tuple[str, str]) -> Resource | None:
-        if key not in self._known and not self._is_read:
-            self._is_read = True
-            await self._read_all()
+        if key not in self._known and len(self._resources) > 1:
+            await self._read_all(key[0])
         if key not in self._known:
             self._known[key] = await super()._read(key)
         return self._known[key]
+
+    async def search(
+        self,
+        resource_type: str,
+        *pairs: tuple[str, str],
+        sort: str = "",
+        limit: int = _MOST,
+        also: Condition | None = None,
+        without: Sequence[str] = (),
+    ) -> list[Resource]:
+        """Return what a search finds (see `Records.search`); several rules ask the same of a change."""
+
+        async def look() -> list[Resource]:
+            return await Records.search(
+                self, resource_type, *pairs, sort=sort, limit=limit, also=also, without=without
+            )
+
+        key = ("search", resource_type, pairs, sort, limit, repr(also), tuple(without))
+        return list(await self.once(key, look))
 
     async def lock(self, key: str) -> None:
         """Let no other transaction that locks `key` be under way; a lock is held until the end."""
@@ -158,21 +179,30 @@ class RoundRecords(Records):
             await super().lock(key)
             self._locked.add(key)
 
-    async def _read_all(self) -> None:
-        """Read what the resources of the round refer to, type by type."""
+    async def _read_all(self, resource_type: str) -> None:
+        """Read what the resources of the round refer to, of one type."""
+        if self._referred is None:
+            self._referred = self._references()
+        ids = {
+            one for one in self._referred.pop(resource_type, ()) if (resource_type, one) not in self._known
+        }
+        if 0 < len(ids) <= _MOST:
+            found = await self._store.find(
+                resource_type, {"_id": {"$in": sorted(ids)}}, [], {"resource": 1}, 0
+            )
+            self._known |= {(resource_type, one): None for one in ids}
+            for one in found:
+                self._known[resource_type, one["resource"]["id"]] = self._seen(one["resource"])
+
+    def _references(self) -> dict[str, set[str]]:
+        """Return the ids that the resources of the round refer to, by type."""
         wanted: defaultdict[str, set[str]] = defaultdict(set)
         for resource in filter(None, self._resources.values()):
             for _, text in literal_references(resource, resource["resourceType"]):
                 key = local(text, self.situation.base_url)
-                if key is not None and key not in self._known and key[0] in resource_types():
+                if key is not None and key[0] in resource_types():
                     wanted[key[0]].add(key[1])
-        for resource_type, ids in wanted.items():
-            if len(ids) <= _MOST:
-                condition = {"_id": {"$in": sorted(ids)}}
-                found = await self._store.find(resource_type, condition, [], {"resource": 1}, len(ids))
-                self._known |= {(resource_type, one): None for one in ids}
-                for one in found:
-                    self._known[resource_type, one["resource"]["id"]] = self._seen(one["resource"])
+        return wanted
 
 
 def local(reference: Any, base_url: str) -> tuple[str, str] | None:

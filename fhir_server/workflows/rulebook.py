@@ -150,6 +150,7 @@ class Ruling:
         self._done = done
         self._held: Sequence[tuple[str, str]] = ()
         self._is_import = is_import
+        self._relative: dict[int, tuple[Resource, Resource]] = {}
         self._log = structlog.get_logger("fhir_server.workflows")
 
     def unfinished(self) -> "Ruling":
@@ -187,6 +188,11 @@ class Ruling:
             numbers |= {(counter, one): first + place for place, one in enumerate(references)}
         self._situation = replace(self._situation, numbers=numbers)
 
+    def completes(self, resource_type: str) -> bool:
+        """Tell whether the server itself may fill in something of resources of a type."""
+        watches = () if self._is_import else self._book.watches(resource_type)
+        return any(watch.completes is not None for _, watch in watches)
+
     def completed(self, write: Write, before: Resource | None) -> Write:
         """Return `write` with what the server itself fills in."""
         if write.resource is None or self._is_import:
@@ -206,7 +212,7 @@ class Ruling:
         return replace(
             write,
             resource=made.resource,
-            search=made.search,
+            search=None,
             indexed=made.indexed,
             refers_to=made.refers_to,
         )
@@ -262,8 +268,8 @@ class Ruling:
         """Check `changes` and return what follows from them."""
         if self._is_import:
             return Outcome(done=self._done)
-        resources = {(one.after.resource_type, one.after.id): one.after.resource for one in changes}
-        records = RoundRecords(self._book.store, self._situation, resources)
+        known = {(one.after.resource_type, one.after.id): self._after(one) for one in changes}
+        records = RoundRecords(self._book.store, self._situation, known)
         violations: list[Violation] = []
         following: list[Consequence] = []
         for stored in changes:
@@ -287,9 +293,20 @@ class Ruling:
         was, becomes = (None if one is None else self._seen(one) for one in (before, after.resource))
         return Change(after.resource_type, after.id, was, becomes, stored.write.follows)
 
+    def _after(self, change: StoredChange) -> dict[str, Any] | None:
+        return None if change.after.resource is None else dict(self._seen(change.after.resource))
+
     def _seen(self, resource: Resource) -> Resource:
-        """Return a resource as the patterns see it, who compare references by their text."""
-        return relative(resource, self._situation.base_url)
+        """Return a resource as the patterns see it, who compare references by their text.
+
+        They see each of them several times.
+        """
+        known = self._relative.get(id(resource))
+        if known is None:
+            # The resource is kept as well, since its id may be another one's after its end.
+            known = resource, relative(resource, self._situation.base_url)
+            self._relative[id(resource)] = known
+        return known[1]
 
     def _judge(self, violations: Iterable[Violation]) -> None:
         """Raise the refusal of what is broken; warn in the log of what the hospital wants warnings of."""

@@ -1,6 +1,6 @@
 """What holds for each encounter: its end, who is responsible, and the appointment that it comes of."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,25 +29,30 @@ async def gather(change: Change, records: Records) -> Facts:
     if change.after is None:
         return Facts()
     known = set(people(change.before))
-    gone = [one for one in people(change.after) if one not in known and await _is_gone(one, records)]
+    gone = await _gone([one for one in people(change.after) if one not in known], records)
     found = []
     if change.before is None or change.before.get("appointment") != change.after.get("appointment"):
         found = [await records.read(one) for one in change.after.get("appointment", ())]
-    return Facts(tuple(gone), tuple(one for one in found if one is not None))
+    return Facts(gone, tuple(one for one in found if one is not None))
 
 
-async def _is_gone(reference: str, records: Records) -> bool:
-    """Tell whether somebody is known to work here no more."""
-    resource = await records.read(reference)
-    if resource is None or resource["resourceType"] not in ("Practitioner", "PractitionerRole"):
-        return False
-    now = records.situation.now
-    if resource["resourceType"] == "PractitionerRole":
-        return not _is_active(resource, now.isoformat())
-    if resource.get("active") is False:
-        return True
-    roles = await records.search("PractitionerRole", ("practitioner", f"Practitioner/{resource['id']}"))
-    return bool(roles) and not any(_is_active(role, now.isoformat()) for role in roles)
+async def _gone(references: Sequence[str], records: Records) -> tuple[str, ...]:
+    """Return those who are known to work here no more."""
+    now = records.situation.now.isoformat()
+    gone: list[str] = []
+    asked: dict[str, str] = {}
+    for one in references:
+        resource = await records.read(one)
+        kind = None if resource is None else resource["resourceType"]
+        if resource is None or kind not in ("Practitioner", "PractitionerRole"):
+            continue
+        if kind == "Practitioner" and resource.get("active") is not False:
+            asked[f"Practitioner/{resource['id']}"] = one
+        elif kind == "Practitioner" or not _is_active(resource, now):
+            gone.append(one)
+    roles = await records.referring("PractitionerRole", "practitioner", asked)
+    gone += [asked[one] for one in roles if not any(_is_active(role, now) for role in roles[one])]
+    return tuple(gone)
 
 
 def _is_active(role: Resource, now: str) -> bool:

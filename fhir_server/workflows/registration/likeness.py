@@ -7,7 +7,7 @@ https://hl7.org/fhir/R4/patient-operation-match.html
 from collections.abc import Mapping
 from typing import Any
 
-from fhir_server.matching.blocking import blocks
+from fhir_server.matching.blocking import blocks_of_namesakes
 from fhir_server.matching.comparison import compare
 from fhir_server.matching.demographics import Demographics, demographics
 from fhir_server.matching.scoring import score
@@ -16,6 +16,7 @@ from fhir_server.workflows.records import Records
 from fhir_server.workflows.registration.identity import is_merged
 
 _MOST_OF_A_BLOCK = 200
+_WHOLE_DATE = len("2000-01-01")
 _SAME = ("family", "given", "birthDate")
 
 
@@ -25,15 +26,13 @@ async def is_here(patient: Mapping[str, Any], records: Records) -> bool:
     Until the transaction ends nobody else who is called so and is born then is registered.
     """
     known = demographics(dict(patient))
-    if not known.names or not known.birth_date:
-        return False
+    if not known.names or len(known.birth_date) < _WHOLE_DATE:
+        return False  # nobody is certainly the same
     for name in sorted(f"{one.family}|{' '.join(one.given)}" for one in known.names):
         await records.lock(f"W1/registered/{name}|{known.birth_date}")
     weights = load_weights(records.situation.settings.match_weights)
     seen: set[str] = {patient["id"]}
-    for pairs in blocks(dict(patient), known):
-        if dict(pairs).keys() == {"birthdate"}:
-            continue  # whoever has the same name too is in another block
+    for pairs in blocks_of_namesakes(known):
         for other in await records.search("Patient", *pairs, limit=_MOST_OF_A_BLOCK):
             if other["id"] in seen or is_merged(other):
                 continue

@@ -66,6 +66,28 @@ def test_if_none_match_star_never_replaces(client: httpx.Client) -> None:
     assert client.put("/Patient/star", json=patient("star"), headers=headers).status_code == 412
 
 
+@pytest.mark.feature("http.update.if-none-match")
+def test_what_must_be_new_goes_on_counting_after_a_deletion(client: httpx.Client) -> None:
+    """A deletion is a version: what is created under its id is the one after it."""
+    client.put("/Patient/star-again", json=patient("star-again"))
+    client.delete("/Patient/star-again")
+    again = client.put("/Patient/star-again", json=patient("star-again"), headers={"if-none-match": "*"})
+    assert (again.status_code, again.json()["meta"]["versionId"]) == (201, "3")
+
+
+@pytest.mark.feature("http.update.if-none-match")
+def test_one_of_many_who_create_the_same_does(base_url: str, client: httpx.Client) -> None:
+    """Sixteen at once want one id that must be new: one gets it, the others are told that it exists."""
+
+    async def race() -> list[int]:
+        async with httpx.AsyncClient(timeout=120, headers={"if-none-match": "*"}) as http:
+            calls = [http.put(f"{base_url}/Patient/star-race", json=patient("star-race")) for _ in range(16)]
+            return sorted(one.status_code for one in await asyncio.gather(*calls))
+
+    assert asyncio.run(race()) == [201] + [412] * 15
+    assert client.get("/Patient/star-race").json()["meta"]["versionId"] == "1"
+
+
 @pytest.mark.feature("http.delete")
 def test_deleted_then_revived(client: httpx.Client) -> None:
     """After a delete the address is 410, the history stays, and an update goes on counting."""

@@ -10,6 +10,7 @@ from fhir_server.app import create_app  # noqa: F401 - the whole server can be i
 from fhir_server.identifiers import new_id
 from fhir_server.settings import Settings
 from fhir_server.store import Store, open_store
+from fhir_server.store.several import Part
 from fhir_server.workflows.records import RoundRecords
 from fhir_server.workflows.situation import Situation
 from fhir_server.write_path import replacement
@@ -60,7 +61,7 @@ async def test_what_many_refer_to_is_read_once(
     results = [_result(str(number), "ab"[number % 2]) for number in range(100)]
     records = _records(store, settings, *results, _result("x", "nobody"))
     asked: list[str] = []
-    for name in ("find", "read"):
+    for name in ("find", "find_parts", "read"):
         monkeypatch.setattr(store, name, _told(getattr(store, name), asked))
     for result in results:
         found = await records.read(result["subject"])
@@ -75,10 +76,56 @@ async def test_what_many_refer_to_is_read_once(
 
 def _told(look: Any, asked: list[str]) -> Any:
     async def told(*arguments: Any, **options: Any) -> Any:
-        asked.append(arguments[0])
+        first = arguments[0]
+        asked.extend([first] if isinstance(first, str) else [one.collection for one in first])
         return await look(*arguments, **options)
 
     return told
+
+
+async def test_the_same_search_is_asked_once(
+    store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rules that ask the same share the answer, and none can change what another one gets."""
+    await _store(store, *(_result(name, "a") for name in ("1", "2")))
+    records = _records(store, settings)
+    asked: list[str] = []
+    monkeypatch.setattr(store, "find", _told(store.find, asked))
+    first = await records.search("Observation", ("subject", "Patient/a"))
+    first.pop()
+    assert len(await records.search("Observation", ("subject", "Patient/a"))) == 2
+    assert len(await records.search("Observation", ("subject", "Patient/a"), limit=1)) == 1
+    assert not await records.search("Observation", ("subject", "Patient/b"))
+    assert asked == ["Observation"] * 3
+
+
+@pytest.mark.parametrize("in_transaction", [False, True])
+async def test_several_types_are_read_together(store: Store, *, in_transaction: bool) -> None:
+    """What is found of each type, in the order of the parts, with its limit; also within a transaction."""
+    await _store(store, {"resourceType": "Patient", "id": "a"}, *(_result(str(one), "a") for one in range(3)))
+    parts = [
+        Part("Observation", {"_id": {"$in": ["1", "2", "none"]}}, {"resource": 1}),
+        Part("Basic", {}, {"resource": 1}),
+        Part("Patient", {"_id": "a"}, {"version": 1}),
+        Part("Observation", {"search.status": {"$exists": True}}, {"_id": 1}, limit=2),
+    ]
+    found: list[list[dict[str, Any]]] = []
+
+    async def look() -> None:
+        found[:] = await store.find_parts(parts)
+
+    if in_transaction:
+        await store.commit([replacement("Patient", "b", {"resourceType": "Patient", "id": "b"})], reads=look)
+    else:
+        await look()
+    results, nothing, patients, some = found
+    assert sorted(one["resource"]["id"] for one in results) == ["1", "2"]
+    assert (nothing, patients, len(some)) == ([], [{"_id": "a", "version": 1}], 2)
+
+
+async def test_no_parts_are_no_question(store: Store) -> None:
+    """Nothing is asked for nothing."""
+    assert await store.find_parts([]) == []
 
 
 async def test_the_change_itself_is_known(store: Store, settings: Settings) -> None:
