@@ -50,6 +50,11 @@ _UNAVAILABLE = {
 }
 
 
+# The driver (4.20) falls over its own raw documents when a findAndModify could not be made safe, as by a
+# MongoDB that is ending: https://github.com/mongodb/mongo-python-driver/pull/530
+_RAW_DOCUMENT = "'RawBSONDocument' object has no attribute"
+
+
 class SnapshotGone(Exception):
     """MongoDB cannot tell any more, or not yet, how things were at the moment that was asked for."""
 
@@ -73,6 +78,16 @@ def translated_failures() -> Iterator[None]:
         raise InvalidSearch(error("value", message)) from failure
     except (PyMongoError, BSONError) as failure:
         raise _meaning(failure) from failure
+    except AttributeError as failure:
+        if _RAW_DOCUMENT not in str(failure):
+            raise
+        raise _unreachable() from failure
+
+
+def _unreachable() -> StoreUnavailable:
+    return StoreUnavailable(
+        error("transient", "The database cannot be reached; nothing is known to be stored")
+    )
 
 
 def _meaning(failure: Exception) -> Exception:
@@ -83,9 +98,7 @@ def _meaning(failure: Exception) -> Exception:
         return SnapshotGone()
     # A member that starts does not know of sessions yet, which the driver takes for how it is set up.
     if isinstance(failure, ConnectionFailure | ConfigurationError) or code in _UNAVAILABLE:
-        result = StoreUnavailable(
-            error("transient", "The database cannot be reached; nothing is known to be stored")
-        )
+        result = _unreachable()
     elif isinstance(failure, DocumentTooLarge) or code in _TOO_LARGE:
         result = ContentTooLarge(
             error("too-long", "MongoDB takes no more than 16 MB in one resource, and no larger transaction")
