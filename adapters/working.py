@@ -18,6 +18,7 @@ from adapters import supported
 from adapters.answering import Answering, reasons_of
 from adapters.applying import Applied, Apply, Received, TryLater
 from adapters.channels import Channel, Channels
+from adapters.forgetting import forget
 from adapters.inboxes import OPEN, Entry, Inbox, NotOurs
 from adapters.lanes import Lanes
 from adapters.observing import Observer
@@ -252,6 +253,7 @@ class Working:
             warnings = await self._check(message, channel)
             return await self._applied(entry, message, channel, warnings)
         except HL7Error as failure:
+            forget(failure)
             return await self._refused(entry, message, failure)
         except (TryLater, StoreUnavailable, NotOurs):
             if not is_last:

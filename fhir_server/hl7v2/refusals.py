@@ -10,6 +10,7 @@ from hl7.errors import (
     INTERNAL_ERROR,
     REQUIRED_FIELD_MISSING,
     UNKNOWN_KEY,
+    VALUE_TOO_LONG,
     HL7Error,
     Location,
 )
@@ -21,6 +22,7 @@ _CODES = {
     "not-found": UNKNOWN_KEY,
     "value": DATA_TYPE,
     "code-invalid": DATA_TYPE,
+    "too-long": VALUE_TOO_LONG,
 }
 
 # What the store says if it gave up against other writers; see `store.commit`.

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Iterator, MutableSequence, Sequence
 from contextlib import contextmanager
@@ -100,10 +101,23 @@ def _work(
 ) -> None:
     """Serve, in a worker, until told to stop or the supervisor is gone."""
     end_with_parent()
+    threading.Thread(target=_end_after_supervisor, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the supervisor tells when
     server = SharingServer(Configuration(Settings()), listener, counts, slot, ports)
     server.run()
     sys.exit(0 if server.started else 1)
+
+
+def _end_after_supervisor() -> None:
+    """End this worker for good some time after the supervisor is gone, who would do it otherwise.
+
+    It has the ports until then, so that no other server can be started on them.
+    """
+    supervisor = multiprocessing.parent_process()
+    if supervisor is not None:
+        supervisor.join()
+        time.sleep(_STOP_SECONDS)
+        os._exit(1)
 
 
 @contextmanager

@@ -33,7 +33,7 @@ from tests.fhir_server.faults.server_process import (
     worker_pids,
 )
 
-_CHANNELS = """
+CHANNELS = """
 [[channel]]
 name = "adt"
 sending_application = "ADT"
@@ -128,9 +128,9 @@ class MessageCrashes:
         self._workers = workers
         self._port = free_port()
         path = folder / "channels.toml"
-        path.write_text(_CHANNELS)
+        path.write_text(CHANNELS)
         self._environment = {
-            "FHIR_CHANNELS": str(path),
+            "FHIRCHANNELS": str(path),
             "FHIR_MLLP_PORT": str(self._port),
             "FHIR_WORKFLOWS_OFF": "",
         }
