@@ -130,7 +130,7 @@ class MessageCrashes:
         path = folder / "channels.toml"
         path.write_text(CHANNELS)
         self._environment = {
-            "FHIRCHANNELS": str(path),
+            "FHIR_CHANNELS": str(path),
             "FHIR_MLLP_PORT": str(self._port),
             "FHIR_WORKFLOWS_OFF": "",
         }

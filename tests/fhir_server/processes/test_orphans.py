@@ -30,7 +30,7 @@ def test_a_worker_that_does_not_end_is_ended(tmp_path: Path) -> None:
     """One that hangs, as its database is away, ends all the same when nobody is there to kill it."""
     program = tmp_path / "supervisor.py"
     program.write_text(_SUPERVISOR)
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     supervisor = subprocess.Popen([sys.executable, program], stdout=subprocess.PIPE, env=environment)
     assert supervisor.stdout is not None
     with supervisor.stdout:
