@@ -1,6 +1,7 @@
 """HL7 v2 put together for one process: channels, inbox, work, ports."""
 
 import asyncio
+import ssl
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -9,7 +10,7 @@ from functools import partial
 
 from adapters.answering import Answering
 from adapters.applying import Apply
-from adapters.channels import LOCAL, Channels
+from adapters.channels import LOCAL, Channels, Listener
 from adapters.file_drop import FileDrop
 from adapters.inbound import Inbound
 from adapters.mllp.encryption import server_context
@@ -21,8 +22,10 @@ from fhir_server.processes.accepting import Accepting
 from fhir_server.processes.ending import end
 from fhir_server.processes.serving import MessagePort
 from fhir_server.store import Store
+from fhir_server.transport.tls import RenewedCertificate
 
 _PARTING_SECONDS = 10.0
+_CERTIFICATE_SECONDS = 1.0
 
 
 class Messages:
@@ -71,12 +74,27 @@ class Messages:
         """Take messages on `ports`."""
         for port in ports:
             server = MllpServer(port.listener, self.channels.on(port.listener), self.inbound, self._observer)
-            begin = partial(server.open, context=server_context(port.listener))
+            context = server_context(port.listener)
+            self._watch_certificate(port.listener, context)
+            begin = partial(server.open, context=context)
             accepting = Accepting(port.socket, port.counts, port.slot, begin, server.__len__)
             server.changed = accepting.count
             self._servers.append(server)
             self._accepting.append(accepting)
             accepting.start()
+
+    def _watch_certificate(self, listener: Listener, context: ssl.SSLContext | None) -> None:
+        """Use a new certificate for new connections once its files have changed."""
+        if context is None or listener.certificate is None or listener.key is None:
+            return
+        renewed = RenewedCertificate(context, listener.certificate, listener.key)
+
+        async def look() -> None:
+            while True:
+                await asyncio.sleep(_CERTIFICATE_SECONDS)
+                await asyncio.to_thread(renewed.look_again)
+
+        self._watching.append(asyncio.create_task(look()))
 
     async def close_ports(self) -> None:
         """Accept no more connections, answer what was read, and close them."""

@@ -1,6 +1,7 @@
 """MLLP with certificates of both sides: who is let in, and for which channel."""
 
 import ssl
+import time
 import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -101,6 +102,32 @@ def test_without_a_certificate_nobody_is_let_in(
             assert _is_refused(hospital.port, _context(authority, pair))
         with connected(hospital.port) as plain, pytest.raises((OSError, EOFError)):
             plain.ask(adt("1"))
+
+
+def test_a_new_certificate_is_used_without_a_start_anew(settings: Settings, authority: Authority) -> None:
+    """Connections are days long, and certificates too: who connects later is shown the new one."""
+    listener = _listener(authority)
+    assert listener.certificate is not None
+    assert listener.key is not None
+    renewed = authority.issue("hospital-renewed")
+    with running(settings, Channels((ADT,), (listener,))) as hospital:
+        pair = authority.issue("lab")
+        assert _shown(hospital.port, _context(authority, pair)) == "hospital"
+        listener.key.write_bytes(renewed[1].read_bytes())
+        listener.certificate.write_bytes(renewed[0].read_bytes())
+        give_up = time.monotonic() + 60
+        while _shown(hospital.port, _context(authority, pair)) != "hospital-renewed":
+            assert time.monotonic() < give_up
+            time.sleep(0.1)
+
+
+def _shown(port: int, context: ssl.SSLContext) -> str:
+    """Return the name in the certificate that the server shows."""
+    with connected(port) as plain, context.wrap_socket(plain.socket) as encrypted:
+        shown = encrypted.getpeercert(binary_form=True)
+        assert shown is not None
+        (name,) = x509.load_der_x509_certificate(shown).subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        return str(name.value)
 
 
 def _is_refused(port: int, context: ssl.SSLContext) -> bool:
