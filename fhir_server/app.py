@@ -36,6 +36,7 @@ from fhir_server.identifiers import new_id
 from fhir_server.logs import configure_logs
 from fhir_server.papers.routes import paper_routes
 from fhir_server.processes.announcement import local_base_url
+from fhir_server.processes.ending import end
 from fhir_server.processes.serving import MESSAGES
 from fhir_server.reindexing.walk import Pace
 from fhir_server.reindexing.worker import ReindexWorker
@@ -149,6 +150,7 @@ def _lifespan(
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, object]]:
         _collect_garbage_less_often()
+        leftovers = asyncio.create_task(_end_left_open(store))
         worker.start()
         clock.start()
         if recorder is not None:
@@ -162,6 +164,7 @@ def _lifespan(
             await messages.stop()
         if sender is not None:
             await sender.stop()
+        await end(leftovers, _PARTING_SECONDS)
         await jobs.stop()
         await clock.stop()
         await worker.stop()
@@ -273,6 +276,17 @@ def _admission(store: Store, settings: Settings, authenticate: Authenticate) -> 
     matrix = load_matrix(settings.roles)
     throttle = Throttle(settings.token_requests_per_second, settings.token_request_burst)
     return Admission(authenticate, Treatment(store, matrix), DenyingConsents(store), matrix, throttle)
+
+
+async def _end_left_open(store: Store) -> None:
+    """Free what processes that were killed before hold, as soon as the database answers."""
+    while True:
+        with contextlib.suppress(StoreUnavailable):
+            number = await store.end_left_open()
+            if number:
+                structlog.get_logger().warning("transactions of killed processes are ended", number=number)
+            return
+        await asyncio.sleep(1.0)
 
 
 def _collect_garbage_less_often() -> None:

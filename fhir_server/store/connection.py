@@ -16,6 +16,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from fhir_server.store.documents import Document
+from fhir_server.store.left_open import process_name
 
 # A server that cannot be reached is reported to the client after this long; the driver goes on looking.
 _SELECTION_TIMEOUT_MS = 3_000
@@ -59,7 +60,7 @@ def connect(url: str) -> AsyncMongoClient[Document]:
         url,
         serverSelectionTimeoutMS=_SELECTION_TIMEOUT_MS,
         connectTimeoutMS=_CONNECT_TIMEOUT_MS,
-        appname="fhir-server",
+        appname=process_name(),
     )
 
 

@@ -36,6 +36,7 @@ from fhir_server.store.hl7_quarantine import Quarantine
 from fhir_server.store.hl7_sealing import SealedMessages
 from fhir_server.store.index_values import IndexValues
 from fhir_server.store.keys import shared_key
+from fhir_server.store.left_open import end_left_open
 from fhir_server.store.meta import Change, change_meta
 from fhir_server.store.noting import Note
 from fhir_server.store.oauth import OAuthStore
@@ -90,9 +91,7 @@ class Store(StoreView):
         self._database = database(self._client, name)
         self._scans = asyncio.Semaphore(limits.max_scans)
         self._searching = Searching(
-            as_of_one_moment(self._database),
-            round(limits.seconds * 1000),
-            round(limits.scan_seconds * 1000),
+            as_of_one_moment(self._database), round(limits.seconds * 1000), round(limits.scan_seconds * 1000)
         )
         self._registry = Registry(self._database)
         self._collections = Collections(self._database, self._registry, keeps_references=keeps_references)
@@ -114,17 +113,9 @@ class Store(StoreView):
             self.audit_log = AuditLog(
                 self._database, self._collections, self._registry, numbers, audit_keys, now
             )
-        self._committer = Committer(
-            self._client,
-            self._database,
-            self._registry,
-            max_open_transactions,
-            now,
-            numbers,
-            self.agenda,
-            self.hl7_outbox,
-            self.audit_log,
-        )
+        where = self._client, self._database, self._registry
+        beside = self.agenda, self.hl7_outbox, self.audit_log
+        self._committer = Committer(*where, max_open_transactions, now, numbers, *beside)
 
     def _add_messages(
         self, messages: SealedMessages, now: Callable[[], datetime], keep: timedelta | None
@@ -138,6 +129,11 @@ class Store(StoreView):
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
+
+    async def end_left_open(self) -> int:
+        """End the transactions that dead processes of this place left open (see `store.left_open`)."""
+        with translated_failures():
+            return await end_left_open(self._client)
 
     async def ping(self) -> None:
         """Return if the database answers; raise StoreUnavailable if it does not."""
