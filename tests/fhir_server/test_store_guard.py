@@ -11,6 +11,7 @@ import pytest
 from fhir_server.search.extraction import search_values
 from fhir_server.settings import Settings
 from fhir_server.store import Absence, AbsenceBroken, HistoryScope, Store, Write, open_store
+from fhir_server.store.several import Part
 from resources.operation_outcome import FhirError, ResourceNotFound, error
 
 Resource = dict[str, Any]
@@ -59,6 +60,7 @@ LOOKS: dict[str, tuple[Callable[[Store], Awaitable[Any]], Any]] = {
     "history": (lambda store: store.history(_WHOLE, None, 9), []),
     "count_history": (lambda store: store.count_history(_WHOLE), None),
     "find": (lambda store: store.find("Basic", _ALL, (), {"_id": 1}, 9), [{"_id": "open"}]),
+    "find_parts": (lambda store: store.find_parts([Part("Basic", _ALL, {"_id": 1})]), [[{"_id": "open"}]]),
     "aggregate": (lambda store: store.aggregate("Basic", [{"$project": {"_id": 1}}]), [{"_id": "open"}]),
 }
 REFUSED: dict[str, Callable[[Store], Awaitable[Any]]] = {
@@ -68,7 +70,15 @@ REFUSED: dict[str, Callable[[Store], Awaitable[Any]]] = {
     "count_history of all": lambda store: store.count_history(HistoryScope()),
 }
 # They give out nothing of any resource, or are for administrators, of whom the operations ask.
-_TELL_NOTHING = {"close", "ping", "prepare_new_database", "custom_parameters", "fix_moment", "shared_key"}
+_TELL_NOTHING = {
+    "close",
+    "ping",
+    "end_left_open",
+    "prepare_new_database",
+    "custom_parameters",
+    "fix_moment",
+    "shared_key",
+}
 _TELL_NOTHING |= {"lock", "next_number"}
 _FOR_ADMINISTRATORS = {"expunge"}
 _TYPES_ALONE = {"stored_types"}
