@@ -17,7 +17,7 @@ from pymongo import MongoClient
 
 from fhir_server.settings import Settings
 from fhir_server.store.embedded import running_mongo
-from tests.bench import beds
+from tests.bench import beds, intake
 from tests.bench.billing import LINES, invoice_seconds
 from tests.bench.everything import whole_record
 from tests.bench.loading import Bundles, insert_many_rate, load, renamed, synthea
@@ -137,6 +137,26 @@ def outbound_rows() -> list[Row]:
     return rows
 
 
+def intake_rows() -> list[Row]:
+    """Take HL7 v2 messages in; the targets are ten times what hl7apy parses, and a hospital's busiest hour."""
+    found = intake.measured()
+    rows = []
+    for name, target, rates in (("ORU^R01 with 20 OBX", 250, found.oru), ("ADT^A01", 500, found.adt)):
+        for lines, pace in rates.items():
+            work = f"{name} by MLLP until AA, {lines} connections, {_WORKERS} workers"
+            floor = found.floor if rates is found.oru else None
+            is_reached = pace.rate >= target
+            rows.append(Row(work, "messages/s", pace.rate, floor, f"{target}/s, on 8", is_reached))
+    steady = f"p99 of AA at {intake.BUSIEST:.0f} messages/s, one ORU to two ADT"
+    safe = f"ADT^A01 by MLLP until CA, {intake.CONNECTIONS} connections"
+    rows += [
+        Row(steady, "ms", found.steady.p99, None, "50 ms", found.steady.p99 < 50),
+        Row(safe, "messages/s", found.safe.rate, None, "1,500/s", found.safe.rate >= 1_500),
+        Row("hl7apy parses the same ORU^R01", "messages/s", found.hl7apy, None, "", reached=True),
+    ]
+    return rows
+
+
 def everything_rows(server: Running) -> list[Row]:
     """Read the whole record of one patient, page by page, and look at what the workers take for it."""
     found = whole_record(server)
@@ -207,6 +227,7 @@ def main() -> None:
             small, large = _searches(Hospital(server.port, mongo.url), bundles)
         rows += startup_rows(settings)
     rows += outbound_rows()
+    rows += intake_rows()
     _report(rows, small, large, (bundles.entries, options.resources))
 
 

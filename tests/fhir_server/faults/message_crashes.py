@@ -169,11 +169,10 @@ class MessageCrashes:
         if kind == "worker" and self._workers > 1:
             os.kill(self._random.choice(worker_pids(server)), signal.SIGKILL)
             return server
+        if kind in ("mongod", "both"):
+            self._kill_mongod()
         if kind == "mongod":
-            assert kill_mongod(self._folder)
             return server
-        if kind == "both":
-            assert kill_mongod(self._folder)
         children = worker_pids(server)
         server.kill()
         for child in children:  # they have the port until they have ended
@@ -181,6 +180,13 @@ class MessageCrashes:
         assert server.process.stdout is not None
         server.process.stdout.close()
         return self._start()
+
+    def _kill_mongod(self) -> None:
+        """Kill the MongoDB; it may just be coming again after it was killed before."""
+        give_up = time.monotonic() + _PATIENCE_SECONDS
+        while not kill_mongod(self._folder):
+            assert time.monotonic() < give_up
+            time.sleep(0.05)
 
     def _check(self, server: ServerProcess) -> None:
         sending = self.sending
