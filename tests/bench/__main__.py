@@ -138,7 +138,7 @@ def outbound_rows() -> list[Row]:
 
 
 def intake_rows() -> list[Row]:
-    """Take HL7 v2 messages in; the targets are ten times what hl7apy parses, and a hospital's busiest hour."""
+    """Take HL7 v2 messages in, also as many as come in the busiest hour of a hospital of 445 beds."""
     found = intake.measured()
     rows = []
     for name, target, rates in (("ORU^R01 with 20 OBX", 250, found.oru), ("ADT^A01", 500, found.adt)):
