@@ -25,6 +25,8 @@ from fhir_server.settings import Settings
 # A worker that dies at once, again and again, must not keep the machine busy with starting it.
 _RESTART_PAUSE_SECONDS = 0.5
 _STOP_SECONDS = GRACE_SECONDS + 5.0
+# Without a supervisor there is often no database either, and nothing that could be finished.
+_ORPHAN_SECONDS = 3.0
 
 
 def supervise(listener: socket.socket, number: int, ports: Sequence[MessagePort] = ()) -> bool:
@@ -116,7 +118,7 @@ def _end_after_supervisor() -> None:
     supervisor = multiprocessing.parent_process()
     if supervisor is not None:
         supervisor.join()
-        time.sleep(_STOP_SECONDS)
+        time.sleep(_ORPHAN_SECONDS)
         os._exit(1)
 
 

@@ -13,7 +13,7 @@ import multiprocessing, os, signal, threading, time
 from fhir_server.processes import workers
 
 def stubborn(seconds):
-    workers._STOP_SECONDS = seconds
+    workers._ORPHAN_SECONDS = seconds
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=workers._end_after_supervisor, daemon=True).start()
     print(os.getpid(), flush=True)
