@@ -134,7 +134,7 @@ def _channel(table: Mapping[str, Any]) -> Channel:
     }
     if "charset" in table:
         values["charset"] = _text(table, "charset")
-    for key in ("snapshot", "strict"):
+    for key in ("snapshot", "strict", "shadow"):
         values[key] = _boolean(table, key)
     for key, choices in _CHOICES.items():
         if key in table:

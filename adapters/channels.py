@@ -67,7 +67,8 @@ class Channel:
     `unknown_loser` say what to do with what is not known; `snapshot` whether a result lists all of its
     observations, so that one that is missing is withdrawn. `peers` are addresses and networks, `cn=...`
     (certificates) and `client=...` (applications) that may send; without any, programs on this machine.
-    `strict` has hl7apy look at each message. `encounter_a04` is the status of an Encounter after an A04.
+    `strict` has hl7apy look at each message. A `shadow` changes nothing: it is looked what its messages would
+    change, while another system still does. `encounter_a04` is the status of an Encounter after an A04.
     `destination` is where our own messages for the system go.
     """
 
@@ -85,6 +86,7 @@ class Channel:
     snapshot: bool = False
     peers: tuple[str, ...] = ()
     strict: bool = False
+    shadow: bool = False
     encounter_a04: EncounterOfA04 = "arrived"
     destination: Destination | None = None
 

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from fhir_server.commands.databases import data_directory
+from fhir_server.commands.hl7v2_compare import compare
 from fhir_server.commands.hl7v2_inbox import INBOX_COMMANDS
 from fhir_server.commands.hl7v2_outbox import outbox
 from fhir_server.commands.serve import read_settings
@@ -27,5 +28,5 @@ def hl7v2(context: click.Context, /, **options: Any) -> None:
     context.obj = read_settings(**options)
 
 
-for command in (*INBOX_COMMANDS, outbox):
+for command in (*INBOX_COMMANDS, compare, outbox):
     hl7v2.add_command(command)

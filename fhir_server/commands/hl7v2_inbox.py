@@ -26,19 +26,21 @@ from fhir_server.store import Store
 from fhir_server.store.hl7_quarantine import Listed, Wanted
 
 _state = click.option("--status", type=click.Choice(STATES), help="Where the messages are.")
-_channel = click.option("--channel", default="", help="The channel that they came by.")
+channel_option = click.option("--channel", default="", help="The channel that they came by.")
 _control_id = click.option("--control-id", default="", help="Their MSH-10.")
 _FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
-_since = click.option("--since", type=click.DateTime(_FORMATS), help="When they came at the earliest (UTC).")
-_until = click.option("--until", type=click.DateTime(_FORMATS), help="Before when they came (UTC).")
+since_option = click.option(
+    "--since", type=click.DateTime(_FORMATS), help="When they came at the earliest (UTC)."
+)
+until_option = click.option("--until", type=click.DateTime(_FORMATS), help="Before when they came (UTC).")
 
 
 @click.command(name="list")
 @_state
-@_channel
+@channel_option
 @_control_id
-@_since
-@_until
+@since_option
+@until_option
 @click.option(
     "--limit", type=click.IntRange(1, MOST_LISTED), default=50, show_default=True, help="How many at most."
 )
@@ -120,10 +122,10 @@ def discard(settings: Settings, message_id: str, reason: str) -> None:
 
 @click.command()
 @_state
-@_channel
+@channel_option
 @_control_id
-@_since
-@_until
+@since_option
+@until_option
 @click.option(
     "--limit",
     type=click.IntRange(1, MOST_REPLAYED),
@@ -180,12 +182,13 @@ def _wanted(which: dict[str, Any]) -> Wanted:
         which["status"] or "",
         which["channel"],
         which["control_id"],
-        _utc(which["since"]),
-        _utc(which["until"]),
+        utc(which["since"]),
+        utc(which["until"]),
     )
 
 
-def _utc(moment: datetime | None) -> datetime | None:
+def utc(moment: datetime | None) -> datetime | None:
+    """Return a moment that was given without a time zone as one in UTC."""
     return None if moment is None else moment.replace(tzinfo=UTC)
 
 

@@ -31,12 +31,14 @@ from fhir_server.workflows.merging.journal import advanced
 from fhir_server.workflows.merging.moving import move_parts
 from fhir_server.workflows.rulebook import RuleBook, only_claims, ruled
 from fhir_server.write_path import commit, replacement
+from hl7.errors import MESSAGE_ACCEPTED, HL7Error
 from hl7.message import Message
 from resources.custom_parameters import using
 from resources.operation_outcome import FhirError, PreconditionFailed
 
 NewContext = Callable[[str], Context]
 _FIND_CANDIDATES = ("QBP", "Q22")
+_SHADOW = HL7Error("this channel is a shadow: nothing was changed", code=MESSAGE_ACCEPTED, severity="I")
 # How often a message is planned anew, as others change the same records meanwhile.
 _MOST_ATTEMPTS = 20
 # What is moved of a merge at once; the agenda does the rest.
@@ -76,6 +78,8 @@ class Applying:
             return await self._answered(message, received)
         if (code, message.header.trigger_event) == _FIND_CANDIDATES:
             return await self._told(message, channel, received)
+        if channel.shadow:
+            return await self._shadowed(message, channel)
         mapped = map_message(message, channel)
         context = self._acting(received.inbox_id, message, mapped, channel, received)
         using(await context.store.custom_parameters())
@@ -88,6 +92,22 @@ class Applying:
             except FhirError as failure:
                 raise refusal(failure) from failure
         raise TryLater("others keep changing the same records")
+
+    async def _shadowed(self, message: Message, channel: Channel) -> Applied:
+        """Take a message that changes nothing, but for being refused as it would be otherwise."""
+        try:
+            planned = await self._foreseen(message, channel)
+            planned.writes(source_of(message))
+        except FhirError as failure:
+            raise refusal(failure) from failure
+        return Applied("ignored", warnings=(*planned.warnings, _SHADOW))
+
+    async def _foreseen(self, message: Message, channel: Channel) -> Plan:
+        """Return what a message would change now."""
+        mapped = map_message(message, channel)
+        context = ruled(self._new_context("preview"), self._book, is_reported=True)
+        using(await context.store.custom_parameters())
+        return await plan(mapped, channel, context)
 
     async def _told(self, message: Message, channel: Channel, received: Received) -> Applied:
         """Answer a query; that the patients were told of is put on record."""
@@ -186,10 +206,7 @@ class Applying:
 
         Raises HL7Error for what would be refused before rules are asked; what these would refuse is not told.
         """
-        mapped = map_message(message, channel)
-        context = ruled(self._new_context("preview"), self._book, is_reported=True)
-        using(await context.store.custom_parameters())
-        planned = await plan(mapped, channel, context)
+        planned = await self._foreseen(message, channel)
         found = []
         for reference, after in planned.after.items():
             stored = planned.before.get(reference)

@@ -29,6 +29,7 @@ def _environment(mongo_url: str, database: Database[dict[str, Any]], port: int) 
     }
 
 
+@pytest.mark.workflow("1-37")
 def test_a_message_becomes_a_patient_whichever_process_takes_it(
     tmp_path: Path, mongo_url: str, database: Database[dict[str, Any]]
 ) -> None:
