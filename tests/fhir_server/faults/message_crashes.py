@@ -106,12 +106,13 @@ class Sending:
                     while waiting and not self._is_over.is_set():
                         number, person = waiting[0]
                         control_id = f"{self.name}-{sender}-{number}"
-                        answer = code(line.ask(message(control_id, person, number, accept=sender % 2 == 0)))
+                        told = line.ask(message(control_id, person, number, accept=sender % 2 == 0))
+                        answer = code(told)
                         if answer in ("AA", "CA"):
                             self.confirmed.setdefault(person, []).append(control_id)
                             waiting.pop(0)
                         elif answer in ("AE", "CE"):
-                            self.refused.append(control_id)
+                            self.refused.append(told.decode())
                             return
             except (OSError, EOFError):
                 time.sleep(0.1)
