@@ -47,6 +47,7 @@ _REACHED: Mapping[str, tuple[str, ...]] = {
         "requestingOrganization",
     ),
     "Invoice": ("subject", "account", "lineItem.chargeItemReference", "participant.actor"),
+    "Immunization": ("performer.actor", "location", "manufacturer"),
     "AllergyIntolerance": (),
     "Coverage": ("payor",),
 }

@@ -4,16 +4,13 @@
 to a resource has been looked up before (`adapters.from_fhir.around`).
 """
 
-import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import unquote
 
 from adapters.destinations import Destination
 from adapters.from_fhir import adt, appointments, charges, documents, medications, orders, results
+from adapters.from_fhir.encoding import encoded
 from adapters.from_fhir.telling import Resource, SegmentFields, Telling, Told
-from hl7.building import FieldValue, Repetitions, build
-from hl7.errors import NotEncodable
 
 TYPES = frozenset(
     {
@@ -169,31 +166,4 @@ def message(telling: Telling) -> tuple[bytes, bool]:
     Such a character becomes the one without its mark (é: e), or a question mark. Raises HL7Error if it cannot
     be expressed at all.
     """
-    segments = list(_MAKERS[telling.told.message[:3]](telling))
-    codec = telling.destination.codec
-    try:
-        return build(segments, codec=codec), False
-    except NotEncodable:
-        replaced = [[_replaced(value, codec) for value in segment] for segment in segments]
-        return build(replaced, codec=codec), True
-
-
-def _replaced(value: FieldValue, codec: str) -> Any:
-    if isinstance(value, str):
-        return "".join(_character(one, codec) for one in value)
-    if isinstance(value, Repetitions):
-        return Repetitions(*(_replaced(one, codec) for one in value))
-    if isinstance(value, Sequence):
-        return [_replaced(one, codec) for one in value]
-    return value
-
-
-def _character(character: str, codec: str) -> str:
-    for candidate in (character, unicodedata.normalize("NFKD", character)):
-        kept = "".join(one for one in candidate if not unicodedata.combining(one) or candidate == character)
-        try:
-            kept.encode(codec)
-        except UnicodeEncodeError:
-            continue
-        return kept
-    return "?"
+    return encoded(list(_MAKERS[telling.told.message[:3]](telling)), codec=telling.destination.codec)

@@ -36,7 +36,7 @@ from resources.custom_parameters import using
 from resources.operation_outcome import FhirError, PreconditionFailed
 
 NewContext = Callable[[str], Context]
-_FIND_CANDIDATES = ("QBP", "Q22")
+_QUERY = "QBP"
 # How often a message is planned anew, as others change the same records meanwhile.
 _MOST_ATTEMPTS = 20
 # What is moved of a merge at once; the agenda does the rest.
@@ -74,7 +74,7 @@ class Applying:
         code = message.header.message_code
         if code in RESPONSES:
             return await self._answered(message, received)
-        if (code, message.header.trigger_event) == _FIND_CANDIDATES:
+        if code == _QUERY:
             return await self._told(message, channel, received)
         mapped = map_message(message, channel)
         context = self._acting(received.inbox_id, message, mapped, channel, received)
