@@ -17,6 +17,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+ACCEPTED = "0"
 SEGMENT_SEQUENCE = "100"
 REQUIRED_FIELD_MISSING = "101"
 DATA_TYPE = "102"
@@ -33,7 +34,7 @@ INTERNAL_ERROR = "207"
 
 # Table 0357.
 MEANINGS = {
-    "0": "Message accepted",
+    ACCEPTED: "Message accepted",
     SEGMENT_SEQUENCE: "Segment sequence error",
     REQUIRED_FIELD_MISSING: "Required field missing",
     DATA_TYPE: "Data type error",

@@ -139,7 +139,28 @@ class Withdrawal:
     report: str
 
 
-Effect = Visit | Merge | OrderControl | Reversal | BedState | Withdrawal
+@dataclass(frozen=True, slots=True)
+class Guarantor:
+    """Somebody who vouches for an account: the draft of the person or organization, and from when to when."""
+
+    party: str
+    start: str = ""
+    end: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Payers:
+    """Who pays what is owed on an account: drafts of the account, of guarantors, and of insurances in order.
+
+    Of those that are told the message has all.
+    """
+
+    account: str
+    guarantors: tuple[Guarantor, ...] = ()
+    coverages: tuple[str, ...] = ()
+
+
+Effect = Visit | Merge | OrderControl | Reversal | BedState | Withdrawal | Payers
 
 
 @dataclass(frozen=True, slots=True)

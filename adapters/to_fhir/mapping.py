@@ -19,6 +19,7 @@ from adapters.to_fhir.messages.results import oru, oul
 from adapters.to_fhir.messages.scheduling import siu
 from adapters.to_fhir.messages.vaccinations import vxu
 from adapters.to_fhir.scope import Scope
+from adapters.to_fhir.unread import unread
 from hl7.errors import (
     DUPLICATE_KEY,
     UNSUPPORTED_EVENT,
@@ -77,6 +78,7 @@ def map_message(message: Message, channel: Channel, *, trace: bool = False) -> M
     scope = Scope.of(message, channel, trace=trace)
     made(scope)
     drafts, effects = _once(scope)
+    unread(scope)
     return Mapped(
         drafts=drafts,
         effects=effects,

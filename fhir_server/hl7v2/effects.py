@@ -6,9 +6,11 @@ from adapters.channels import Channel
 from adapters.to_fhir.drafts import (
     BedState,
     Draft,
+    Guarantor,
     Mapped,
     Merge,
     OrderControl,
+    Payers,
     Reversal,
     Withdrawal,
     linked,
@@ -41,6 +43,8 @@ async def add_effects(
             raise HL7Error("there is no such charge to take back", code=UNKNOWN_KEY, location=place)
         elif isinstance(effect, OrderControl) and mapped.draft(effect.order).presence == "full":
             plan.answers.append(answer(effect))
+        elif isinstance(effect, Payers) and not plan.is_old:
+            _pay(plan, effect)
     if any(isinstance(effect, Merge) for effect in mapped.effects):
         await _merge(plan, mapped, found, channel, context)
 
@@ -86,6 +90,29 @@ def _bed(plan: Plan, effect: BedState) -> None:
         plan.warnings.append(HL7Error(text, code="207", location=Location("PV1", 1, 40), severity="W"))
         return
     plan.put({**bed, "operationalStatus": terms.state(effect.code)}, plan.before[reference])
+
+
+def _pay(plan: Plan, effect: Payers) -> None:
+    """Have an account list who vouches for it, and which insurances pay, in their order."""
+    reference = plan.references[effect.account]
+    account = plan.current(reference)
+    if account is None:
+        return
+    after = dict(account)
+    if effect.guarantors:
+        after["guarantor"] = [_vouching(plan, one) for one in effect.guarantors]
+    if effect.coverages:
+        after["coverage"] = [
+            {"coverage": {"reference": plan.references[key]}, "priority": place}
+            for place, key in enumerate(effect.coverages, 1)
+        ]
+    plan.put(after, plan.before.get(reference))
+
+
+def _vouching(plan: Plan, guarantor: Guarantor) -> Resource:
+    period = {name: time for name, time in (("start", guarantor.start), ("end", guarantor.end)) if time}
+    made: Resource = {"party": {"reference": plan.references[guarantor.party]}}
+    return made | ({"period": period} if period else {})
 
 
 async def _withdraw(plan: Plan, draft: Draft, found: Found, context: Context) -> None:

@@ -169,7 +169,7 @@ class _Planning:
 
     def _other(self, draft: Draft, before: Resource | None, said: Resource) -> Resource:
         after = said if before is None else joined(before, said, draft.listed)
-        return without(after, draft.deleted)
+        return without(after, self._deleted(draft))
 
     def _encounter(self, draft: Draft, before: Resource | None, said: Resource) -> Resource | None:
         visit = self.visits.get(draft.key)
@@ -178,7 +178,12 @@ class _Planning:
         if before is not None:
             self._check_subject(before, said)
         after = next_state(before, said, visit, self.plan.warnings)
-        return without(after, draft.deleted)
+        return without(after, self._deleted(draft))
+
+    def _deleted(self, draft: Draft) -> list[tuple[str, dict[str, str]]]:
+        """Return what a message deletes; what is told by a reference, by that of the resource."""
+        references = self.plan.references
+        return [(path, linked({"": dict(group)}, references)[""]) for path, group in draft.deleted]
 
     def _order(self, draft: Draft, before: Resource | None, said: Resource) -> Resource:
         control = self.controls.get(draft.key)

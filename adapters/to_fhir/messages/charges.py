@@ -9,7 +9,8 @@ from adapters.to_fhir.datatypes.quantities import decimal, money
 from adapters.to_fhir.datatypes.times import date, date_time
 from adapters.to_fhir.drafts import Draft, Reversal
 from adapters.to_fhir.messages import clinical
-from adapters.to_fhir.messages.common import filled, missing, persona, visit
+from adapters.to_fhir.messages.common import filled, missing, patient, persona, visit
+from adapters.to_fhir.messages.payers import account, payers
 from adapters.to_fhir.rules import Rule, SegmentMap
 from adapters.to_fhir.scope import Scope
 from adapters.to_fhir.segments.patients import PID_ACCOUNT
@@ -87,32 +88,36 @@ def _charge(scope: Scope, segment: Segment) -> None:
 
 
 def bar(scope: Scope) -> None:
-    """Map BAR^P01 (an account begins) and P02 (accounts end)."""
-    persona(scope, "minimal")
-    pid = scope.message.first("PID")
-    assert pid is not None  # noqa: S101 - see persona
-    account = Draft("account", {"resourceType": "Account"})
-    filled(scope, account, PID_ACCOUNT, pid)
-    account.identities = identities_of(account.resource.get("identifier", []))
-    if not account.identities:
-        raise missing("PID", 1, 18)
-    account.resource["subject"] = [scope.drafts[scope.subject].reference]
+    """Map BAR^P01 (an account begins) and P02 (accounts end, of which a message may name several)."""
     if scope.message.header.trigger_event == "P02":
-        account.resource["status"] = "inactive"
-        scope.drafts[account.key] = account
+        _ended(scope)
         return
-    scope.drafts[account.key] = account
+    persona(scope, "minimal")
+    begun = account(scope, "full")
+    if begun is None:
+        raise missing("PID", 1, 18)
     stay = visit(scope, "minimal")
     if stay is not None:
-        stay.resource["account"] = [account.reference]
+        stay.resource["account"] = [begun.reference]
     clinical.diagnoses(scope)
     clinical.procedures(scope)
-    clinical.coverages(scope)
-    coverages = [one for one in scope.drafts.values() if one.type == "Coverage"]
-    if coverages:
-        account.resource["coverage"] = [
-            {"coverage": one.reference, "priority": place} for place, one in enumerate(coverages, 1)
-        ]
+    payers(scope, begun)
+
+
+def _ended(scope: Scope) -> None:
+    """Close the account of each PID. HL7 v2.5.1 §6.4.2"""
+    pids = scope.message.all("PID")
+    if not pids:
+        raise missing("PID")
+    for place, pid in enumerate(pids, 1):
+        person = patient(scope, pid, "minimal", f"patient:{place}")
+        draft = Draft(f"account:{place}", {"resourceType": "Account"})
+        filled(scope, draft, PID_ACCOUNT, pid)
+        draft.identities = identities_of(draft.resource.get("identifier", []))
+        if not draft.identities:
+            raise missing("PID", pid.sequence, 18)
+        draft.resource |= {"subject": [person.reference], "status": "inactive"}
+        scope.drafts[draft.key] = draft
 
 
 __all__ = ["FT1", "bar", "date", "dft"]
