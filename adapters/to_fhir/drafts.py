@@ -125,6 +125,14 @@ class Reversal:
 
 
 @dataclass(frozen=True, slots=True)
+class Payment:
+    """A payment of an invoice (FT1-6 PY), which has to be known, and of the same patient: drafts of both."""
+
+    payment: str
+    invoice: str
+
+
+@dataclass(frozen=True, slots=True)
 class BedState:
     """The state of a bed (PV1-40, or MFN): the draft of the place, and the code of v2-0116."""
 
@@ -160,7 +168,7 @@ class Payers:
     coverages: tuple[str, ...] = ()
 
 
-Effect = Visit | Merge | OrderControl | Reversal | BedState | Withdrawal | Payers
+Effect = Visit | Merge | OrderControl | Reversal | BedState | Withdrawal | Payers | Payment
 
 
 @dataclass(frozen=True, slots=True)

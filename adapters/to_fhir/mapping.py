@@ -53,7 +53,9 @@ MAPS: Mapping[str, Mapping[str, MapMessage]] = {
 }
 """By message code and trigger event."""
 
-_ONE_NUMBER = frozenset({"Appointment", "ChargeItem", "MedicationRequest", "ServiceRequest"})
+_ONE_NUMBER = frozenset(
+    {"Appointment", "ChargeItem", "MedicationRequest", "PaymentReconciliation", "ServiceRequest"}
+)
 
 
 def is_mapped(code: str, event: str) -> bool:

@@ -11,6 +11,7 @@ from adapters.to_fhir.drafts import (
     Merge,
     OrderControl,
     Payers,
+    Payment,
     Reversal,
     Withdrawal,
     linked,
@@ -43,6 +44,8 @@ async def add_effects(
             raise HL7Error("there is no such charge to take back", code=UNKNOWN_KEY, location=place)
         elif isinstance(effect, OrderControl) and mapped.draft(effect.order).presence == "full":
             plan.answers.append(answer(effect))
+        elif isinstance(effect, Payment):
+            _check_payment(plan, effect, mapped, found, context)
         elif isinstance(effect, Payers) and not plan.is_old:
             _pay(plan, effect)
     if any(isinstance(effect, Merge) for effect in mapped.effects):
@@ -90,6 +93,25 @@ def _bed(plan: Plan, effect: BedState) -> None:
         plan.warnings.append(HL7Error(text, code="207", location=Location("PV1", 1, 40), severity="W"))
         return
     plan.put({**bed, "operationalStatus": terms.state(effect.code)}, plan.before[reference])
+
+
+def _check_payment(plan: Plan, effect: Payment, mapped: Mapped, found: Found, context: Context) -> None:
+    """Raise HL7Error (204) for a payment of an invoice that is not known, or another patient's.
+
+    A currency that the message does not name is that of the invoice.
+    """
+    invoice = found.resource(effect.invoice)
+    patient = tuple(plan.references[mapped.subject].split("/"))
+    if invoice is None or local(invoice.get("subject", {}).get("reference"), context.base_url) != patient:
+        place = Location("FT1", int(effect.payment.partition(":")[2]), 23)
+        raise HL7Error("there is no such invoice of this patient", code=UNKNOWN_KEY, location=place)
+    reference = plan.references[effect.payment]
+    payment = plan.after.get(reference)
+    currency = invoice.get("totalGross", {}).get("currency")
+    if payment is not None and "currency" not in payment["paymentAmount"] and currency:
+        amount = {**payment["paymentAmount"], "currency": currency}
+        details = [{**one, "amount": amount} for one in payment["detail"]]
+        plan.put({**payment, "paymentAmount": amount, "detail": details}, plan.before.get(reference))
 
 
 def _pay(plan: Plan, effect: Payers) -> None:

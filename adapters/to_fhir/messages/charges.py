@@ -1,4 +1,4 @@
-"""DFT^P03 and BAR^P01, P02: charges, and accounts. HL7 v2.5.1 chapter 6"""
+"""DFT^P03 and BAR^P01, P02: charges, payments, and accounts. HL7 v2.5.1 chapter 6"""
 
 from typing import Any
 
@@ -11,6 +11,7 @@ from adapters.to_fhir.drafts import Draft, Reversal
 from adapters.to_fhir.messages import clinical
 from adapters.to_fhir.messages.common import filled, missing, patient, persona, visit
 from adapters.to_fhir.messages.payers import account, payers
+from adapters.to_fhir.messages.payments import PAYMENT, first, payment
 from adapters.to_fhir.rules import Rule, SegmentMap
 from adapters.to_fhir.scope import Scope
 from adapters.to_fhir.segments.patients import PID_ACCOUNT
@@ -37,8 +38,7 @@ FT1 = SegmentMap(
     "ChargeItem",
     (
         Rule("FT1-2", "identifier[]", ei, "ours"),
-        Rule("FT1-4", "occurrenceDateTime", lambda value, scope: date_time(value.part(1), scope) if len(
-            value.parts) > 1 else date_time(value, scope), "ours"),
+        Rule("FT1-4", "occurrenceDateTime", first(date_time), "ours"),
         Rule("FT1-5", "enteredDate", date_time, "ours"),
         Rule("FT1-6", "", code("TransactionType[ChargeItem]", "status"), "ours"),
         Rule("FT1-7", "code", concept("", "0132"), "ours"),
@@ -52,7 +52,7 @@ FT1 = SegmentMap(
 
 
 def dft(scope: Scope) -> None:
-    """Map DFT^P03: each FT1 is a charge, or takes one back."""
+    """Map DFT^P03: each FT1 is a charge, or takes one back, or is a payment."""
     found = scope.message.all("FT1")
     if not found:
         raise missing("FT1")
@@ -64,10 +64,14 @@ def dft(scope: Scope) -> None:
 
 def _charge(scope: Scope, segment: Segment) -> None:
     kind = segment.get(6)
+    if kind == PAYMENT:
+        payment(scope, segment)
+        return
     scope.place.segment, scope.place.sequence, scope.place.field = "FT1", segment.sequence, 6
     if kind not in (*_REVERSALS, *_CHARGES):
-        # Payments and adjustments are booked by those who take them; nothing is done by halves.
-        raise scope.error("of transactions only charges and their reversals are taken", TABLE_VALUE_NOT_FOUND)
+        # An adjustment is a credit on an invoice, which the billing office gives here.
+        text = "of transactions only charges, their reversals, and payments are taken"
+        raise scope.error(text, TABLE_VALUE_NOT_FOUND)
     draft = Draft(f"charge:{segment.sequence}", {"resourceType": "ChargeItem"})
     filled(scope, draft, FT1, segment)
     resource = draft.resource

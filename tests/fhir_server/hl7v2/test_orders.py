@@ -174,9 +174,9 @@ def test_charge_and_its_reversal(records: Records) -> None:
     assert records.one("ChargeItem", "T8001")["status"] == "entered-in-error"
 
 
-@pytest.mark.parametrize(("kind", "code"), [("CD", "204"), ("PY", "103")])
+@pytest.mark.parametrize(("kind", "code"), [("CD", "204"), ("AJ", "103")])
 def test_charges_that_are_refused(records: Records, kind: str, code: str) -> None:
-    """A reversal of no charge, and a payment, are refused whole."""
+    """A reversal of no charge, and an adjustment, are refused whole."""
     with pytest.raises(HL7Error) as refused:
         charge(records, kind, "T8002")
     assert refused.value.code == code
