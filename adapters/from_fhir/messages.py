@@ -15,17 +15,19 @@ from adapters.from_fhir.telling import Resource, SegmentFields, Telling, Told
 TYPES = frozenset(
     {
         *("Patient", "Encounter", "ServiceRequest", "MedicationRequest", "DiagnosticReport", "Observation"),
-        *("DocumentReference", "Appointment", "ChargeItem", "Invoice"),
+        *("DocumentReference", "Appointment", "ChargeItem", "Invoice", "Coverage", "Account"),
     }
 )
 """The resource types of which something is told.
 
-What changes of an Observation is told by the reports it is in.
+What changes of an Observation is told by the reports it is in, of a Coverage or Account by who pays for the
+patient.
 """
 
 EVENTS: Mapping[str, str] = {
     "ADT^A28": "a Patient is new",
-    "ADT^A31": "a Patient changed, who has no Encounter under way",
+    "ADT^A31": "a Patient changed, or a Coverage of theirs, or who vouches for their Account, and they have "
+    "no Encounter under way",
     "ADT^A29": "a Patient is deleted",
     "ADT^A40": "a Patient went into another one (`link` of type replaced-by)",
     "ADT^A05": "an Encounter is new and planned",

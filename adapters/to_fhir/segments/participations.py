@@ -11,6 +11,8 @@ from adapters.to_fhir.datatypes.identifiers import cx, social_security
 from adapters.to_fhir.datatypes.people import gender, telecom, xad, xpn
 from adapters.to_fhir.datatypes.times import date, date_time
 from adapters.to_fhir.rules import Rule, SegmentMap, always
+from adapters.to_fhir.scope import Scope
+from hl7.message import Segment
 
 _PRT_PATIENT = "PRT[Patient-GeneralPractitioner-Practitioner]"
 
@@ -57,6 +59,12 @@ _GUARANTOR: dict[str, Any] = {
     "coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-RoleCode", "code": "GUAR"}]
 }
 
+
+def _is_no_person(segment: Segment, _scope: Scope) -> bool:
+    """Tell whether GT1-3, which is required, repeats the name of an organization."""
+    return not segment.get(3, 2)
+
+
 GT1 = SegmentMap(
     "GT1[RelatedPerson]",
     "RelatedPerson",
@@ -81,6 +89,6 @@ GT1_PERIOD = SegmentMap(
     (
         Rule("GT1-13", "period.start", date, "ours"),
         Rule("GT1-14", "period.end", date, "ours"),
-        Rule("GT1-21", "party", organization, "ours", lambda segment, _: not segment[3], "GT1-3 is empty"),
+        Rule("GT1-21", "party", organization, "ours", _is_no_person, "GT1-3 has no given name"),
     ),
 )
