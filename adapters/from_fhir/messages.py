@@ -139,7 +139,7 @@ def for_destination(told: Told, destination: Destination) -> Told | None:
         kind == "Invoice" and destination.charges != "invoices"
     ):
         return None
-    if came_from(told) == destination.receiving_application != "":
+    if came_from(told) == (destination.receiving_application or destination.name):
         return None
     return Told(message, told.before, told.after)
 

@@ -100,7 +100,7 @@ class Applying:
 
     async def _answered(self, message: Message, received: Received) -> Applied:
         """Take an answer: outbox and order follow one to a message of ours, others are of no concern."""
-        context = ruled(self._new_context(received.inbox_id), self._book, is_system=True)
+        context = ruled(self._new_context(received.inbox_id), self._book, is_reported=True)
 
         def noting(taken: Taken) -> Note:
             return context.store.hl7_inbox.note(received.inbox_id, _applied(taken))
