@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from hl7.errors import HL7Error
+from hl7.errors import HL7Error, Location
 
 Resource = dict[str, Any]
 
@@ -42,7 +42,8 @@ class Draft:
     time, where no identifier does: with them its id is always the same. `deleted` are elements that the
     message says shall go (`""`), each with what the members of a list that go have in common. `order` is the
     moment of what it says, if that tells new from old (DiagnosticReport.issued). `listed` are elements of
-    which the message has the whole list.
+    which the message has the whole list. `otherwise` are elements of a new resource of which the message
+    says nothing, and which leave one that is there as it is.
     """
 
     key: str
@@ -53,6 +54,7 @@ class Draft:
     deleted: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
     order: str = ""
     listed: frozenset[str] = frozenset()
+    otherwise: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def type(self) -> str:
@@ -119,9 +121,13 @@ class OrderControl:
 
 @dataclass(frozen=True, slots=True)
 class Reversal:
-    """A charge that is taken back (FT1-6 CR): the draft is that of the charge itself."""
+    """A charge or dispense that is taken back: the draft is that of the thing itself, which has to be known.
 
-    charge: str
+    `place` is where the message names it.
+    """
+
+    what: str
+    place: Location
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +219,7 @@ class Mapped:
 
 
 def linked(resource: Resource, references: Mapping[str, str]) -> Resource:
-    """Return a resource that refers to resources where it did to drafts; `references` are by draft key.
+    """Return a resource, or part of one, that refers to resources where it did to drafts, by draft keys.
 
     What a message refers to and nobody knows has "": there the reference has only its identifier or display.
     """
@@ -231,4 +237,6 @@ def linked(resource: Resource, references: Mapping[str, str]) -> Resource:
             return made
         return [walk(one) for one in value] if isinstance(value, list) else value
 
-    return {name: walk(value) for name, value in resource.items()}
+    made = walk(resource)
+    assert isinstance(made, dict)  # noqa: S101 - a dict was given
+    return made

@@ -39,9 +39,9 @@ async def add_effects(
             _bed(plan, effect)
         elif isinstance(effect, Withdrawal) and effect.report not in held:
             await _withdraw(plan, mapped.draft(effect.report), found, context)
-        elif isinstance(effect, Reversal) and effect.charge not in found.stored:
-            place = Location("FT1", int(effect.charge.partition(":")[2]), 2)
-            raise HL7Error("there is no such charge to take back", code=UNKNOWN_KEY, location=place)
+        elif isinstance(effect, Reversal) and effect.what not in found.stored:
+            text = "there is nothing of this number to take back"
+            raise HL7Error(text, code=UNKNOWN_KEY, location=effect.place)
         elif isinstance(effect, OrderControl) and mapped.draft(effect.order).presence == "full":
             plan.answers.append(answer(effect))
         elif isinstance(effect, Payment):
@@ -157,4 +157,7 @@ async def _withdraw(plan: Plan, draft: Draft, found: Found, context: Context) ->
             plan.put({**resource, "status": status}, Stored(resource, version.number))
     if gone:
         result = [one for one in after.get("result", ()) if one not in gone]
+        # A final report that has lost a result says something else than before.
+        if after.get("status") == before.get("status") == "final":
+            after = {**after, "status": "corrected"}
         plan.put({**after, "result": result}, found.stored[draft.key])

@@ -16,7 +16,7 @@ from adapters.to_fhir.rules import Rule, SegmentMap
 from adapters.to_fhir.scope import Scope
 from adapters.to_fhir.segments.patients import PID_ACCOUNT
 from adapters.to_fhir.value import Value
-from hl7.errors import TABLE_VALUE_NOT_FOUND
+from hl7.errors import TABLE_VALUE_NOT_FOUND, Location
 from hl7.message import Segment
 
 _REVERSALS = ("CD", "CR")
@@ -86,7 +86,7 @@ def _charge(scope: Scope, segment: Segment) -> None:
     if kind in _REVERSALS:
         draft.presence = "known"
         draft.resource = {"resourceType": "ChargeItem", "status": "entered-in-error"}
-        scope.effects.append(Reversal(draft.key))
+        scope.effects.append(Reversal(draft.key, Location("FT1", segment.sequence, 2)))
     elif "code" not in resource:
         raise missing("FT1", segment.sequence, 7)
 

@@ -196,8 +196,8 @@ def test_vaccination(records: Records) -> None:
     assert found["lotNumber"] == "L1"
 
 
-def test_prescription_and_dispense(records: Records) -> None:
-    """RDE makes the prescription, RDS what was dispensed on it."""
+def test_prescription(records: Records) -> None:
+    """RDE makes the prescription: what, how, how much, and why."""
     rxe = "RXE||00093-0058^Amoxicillin^NDC|1||TAB^Tablet||^One tablet twice a day||G|20|TAB^Tablet|1"
     rxe += "|" * 15 + "J02^Pharyngitis^I10"
     orc = "ORC|NW|R9101^EHR|||||||20240105|||77^Arzt^Anna"
