@@ -11,9 +11,12 @@ from datetime import datetime
 from adapters.applying import Applied, OrderAnswer
 from adapters.inboxes import Reason
 from hl7 import ack
+from hl7.building import build
 from hl7.errors import HL7Error, InvalidMessage
 from hl7.message import Message
 from hl7.order_answers import acknowledge_orders, is_order, orders
+from hl7.query_answers import Response, answer_segments, is_query
+from hl7.received import received
 
 NewId = Callable[[], str]
 
@@ -46,9 +49,14 @@ class Answering:
         return self._made(message, "AA", applied.warnings)
 
     def refused(self, message: Message, failure: HL7Error) -> bytes | None:
-        """Return AE or AR for a message that is in quarantine."""
+        """Return AE or AR for a message that is in quarantine; for a query, as its answer (QAK)."""
+        code = failure.answer
+        if not self._wants(message, code):
+            return None
         return (
-            self._made(message, failure.answer, (failure,)) if self._wants(message, failure.answer) else None
+            self._query(message, code, failure)
+            if is_query(message)
+            else self._made(message, code, (failure,))
         )
 
     def turned_away(self, source: Message | bytes, failure: HL7Error) -> bytes | None:
@@ -76,6 +84,15 @@ class Answering:
 
     def _made(self, source: Message | bytes, code: str, errors: Sequence[HL7Error]) -> bytes:
         return ack.acknowledge(source, code, errors, now=self._now(), control_id=self._new_id())
+
+    def _query(self, message: Message, code: str, failure: HL7Error) -> bytes:
+        """Return RSP that tells of a query what was wrong with it."""
+        response = Response("AR" if code == "AR" else "AE")
+        segments = answer_segments(
+            message, code, response, (failure,), now=self._now(), control_id=self._new_id()
+        )
+        to = received(message)
+        return build(segments, to.chars, to.codec)
 
     def _orders(
         self, message: Message, answers: Sequence[OrderAnswer], warnings: Sequence[HL7Error]

@@ -15,6 +15,12 @@ class Observer(Protocol):
     def refused(self, channel: str, code: str) -> None:
         """Count a message that went into quarantine, by the reason's code (table 0357)."""
 
+    def warned(self, channel: str, code: str) -> None:
+        """Count a warning or note about a message that was taken, by its code (table 0357).
+
+        0 stands for a segment of which nothing was made.
+        """
+
     def lag(self, channel: str, seconds: float) -> None:
         """Take note of how long a message took from its arrival until it was done."""
 
@@ -32,6 +38,9 @@ class Silent:
         """Count nothing."""
 
     def refused(self, channel: str, code: str) -> None:
+        """Count nothing."""
+
+    def warned(self, channel: str, code: str) -> None:
         """Count nothing."""
 
     def lag(self, channel: str, seconds: float) -> None:

@@ -109,7 +109,7 @@ def create_app(
     clock = Clock(store, rules, services_of(settings), own_contexts)
     messages = _messages(settings, store, own_contexts, rules, new_apply)
 
-    sender = Sender(told, lambda: ruled(own_contexts(new_id()), rules, is_system=True)) if told else None
+    sender = Sender(told, lambda: ruled(own_contexts(new_id()), rules, is_reported=True)) if told else None
 
     app = FastAPI(
         title="FHIR R4 hospital server",

@@ -78,6 +78,12 @@ _messages = {
         ("channel", "code"),
         registry=_registry,
     ),
+    "warned": Counter(
+        "fhir_hl7v2_warnings",
+        "What was odd about HL7 v2 messages that were taken, by reason (table 0357); 0: an unused segment.",
+        ("channel", "code"),
+        registry=_registry,
+    ),
     "junk": Counter("fhir_hl7v2_junk_bytes", "Bytes between MLLP frames.", registry=_registry),
 }
 _message_seconds = Histogram(
@@ -108,6 +114,10 @@ class _Messages:
     def refused(self, channel: str, code: str) -> None:
         """Count a message that went into quarantine."""
         _messages["refused"].labels(channel, code).inc()
+
+    def warned(self, channel: str, code: str) -> None:
+        """Count a warning about a message that was taken."""
+        _messages["warned"].labels(channel, code).inc()
 
     def lag(self, channel: str, seconds: float) -> None:
         """Take note of how long a message took."""

@@ -17,7 +17,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-MESSAGE_ACCEPTED = "0"
+ACCEPTED = "0"
 SEGMENT_SEQUENCE = "100"
 REQUIRED_FIELD_MISSING = "101"
 DATA_TYPE = "102"
@@ -34,7 +34,7 @@ INTERNAL_ERROR = "207"
 
 # Table 0357.
 MEANINGS = {
-    MESSAGE_ACCEPTED: "Message accepted",
+    ACCEPTED: "Message accepted",
     SEGMENT_SEQUENCE: "Segment sequence error",
     REQUIRED_FIELD_MISSING: "Required field missing",
     DATA_TYPE: "Data type error",

@@ -20,19 +20,25 @@ from hl7.structure import grouped
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """The answer to a message: its type, and the segments behind ORC that it has of the order."""
+    """The answer to a message: its type, and what it has of the order behind ORC.
+
+    That is the first of `details`, and of what comes after it those in `parts`. Where `required` is not among
+    these, the group is left out, as it would not be whole.
+    """
 
     code: str
     event: str
-    details: frozenset[str] = frozenset()
+    details: frozenset[str]
+    parts: frozenset[str] = frozenset()
+    required: str = ""
 
 
 _FORMS = {
     ("OML", "O21"): _Form("ORL", "O22", frozenset({"OBR"})),
     ("OMG", "O19"): _Form("ORG", "O20", frozenset({"OBR"})),
     ("ORM", "O01"): _Form("ORR", "O02", frozenset({"OBR", "RXO"})),
-    ("RDE", "O11"): _Form("RRE", "O12"),
-    ("RDS", "O13"): _Form("RRD", "O14"),
+    ("RDE", "O11"): _Form("RRE", "O12", frozenset({"RXE"}), frozenset({"TQ1", "TQ2", "RXR", "RXC"}), "RXR"),
+    ("RDS", "O13"): _Form("RRD", "O14", frozenset({"RXD"}), frozenset({"RXR", "RXC"}), "RXR"),
 }
 # ORC-1 of a request: what says yes, and what says no.
 _CONTROLS = {
@@ -45,6 +51,8 @@ _CONTROLS = {
     "XO": ("XR", "UX"),
 }
 _PREVIOUS_RESULT = "PR"
+# What begins another group of the same order.
+_GROUPS_BEHIND = frozenset({"OBX", "FT1", "RXA", "RXE", "RXD", "RXG", "OBR"})
 
 
 def control_of(requested: str, *, is_accepted: bool) -> str:
@@ -104,10 +112,16 @@ def _copy(segment: Segment) -> list[FieldValue]:
 
 
 def _details(message: Message, orc: Segment, form: _Form) -> list[Segment]:
-    """Return the first segment of the order that the answer repeats."""
+    """Return the segments of the order that the answer repeats."""
+    found: list[Segment] = []
     for segment in message.segments[orc.position + 1 :]:
         if segment.name == "ORC":
             break
-        if segment.name in form.details:
-            return [segment]
-    return []
+        if not found and segment.name in form.details:
+            found.append(segment)
+        elif found and segment.name in _GROUPS_BEHIND:
+            break
+        elif found and segment.name in form.parts:
+            found.append(segment)
+    is_whole = not form.required or any(one.name == form.required for one in found)
+    return found if is_whole else []

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from adapters.from_fhir.header import evn, msh
+from adapters.from_fhir.payers import payers
 from adapters.from_fhir.people import mrg, nk1, pd1, pid
 from adapters.from_fhir.telling import Resource, SegmentFields, Telling
 from adapters.from_fhir.visits import al1, current_place, dg1, pv1, pv2
@@ -15,9 +16,13 @@ from adapters.from_fhir.visits import al1, current_place, dg1, pv1, pv2
 UNDER_WAY = frozenset({"arrived", "triaged", "in-progress", "onleave"})
 _INPATIENT = frozenset({"IMP", "ACUTE", "NONAC"})
 _WRONG = frozenset({"cancelled", "entered-in-error"})
+_PERSON = ("A28", "A31")
+WHOLE = frozenset({"A01", "A04", "A05", "A06", "A07", "A08", "A13", *_PERSON})
+"""Events whose structures (ADT_A01, A05, A06) have next of kin, allergies, guarantors and insurances."""
 # What a receiver knows nothing of, or is told by an event of its own.
 _SERVERS = frozenset({"meta", "text", "id", "resourceType", "implicitRules", "language", "contained"})
 _OF_STATES = frozenset({"status", "statusHistory", "classHistory", "length"})
+_OF_ACCOUNTS = frozenset({"guarantor", "coverage"})
 _OF_LINKS = frozenset({"link", "identifier"})
 
 
@@ -125,6 +130,13 @@ def _replaced_by(patient: Resource) -> frozenset[str]:
     )
 
 
+def payers_changed(before: Resource | None, after: Resource | None) -> bool:
+    """Tell whether a change of a Coverage or Account is one of who pays for the patient."""
+    told = changed_elements(before or {}, after or {})
+    resource = after or before or {}
+    return bool(told & _OF_ACCOUNTS if resource.get("resourceType") == "Account" else told)
+
+
 def survivor(patient: Resource) -> str | None:
     """Return the patient into whom a patient went, as the reference's text."""
     return next(iter(sorted(_replaced_by(patient))), None)
@@ -146,18 +158,18 @@ def adt(telling: Telling) -> Iterator[SegmentFields]:
     yield pid(telling, patient)
     if patient is not None and (primary := pd1(telling, patient)):
         yield primary
-    # Structures of these events: ADT_A09 and ADT_A12 have neither next of kin nor diagnoses behind PV2.
-    is_short = event in ("A11", "A12", "A29", "A02")
-    if patient is not None and not is_short and event != "A03":
+    if patient is not None and event in WHOLE:
         yield from nk1(patient)
-    encounter = None if event in ("A28", "A29", "A31") else telling.encounter
+    encounter = None if event in (*_PERSON, "A29") else telling.encounter
     yield pv1(telling, encounter, telling.told.before if event in ("A02", "A06", "A07", "A12") else None)
     if event != "A12" and (reason := pv2(encounter)):
         yield reason
-    if not is_short and event != "A03":
+    if event in WHOLE:
         yield from al1(telling)
-    if not is_short and event not in ("A28", "A31"):
+    if (event in WHOLE or event in ("A03", "A38")) and event not in _PERSON:
         yield from dg1(telling, encounter)
+    if event in WHOLE:
+        yield from payers(telling, encounter)
 
 
 def _merge(telling: Telling) -> Iterator[SegmentFields]:

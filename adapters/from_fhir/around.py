@@ -47,8 +47,10 @@ _REACHED: Mapping[str, tuple[str, ...]] = {
         "requestingOrganization",
     ),
     "Invoice": ("subject", "account", "lineItem.chargeItemReference", "participant.actor"),
+    "Immunization": ("performer.actor", "location", "manufacturer"),
     "AllergyIntolerance": (),
-    "Coverage": ("payor",),
+    "Account": ("guarantor.party",),
+    "Coverage": ("payor", "subscriber"),
 }
 # A report of a large hospital has some hundreds of results; what is beyond this is no message any more.
 _MOST = 12_000

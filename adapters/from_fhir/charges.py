@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from adapters.from_fhir.datatypes import active_identifiers, cwe, money, quantity_number, repeated, units
+from adapters.from_fhir.datatypes import active_identifiers, cwe, cx, money, quantity_number, repeated, units
 from adapters.from_fhir.header import evn, msh
 from adapters.from_fhir.people import person_of, pid
 from adapters.from_fhir.telling import Resource, SegmentFields, Telling
 from adapters.from_fhir.times import moment, timestamp
 from adapters.from_fhir.visits import pv1
-from hl7.building import FieldValue
+from hl7.building import Component, FieldValue
 
 CHARGES = "DFT^P03"
 CHARGE, CREDIT = "CG", "CD"
@@ -137,7 +137,7 @@ def _ft1(
         code, "", "", count,
         money(price), money(_of_one(price, quantity)), _department(telling, charge), "", "", "", "", "",
         repeated(cwe(one) for one in charge.get("reason", ())), repeated(performers),
-        "", "", "", "", [quantity_code] if (quantity_code := _procedure(charge)) else "",
+        "", "", _invoice_number(telling), "", [procedure] if (procedure := _procedure(charge)) else "",
     ]  # fmt: skip
 
 
@@ -152,6 +152,13 @@ def _of_one(price: Resource | None, quantity: Resource) -> Resource | None:
     if each != round(each, _LONGEST_FRACTION):
         return None
     return {**price, "value": each if count != 1 else price["value"]}
+
+
+def _invoice_number(telling: Telling) -> list[Component]:
+    """Return the invoice (FT1-23) that a message tells of, by which payments of it are told."""
+    invoice = telling.told.resource
+    numbers = active_identifiers(invoice) if invoice["resourceType"] == "Invoice" else []
+    return cx(numbers[0], telling.destination) if numbers else []
 
 
 def _procedure(charge: Resource) -> str:

@@ -4,31 +4,30 @@
 to a resource has been looked up before (`adapters.from_fhir.around`).
 """
 
-import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import unquote
 
 from adapters.destinations import Destination
 from adapters.from_fhir import adt, appointments, charges, documents, medications, orders, results
+from adapters.from_fhir.encoding import encoded
 from adapters.from_fhir.telling import Resource, SegmentFields, Telling, Told
-from hl7.building import FieldValue, Repetitions, build
-from hl7.errors import NotEncodable
 
 TYPES = frozenset(
     {
         *("Patient", "Encounter", "ServiceRequest", "MedicationRequest", "DiagnosticReport", "Observation"),
-        *("DocumentReference", "Appointment", "ChargeItem", "Invoice"),
+        *("DocumentReference", "Appointment", "ChargeItem", "Invoice", "Coverage", "Account"),
     }
 )
 """The resource types of which something is told.
 
-What changes of an Observation is told by the reports it is in.
+What changes of an Observation is told by the reports it is in, of a Coverage or Account by who pays for the
+patient.
 """
 
 EVENTS: Mapping[str, str] = {
     "ADT^A28": "a Patient is new",
-    "ADT^A31": "a Patient changed, who has no Encounter under way",
+    "ADT^A31": "a Patient changed, or a Coverage of theirs, or who vouches for their Account, and they have "
+    "no Encounter under way",
     "ADT^A29": "a Patient is deleted",
     "ADT^A40": "a Patient went into another one (`link` of type replaced-by)",
     "ADT^A05": "an Encounter is new and planned",
@@ -140,7 +139,7 @@ def for_destination(told: Told, destination: Destination) -> Told | None:
         kind == "Invoice" and destination.charges != "invoices"
     ):
         return None
-    if came_from(told) == destination.receiving_application != "":
+    if came_from(told) == (destination.receiving_application or destination.name):
         return None
     return Told(message, told.before, told.after)
 
@@ -169,31 +168,4 @@ def message(telling: Telling) -> tuple[bytes, bool]:
     Such a character becomes the one without its mark (é: e), or a question mark. Raises HL7Error if it cannot
     be expressed at all.
     """
-    segments = list(_MAKERS[telling.told.message[:3]](telling))
-    codec = telling.destination.codec
-    try:
-        return build(segments, codec=codec), False
-    except NotEncodable:
-        replaced = [[_replaced(value, codec) for value in segment] for segment in segments]
-        return build(replaced, codec=codec), True
-
-
-def _replaced(value: FieldValue, codec: str) -> Any:
-    if isinstance(value, str):
-        return "".join(_character(one, codec) for one in value)
-    if isinstance(value, Repetitions):
-        return Repetitions(*(_replaced(one, codec) for one in value))
-    if isinstance(value, Sequence):
-        return [_replaced(one, codec) for one in value]
-    return value
-
-
-def _character(character: str, codec: str) -> str:
-    for candidate in (character, unicodedata.normalize("NFKD", character)):
-        kept = "".join(one for one in candidate if not unicodedata.combining(one) or candidate == character)
-        try:
-            kept.encode(codec)
-        except UnicodeEncodeError:
-            continue
-        return kept
-    return "?"
+    return encoded(list(_MAKERS[telling.told.message[:3]](telling)), codec=telling.destination.codec)

@@ -24,7 +24,7 @@ from hl7.building import Component, FieldValue
 
 _BIRTH_TIME = "http://hl7.org/fhir/StructureDefinition/patient-birthTime"
 _MOTHERS_NAME = "http://hl7.org/fhir/StructureDefinition/patient-mothersMaidenName"
-_AT_HOME = ("home", "mobile", "temp", None)
+AT_HOME = ("home", "mobile", "temp", None)
 _PATIENT_INTERNAL = "PI"  # table 0203
 
 
@@ -39,7 +39,7 @@ def pid(telling: Telling, patient: Resource | None, account: str = "") -> Segmen
     """Return who the patient is; `account` is the number of the account that is told of (PID-18)."""
     if patient is None:
         return ["PID", 1]
-    telecom = telecoms(patient, *_AT_HOME)
+    telecom = telecoms(patient, *AT_HOME)
     return [
         "PID", 1, "", repeated(identifiers(patient, telling)), "",
         repeated(names(patient)) or "", _maiden(patient), _born(patient),
@@ -125,7 +125,7 @@ def nk1(patient: Resource) -> Iterator[SegmentFields]:
         yield [
             "NK1", place, repeated(names(named)), cwe(relationship),
             xad(contact["address"]) if "address" in contact else "",
-            repeated(telecoms(contact, *_AT_HOME)), repeated(telecoms(contact, "work")),
+            repeated(telecoms(contact, *AT_HOME)), repeated(telecoms(contact, "work")),
         ]  # fmt: skip
 
 

@@ -55,7 +55,7 @@ def report(telling: Telling) -> Iterator[SegmentFields]:
         yield ["NTE", 1, "L", resource["conclusion"]]
     place = 0
     for observation, within in _results(telling, resource):
-        for fields in _obx(telling, observation, within):
+        for fields in obx(telling, observation, within):
             place += 1
             yield ["OBX", place, *fields]
         yield from notes(observation, "L")
@@ -122,7 +122,7 @@ def _results(telling: Telling, resource: Resource) -> Iterator[tuple[Resource, s
             yield observation, number
 
 
-def _obx(telling: Telling, observation: Resource, number: str) -> Iterator[list[FieldValue]]:
+def obx(telling: Telling, observation: Resource, number: str) -> Iterator[list[FieldValue]]:
     """Yield the fields of OBX behind the first: one OBX for the value, one for each component."""
     components = observation.get("component", ())
     if _has_value(observation) or not components:
@@ -220,4 +220,4 @@ def _range(element: Resource) -> str:
     return ""
 
 
-__all__ = ["RESULT", "is_told", "observed", "report", "system_name"]
+__all__ = ["RESULT", "is_told", "observed", "obx", "report", "system_name"]

@@ -38,7 +38,7 @@ class Telling:
 
     `found` are the resources that are referred to, by the texts of their references. `related` are lists of
     what refers to the resource, or to its patient, by name: `encounters` that are under way, `allergies`,
-    `coverages`. `now` is aware; `control_id` is MSH-10.
+    `coverages`, `accounts`. `now` is aware; `control_id` is MSH-10.
     """
 
     told: Told

@@ -11,12 +11,13 @@ from adapters.to_fhir.messages import (
     documents,
     master_files,
     orders,
+    payments,
     pharmacy,
     scheduling,
     vaccinations,
 )
 from adapters.to_fhir.rules import DatatypeMap, SegmentMap
-from adapters.to_fhir.segments import clinical, patients, results, visits
+from adapters.to_fhir.segments import clinical, participations, patients, results, visits
 from adapters.to_fhir.segments import orders as order_segments
 
 SEGMENTS: Sequence[SegmentMap] = (
@@ -32,6 +33,12 @@ SEGMENTS: Sequence[SegmentMap] = (
     clinical.DG1_ENCOUNTER,
     clinical.PR1,
     clinical.IN1,
+    participations.ROL_PATIENT,
+    participations.ROL_ENCOUNTER,
+    participations.PRT_PATIENT,
+    participations.PRT_ENCOUNTER,
+    participations.GT1,
+    participations.GT1_PERIOD,
     order_segments.ORC,
     order_segments.OBR,
     order_segments.OBR_REPORT,
@@ -44,6 +51,7 @@ SEGMENTS: Sequence[SegmentMap] = (
     scheduling.AIS,
     documents.TXA,
     charges.FT1,
+    payments.FT1_PAYMENT,
     vaccinations.ORC,
     vaccinations.RXA,
     vaccinations.RXR,

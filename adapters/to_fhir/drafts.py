@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
 
-from hl7.errors import HL7Error
+from hl7.errors import HL7Error, Location
 
 Resource = dict[str, Any]
 
@@ -43,7 +43,8 @@ class Draft:
     time, where no identifier does: with them its id is always the same. `deleted` are elements that the
     message says shall go (`""`), each with what the members of a list that go have in common. `order` is the
     moment of what it says, if that tells new from old (DiagnosticReport.issued). `listed` are elements of
-    which the message has the whole list.
+    which the message has the whole list. `otherwise` are elements of a new resource of which the message
+    says nothing, and which leave one that is there as it is.
     """
 
     key: str
@@ -54,6 +55,7 @@ class Draft:
     deleted: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
     order: str = ""
     listed: frozenset[str] = frozenset()
+    otherwise: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def type(self) -> str:
@@ -121,9 +123,21 @@ class OrderControl:
 
 @dataclass(frozen=True, slots=True)
 class Reversal:
-    """A charge that is taken back (FT1-6 CR): the draft is that of the charge itself."""
+    """A charge or dispense that is taken back: the draft is that of the thing itself, which has to be known.
 
-    charge: str
+    `place` is where the message names it.
+    """
+
+    what: str
+    place: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """A payment of an invoice (FT1-6 PY), which has to be known, and of the same patient: drafts of both."""
+
+    payment: str
+    invoice: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +155,28 @@ class Withdrawal:
     report: str
 
 
-Effect = Visit | Merge | OrderControl | Reversal | BedState | Withdrawal
+@dataclass(frozen=True, slots=True)
+class Guarantor:
+    """Somebody who vouches for an account: the draft of the person or organization, and from when to when."""
+
+    party: str
+    start: str = ""
+    end: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Payers:
+    """Who pays what is owed on an account: drafts of the account, of guarantors, and of insurances in order.
+
+    Of those that are told the message has all.
+    """
+
+    account: str
+    guarantors: tuple[Guarantor, ...] = ()
+    coverages: tuple[str, ...] = ()
+
+
+Effect = Visit | Merge | OrderControl | Reversal | BedState | Withdrawal | Payers | Payment
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +221,7 @@ class Mapped:
 
 
 def linked(resource: Resource, references: Mapping[str, str]) -> Resource:
-    """Return a resource that refers to resources where it did to drafts; `references` are by draft key.
+    """Return a resource, or part of one, that refers to resources where it did to drafts, by draft keys.
 
     What a message refers to and nobody knows has "": there the reference has only its identifier or display.
     """
@@ -204,4 +239,6 @@ def linked(resource: Resource, references: Mapping[str, str]) -> Resource:
             return made
         return [walk(one) for one in value] if isinstance(value, list) else value
 
-    return {name: walk(value) for name, value in resource.items()}
+    made = walk(resource)
+    assert isinstance(made, dict)  # noqa: S101 - a dict was given
+    return made

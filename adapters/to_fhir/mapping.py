@@ -19,6 +19,7 @@ from adapters.to_fhir.messages.results import oru, oul
 from adapters.to_fhir.messages.scheduling import siu
 from adapters.to_fhir.messages.vaccinations import vxu
 from adapters.to_fhir.scope import Scope
+from adapters.to_fhir.unread import unread
 from hl7.errors import (
     DUPLICATE_KEY,
     UNSUPPORTED_EVENT,
@@ -52,7 +53,9 @@ MAPS: Mapping[str, Mapping[str, MapMessage]] = {
 }
 """By message code and trigger event."""
 
-_ONE_NUMBER = frozenset({"Appointment", "ChargeItem", "MedicationRequest", "ServiceRequest"})
+_ONE_NUMBER = frozenset(
+    {"Appointment", "ChargeItem", "MedicationRequest", "PaymentReconciliation", "ServiceRequest"}
+)
 
 
 def is_mapped(code: str, event: str) -> bool:
@@ -77,6 +80,7 @@ def map_message(message: Message, channel: Channel, *, trace: bool = False) -> M
     scope = Scope.of(message, channel, trace=trace)
     made(scope)
     drafts, effects = _once(scope)
+    unread(scope)
     return Mapped(
         drafts=drafts,
         effects=effects,

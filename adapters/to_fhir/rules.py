@@ -104,7 +104,9 @@ class SegmentMap:
         """Add to `into` what `segment` says; return what it says shall be deleted."""
         fields, place = segment.raw_fields, scope.place
         place.segment, place.sequence = segment.name, segment.sequence
+        place.component = place.subcomponent = 0
         scope.segment = segment
+        scope.read.add(segment.position)
         deleted: Deletions = []
         count, repeated = len(fields), scope.reader.chars.repetition
         for number, rules in self._by_field:

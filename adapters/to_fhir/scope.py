@@ -51,6 +51,7 @@ class Scope:
     subject: str = ""
     segment: Segment | None = None
     remembered: dict[Any, Any] = field(default_factory=dict)
+    read: set[int] = field(default_factory=set)
 
     @classmethod
     def of(cls, message: Message, channel: Channel, *, trace: bool = False) -> "Scope":

@@ -31,14 +31,14 @@ from fhir_server.workflows.merging.journal import advanced
 from fhir_server.workflows.merging.moving import move_parts
 from fhir_server.workflows.rulebook import RuleBook, only_claims, ruled
 from fhir_server.write_path import commit, replacement
-from hl7.errors import MESSAGE_ACCEPTED, HL7Error
+from hl7.errors import ACCEPTED, HL7Error
 from hl7.message import Message
 from resources.custom_parameters import using
 from resources.operation_outcome import FhirError, PreconditionFailed
 
 NewContext = Callable[[str], Context]
-_FIND_CANDIDATES = ("QBP", "Q22")
-_SHADOW = HL7Error("this channel is a shadow: nothing was changed", code=MESSAGE_ACCEPTED, severity="I")
+_QUERY = "QBP"
+_SHADOW = HL7Error("this channel is a shadow: nothing was changed", code=ACCEPTED, severity="I")
 # How often a message is planned anew, as others change the same records meanwhile.
 _MOST_ATTEMPTS = 20
 # What is moved of a merge at once; the agenda does the rest.
@@ -76,7 +76,7 @@ class Applying:
         code = message.header.message_code
         if code in RESPONSES:
             return await self._answered(message, received)
-        if (code, message.header.trigger_event) == _FIND_CANDIDATES:
+        if code == _QUERY:
             return await self._told(message, channel, received)
         if channel.shadow:
             return await self._shadowed(message, channel)
@@ -120,7 +120,7 @@ class Applying:
 
     async def _answered(self, message: Message, received: Received) -> Applied:
         """Take an answer: outbox and order follow one to a message of ours, others are of no concern."""
-        context = ruled(self._new_context(received.inbox_id), self._book, is_system=True)
+        context = ruled(self._new_context(received.inbox_id), self._book, is_reported=True)
 
         def noting(taken: Taken) -> Note:
             return context.store.hl7_inbox.note(received.inbox_id, _applied(taken))

@@ -6,9 +6,12 @@ from adapters.channels import Channel
 from adapters.to_fhir.drafts import (
     BedState,
     Draft,
+    Guarantor,
     Mapped,
     Merge,
     OrderControl,
+    Payers,
+    Payment,
     Reversal,
     Withdrawal,
     linked,
@@ -36,11 +39,15 @@ async def add_effects(
             _bed(plan, effect)
         elif isinstance(effect, Withdrawal) and effect.report not in held:
             await _withdraw(plan, mapped.draft(effect.report), found, context)
-        elif isinstance(effect, Reversal) and effect.charge not in found.stored:
-            place = Location("FT1", int(effect.charge.partition(":")[2]), 2)
-            raise HL7Error("there is no such charge to take back", code=UNKNOWN_KEY, location=place)
+        elif isinstance(effect, Reversal) and effect.what not in found.stored:
+            text = "there is nothing of this number to take back"
+            raise HL7Error(text, code=UNKNOWN_KEY, location=effect.place)
         elif isinstance(effect, OrderControl) and mapped.draft(effect.order).presence == "full":
             plan.answers.append(answer(effect))
+        elif isinstance(effect, Payment):
+            _check_payment(plan, effect, mapped, found, context)
+        elif isinstance(effect, Payers) and not plan.is_old:
+            _pay(plan, effect)
     if any(isinstance(effect, Merge) for effect in mapped.effects):
         await _merge(plan, mapped, found, channel, context)
 
@@ -88,6 +95,48 @@ def _bed(plan: Plan, effect: BedState) -> None:
     plan.put({**bed, "operationalStatus": terms.state(effect.code)}, plan.before[reference])
 
 
+def _check_payment(plan: Plan, effect: Payment, mapped: Mapped, found: Found, context: Context) -> None:
+    """Raise HL7Error (204) for a payment of an invoice that is not known, or another patient's.
+
+    A currency that the message does not name is that of the invoice.
+    """
+    invoice = found.resource(effect.invoice)
+    patient = tuple(plan.references[mapped.subject].split("/"))
+    if invoice is None or local(invoice.get("subject", {}).get("reference"), context.base_url) != patient:
+        place = Location("FT1", int(effect.payment.partition(":")[2]), 23)
+        raise HL7Error("there is no such invoice of this patient", code=UNKNOWN_KEY, location=place)
+    reference = plan.references[effect.payment]
+    payment = plan.after.get(reference)
+    currency = invoice.get("totalGross", {}).get("currency")
+    if payment is not None and "currency" not in payment["paymentAmount"] and currency:
+        amount = {**payment["paymentAmount"], "currency": currency}
+        details = [{**one, "amount": amount} for one in payment["detail"]]
+        plan.put({**payment, "paymentAmount": amount, "detail": details}, plan.before.get(reference))
+
+
+def _pay(plan: Plan, effect: Payers) -> None:
+    """Have an account list who vouches for it, and which insurances pay, in their order."""
+    reference = plan.references[effect.account]
+    account = plan.current(reference)
+    if account is None:
+        return
+    after = dict(account)
+    if effect.guarantors:
+        after["guarantor"] = [_vouching(plan, one) for one in effect.guarantors]
+    if effect.coverages:
+        after["coverage"] = [
+            {"coverage": {"reference": plan.references[key]}, "priority": place}
+            for place, key in enumerate(effect.coverages, 1)
+        ]
+    plan.put(after, plan.before.get(reference))
+
+
+def _vouching(plan: Plan, guarantor: Guarantor) -> Resource:
+    period = {name: time for name, time in (("start", guarantor.start), ("end", guarantor.end)) if time}
+    made: Resource = {"party": {"reference": plan.references[guarantor.party]}}
+    return made | ({"period": period} if period else {})
+
+
 async def _withdraw(plan: Plan, draft: Draft, found: Found, context: Context) -> None:
     """Withdraw the results of a report that are not in a message which lists all of them."""
     before = found.resource(draft.key)
@@ -108,4 +157,7 @@ async def _withdraw(plan: Plan, draft: Draft, found: Found, context: Context) ->
             plan.put({**resource, "status": status}, Stored(resource, version.number))
     if gone:
         result = [one for one in after.get("result", ()) if one not in gone]
+        # A final report that has lost a result says something else than before.
+        if after.get("status") == before.get("status") == "final":
+            after = {**after, "status": "corrected"}
         plan.put({**after, "result": result}, found.stored[draft.key])

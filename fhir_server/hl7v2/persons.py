@@ -31,6 +31,32 @@ def guard(stored: Resource, said: Resource, *, is_record: bool) -> None:
         raise HL7Error(text, code=UNKNOWN_KEY, location=Location("PID", 1, 3))
 
 
+def fits(stored: Resource, said: Resource) -> bool:
+    """Tell whether all that is said of a person is so on record: names, birth date, sex, and numbers.
+
+    A number of somebody who gave the person one too has to be that one; of others nothing is known here.
+    """
+    if not stored.get("birthDate") or _differs(stored["birthDate"], said.get("birthDate")):
+        return False
+    if said.get("gender") in _TOLD and stored.get("gender") in _TOLD and stored["gender"] != said["gender"]:
+        return False
+    names = [{_plain(one.get("family", "")) for one in each.get("name") or ()} for each in (stored, said)]
+    wanted = next(iter(_givens(said)), "")
+    if not names[0] & names[1] - {""} or (wanted and wanted not in _givens(stored)):
+        return False
+    return not _has_other_number(stored, said)
+
+
+def _has_other_number(stored: Resource, said: Resource) -> bool:
+    known: dict[str, set[str]] = {}
+    for one in stored.get("identifier") or ():
+        known.setdefault(one.get("system", ""), set()).add(one.get("value", ""))
+    told: dict[str, set[str]] = {}
+    for one in said.get("identifier") or ():
+        told.setdefault(one["system"], set()).add(one["value"])
+    return any(system in known and not values & known[system] for system, values in told.items())
+
+
 def _differs(known: Any, told: Any) -> bool:
     """Tell whether two dates cannot be the same, as precise as both are."""
     if not known or not told:

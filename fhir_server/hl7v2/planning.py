@@ -147,7 +147,8 @@ class _Planning:
             return
         if stored is not None and self._depends_on_old(draft):
             return
-        said = linked(draft.resource, self.plan.references)
+        new = draft.otherwise if stored is None else {}
+        said = linked({**new, **draft.resource}, self.plan.references)
         after = self._after(draft, None if stored is None else stored.resource, said)
         if after is not None:
             _, _, resource_id = self.plan.references[draft.key].partition("/")
@@ -169,7 +170,7 @@ class _Planning:
 
     def _other(self, draft: Draft, before: Resource | None, said: Resource) -> Resource:
         after = said if before is None else joined(before, said, draft.listed)
-        return without(after, draft.deleted)
+        return without(after, self._deleted(draft))
 
     def _encounter(self, draft: Draft, before: Resource | None, said: Resource) -> Resource | None:
         visit = self.visits.get(draft.key)
@@ -178,13 +179,18 @@ class _Planning:
         if before is not None:
             self._check_subject(before, said)
         after = next_state(before, said, visit, self.plan.warnings)
-        return without(after, draft.deleted)
+        return without(after, self._deleted(draft))
+
+    def _deleted(self, draft: Draft) -> list[tuple[str, dict[str, str]]]:
+        """Return what a message deletes; what is told by a reference, by that of the resource."""
+        return [(path, linked(dict(group), self.plan.references)) for path, group in draft.deleted]
 
     def _order(self, draft: Draft, before: Resource | None, said: Resource) -> Resource:
         control = self.controls.get(draft.key)
         after = self._other(draft, before, said)
-        if control is None:
+        if control is None and "status" not in said:
             return after
+        control = control or OrderControl(draft.key, "")
         what = ordered(before, said, control, self.plan.warnings)
         if what.task:
             # What is asked for is for a person to decide: nothing else of the order changes.

@@ -23,7 +23,7 @@ from adapters.mllp.client import Answered, MllpClient, NoAnswer, NotConnected
 from adapters.outbound import Breaker, described, pause, verdict
 from fhir_server import metrics
 from fhir_server.context import Context
-from fhir_server.hl7v2.answering import answer_document, answered, follow_order
+from fhir_server.hl7v2.answering import answer_document, answered, follow_order, undone
 from fhir_server.processes.ending import end
 from fhir_server.store.hl7_outbox import ACCEPTED, PARKED, SENT, Lane, MessageOutbox, Outgoing
 from fhir_server.workflows.hl7v2.alerts import alert
@@ -46,7 +46,7 @@ _MOST_UNANSWERED = 100
 _AWAY_SECONDS = 300.0
 
 NewContext = Callable[[], Context]
-"""Makes the context in which the server itself acts, by the rules."""
+"""Makes the context in which is written down what others report, by the rules."""
 
 
 class Line(Protocol):
@@ -212,7 +212,9 @@ class Courier:
             await self._park(entry, described(got.ack), got.ack)
         else:
             state = SENT if decided == "sent" else ACCEPTED
-            await self._outbox.settle(entry.id, state, self._now(), answer=answer_document(got.ack))
+            await self._outbox.settle(
+                entry.id, state, self._now(), problem=undone(got.message), answer=answer_document(got.ack)
+            )
         return None
 
     async def _unanswered(self, entry: Outgoing, problem: str) -> float | None:
@@ -266,7 +268,7 @@ class Sender:
     ) -> None:
         """Send to `destinations`.
 
-        `new_context` makes contexts in which the server itself acts, by the rules.
+        `new_context` makes contexts in which is written down what others report, by the rules.
         """
         self._destinations = tuple(destinations)
         self._new_context = new_context

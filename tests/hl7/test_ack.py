@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from hl7.ack import acknowledge, code_of, is_wanted, read_ack, wanted
 from hl7.errors import (
+    SEGMENT_SEQUENCE,
     HL7Error,
     InvalidMessage,
     Location,
@@ -17,6 +18,7 @@ from hl7.errors import (
 )
 from hl7.order_answers import acknowledge_orders, control_of, is_order, orders
 from hl7.parser import parse
+from hl7.validation import violations
 from tests.hl7.messages import ADT_A01, MSH_A01, message
 
 _NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
@@ -241,6 +243,39 @@ def test_answers_to_other_orders(asked: str, answered: str) -> None:
     answer = acknowledge_orders(data, "AE", ["UA", "UC"], [_MISSING], now=_NOW, control_id="1")
     assert f"|{answered}|".encode() in answer
     assert read_ack(parse(answer)).code == "AE"
+
+
+_PHARMACY = (
+    *("MSH|^~\\&|CIS|GH|PHARM|GH|20240105120000||{0}|R-1|P|{1}", "PID|1||4711^^^HOSP^MR||Quill^Otto"),
+    *(
+        "ORC|NW|P1^CIS",
+        "TQ1|1||BID",
+        "RXO|X^Asked",
+        "RXR|PO",
+        "{2}|1^Drug",
+        "NTE|1||Take",
+        "TQ1|1||TID",
+        "RXR|IV",
+    ),
+    *("RXC|B|Base", "OBX|1|ST|W||x", "FT1|1", "ORC|NW|P2^CIS", "{2}|2^Drug"),
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "version", "detail", "expected"),
+    [
+        ("RDE^O11", "2.5.1", "RXE", ["RXE|1^Drug", "TQ1|1||TID", "RXR|IV", "RXC|B|Base"]),
+        ("RDS^O13", "2.5.1", "RXD", ["RXD|1^Drug", "RXR|IV", "RXC|B|Base"]),
+    ],
+)
+def test_answers_about_medicines(kind: str, version: str, detail: str, expected: list[str]) -> None:
+    """What was encoded or dispensed comes back with its routes; a group that is not whole is left out."""
+    data = "\r".join(_PHARMACY).format(kind, version, detail).encode() + b"\r"
+    answer = acknowledge_orders(parse(data), "AA", ["OK", "UA"], now=_NOW, control_id="1")
+    lines = answer.decode().split("\r")
+    assert lines[3:-1] == ["ORC|OK|P1^CIS", *expected, "ORC|UA|P2^CIS"]
+    found = violations(parse(answer), strict=True)
+    assert [str(one) for one in found if one.code == SEGMENT_SEQUENCE] == []
 
 
 def test_no_order_answer() -> None:

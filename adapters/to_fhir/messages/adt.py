@@ -13,15 +13,15 @@ from adapters.to_fhir.messages import clinical
 from adapters.to_fhir.messages.common import (
     ENCOUNTER,
     event_time,
-    filled,
     missing,
     patient,
     persona,
     subject_parts,
     visit,
 )
+from adapters.to_fhir.messages.participations import participations
+from adapters.to_fhir.messages.payers import account, payers
 from adapters.to_fhir.scope import Place, Scope
-from adapters.to_fhir.segments.patients import PID_ACCOUNT
 from adapters.to_fhir.value import Value
 from hl7.errors import SEGMENT_SEQUENCE, HL7Error, Location
 from hl7.message import Segment
@@ -51,18 +51,23 @@ def adt(scope: Scope) -> None:
         return
     persona(scope)
     if event in _PERSON:
+        participations(scope)
         clinical.allergies(scope)
+        payers(scope, account(scope))
         return
     draft = visit(scope, "full", is_needed=True)
     if draft is None:
         raise missing("PV1")
     time = event_time(scope)
     _state(draft, event, time, scope)
-    _account(scope, draft)
+    participations(scope)
+    charged = account(scope)
+    if charged is not None:
+        draft.resource["account"] = [charged.reference]
     clinical.allergies(scope)
     clinical.diagnoses(scope)
     clinical.procedures(scope)
-    clinical.coverages(scope)
+    payers(scope, charged)
     clinical.findings(scope)
     pv1 = scope.message.first("PV1")
     assert pv1 is not None  # noqa: S101 - there is a visit
@@ -88,20 +93,6 @@ def _state(draft: Draft, event: str, time: str, scope: Scope) -> None:
         resource["period"] = {"start": time, **period}
     if event == "A03" and "end" not in period and time:
         resource["period"] = {**resource.get("period", {}), "end": time}
-
-
-def _account(scope: Scope, draft: Draft) -> None:
-    """Add the account of PID-18, to which the visit is charged."""
-    pid = scope.message.first("PID")
-    if pid is None or not pid[18] or pid[18].is_null:
-        return
-    account = Draft("account", {"resourceType": "Account"}, presence="minimal")
-    filled(scope, account, PID_ACCOUNT, pid)
-    account.identities = identities_of(account.resource.get("identifier", []))
-    if account.identities:
-        account.resource["subject"] = [scope.drafts[scope.subject].reference]
-        scope.drafts[account.key] = account
-        draft.resource["account"] = [account.reference]
 
 
 def _prior(pv1: Segment, scope: Scope) -> str:

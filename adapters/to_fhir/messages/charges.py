@@ -1,4 +1,4 @@
-"""DFT^P03 and BAR^P01, P02: charges, and accounts. HL7 v2.5.1 chapter 6"""
+"""DFT^P03 and BAR^P01, P02: charges, payments, and accounts. HL7 v2.5.1 chapter 6"""
 
 from typing import Any
 
@@ -9,12 +9,14 @@ from adapters.to_fhir.datatypes.quantities import decimal, money
 from adapters.to_fhir.datatypes.times import date, date_time
 from adapters.to_fhir.drafts import Draft, Reversal
 from adapters.to_fhir.messages import clinical
-from adapters.to_fhir.messages.common import filled, missing, persona, visit
+from adapters.to_fhir.messages.common import filled, missing, patient, persona, visit
+from adapters.to_fhir.messages.payers import account, payers
+from adapters.to_fhir.messages.payments import PAYMENT, first, payment
 from adapters.to_fhir.rules import Rule, SegmentMap
 from adapters.to_fhir.scope import Scope
 from adapters.to_fhir.segments.patients import PID_ACCOUNT
 from adapters.to_fhir.value import Value
-from hl7.errors import TABLE_VALUE_NOT_FOUND
+from hl7.errors import TABLE_VALUE_NOT_FOUND, Location
 from hl7.message import Segment
 
 _REVERSALS = ("CD", "CR")
@@ -36,8 +38,7 @@ FT1 = SegmentMap(
     "ChargeItem",
     (
         Rule("FT1-2", "identifier[]", ei, "ours"),
-        Rule("FT1-4", "occurrenceDateTime", lambda value, scope: date_time(value.part(1), scope) if len(
-            value.parts) > 1 else date_time(value, scope), "ours"),
+        Rule("FT1-4", "occurrenceDateTime", first(date_time), "ours"),
         Rule("FT1-5", "enteredDate", date_time, "ours"),
         Rule("FT1-6", "", code("TransactionType[ChargeItem]", "status"), "ours"),
         Rule("FT1-7", "code", concept("", "0132"), "ours"),
@@ -51,7 +52,7 @@ FT1 = SegmentMap(
 
 
 def dft(scope: Scope) -> None:
-    """Map DFT^P03: each FT1 is a charge, or takes one back."""
+    """Map DFT^P03: each FT1 is a charge, or takes one back, or is a payment."""
     found = scope.message.all("FT1")
     if not found:
         raise missing("FT1")
@@ -63,10 +64,14 @@ def dft(scope: Scope) -> None:
 
 def _charge(scope: Scope, segment: Segment) -> None:
     kind = segment.get(6)
+    if kind == PAYMENT:
+        payment(scope, segment)
+        return
     scope.place.segment, scope.place.sequence, scope.place.field = "FT1", segment.sequence, 6
     if kind not in (*_REVERSALS, *_CHARGES):
-        # Payments and adjustments are booked by those who take them; nothing is done by halves.
-        raise scope.error("of transactions only charges and their reversals are taken", TABLE_VALUE_NOT_FOUND)
+        # An adjustment is a credit on an invoice, which the billing office gives here.
+        text = "of transactions only charges, their reversals, and payments are taken"
+        raise scope.error(text, TABLE_VALUE_NOT_FOUND)
     draft = Draft(f"charge:{segment.sequence}", {"resourceType": "ChargeItem"})
     filled(scope, draft, FT1, segment)
     resource = draft.resource
@@ -81,38 +86,42 @@ def _charge(scope: Scope, segment: Segment) -> None:
     if kind in _REVERSALS:
         draft.presence = "known"
         draft.resource = {"resourceType": "ChargeItem", "status": "entered-in-error"}
-        scope.effects.append(Reversal(draft.key))
+        scope.effects.append(Reversal(draft.key, Location("FT1", segment.sequence, 2)))
     elif "code" not in resource:
         raise missing("FT1", segment.sequence, 7)
 
 
 def bar(scope: Scope) -> None:
-    """Map BAR^P01 (an account begins) and P02 (accounts end)."""
-    persona(scope, "minimal")
-    pid = scope.message.first("PID")
-    assert pid is not None  # noqa: S101 - see persona
-    account = Draft("account", {"resourceType": "Account"})
-    filled(scope, account, PID_ACCOUNT, pid)
-    account.identities = identities_of(account.resource.get("identifier", []))
-    if not account.identities:
-        raise missing("PID", 1, 18)
-    account.resource["subject"] = [scope.drafts[scope.subject].reference]
+    """Map BAR^P01 (an account begins) and P02 (accounts end, of which a message may name several)."""
     if scope.message.header.trigger_event == "P02":
-        account.resource["status"] = "inactive"
-        scope.drafts[account.key] = account
+        _ended(scope)
         return
-    scope.drafts[account.key] = account
+    persona(scope, "minimal")
+    begun = account(scope, "full")
+    if begun is None:
+        raise missing("PID", 1, 18)
     stay = visit(scope, "minimal")
     if stay is not None:
-        stay.resource["account"] = [account.reference]
+        stay.resource["account"] = [begun.reference]
     clinical.diagnoses(scope)
     clinical.procedures(scope)
-    clinical.coverages(scope)
-    coverages = [one for one in scope.drafts.values() if one.type == "Coverage"]
-    if coverages:
-        account.resource["coverage"] = [
-            {"coverage": one.reference, "priority": place} for place, one in enumerate(coverages, 1)
-        ]
+    payers(scope, begun)
+
+
+def _ended(scope: Scope) -> None:
+    """Close the account of each PID. HL7 v2.5.1 §6.4.2"""
+    pids = scope.message.all("PID")
+    if not pids:
+        raise missing("PID")
+    for place, pid in enumerate(pids, 1):
+        person = patient(scope, pid, "minimal", f"patient:{place}")
+        draft = Draft(f"account:{place}", {"resourceType": "Account"})
+        filled(scope, draft, PID_ACCOUNT, pid)
+        draft.identities = identities_of(draft.resource.get("identifier", []))
+        if not draft.identities:
+            raise missing("PID", pid.sequence, 18)
+        draft.resource |= {"subject": [person.reference], "status": "inactive"}
+        scope.drafts[draft.key] = draft
 
 
 __all__ = ["FT1", "bar", "date", "dft"]

@@ -8,15 +8,18 @@ from adapters.to_fhir.datatypes.codes import code, concept, simple
 from adapters.to_fhir.datatypes.identifiers import ei_typed, identities_of
 from adapters.to_fhir.datatypes.quantities import decimal, unit
 from adapters.to_fhir.datatypes.times import date_time
-from adapters.to_fhir.drafts import Draft
+from adapters.to_fhir.drafts import Draft, Reversal
 from adapters.to_fhir.messages.common import filled, missing, persona, visit
 from adapters.to_fhir.messages.orders_common import about, add_notes, filler, placer
 from adapters.to_fhir.messages.orders_walk import Order, walk
 from adapters.to_fhir.rules import Convert, Rule, SegmentMap, always, text
 from adapters.to_fhir.scope import Scope
 from adapters.to_fhir.value import NULL, Value
+from hl7.errors import Location
 from hl7.message import Segment
 
+# What takes an order, and what was dispensed on it, back (table 0119).
+_TAKEN_BACK = frozenset({"CA", "CR", "DC", "DR", "OC", "OD"})
 _DOSE = "http://terminology.hl7.org/CodeSystem/dose-rate-type"
 
 
@@ -212,7 +215,7 @@ def rde(scope: Scope) -> None:
 
 
 def rds(scope: Scope) -> None:
-    """Map RDS^O13: the prescription if it is not known here, and what was dispensed on it."""
+    """Map RDS^O13: the prescription if it is not known here, and what was dispensed, or is taken back."""
     _each(scope, with_dispenses=True)
 
 
@@ -236,6 +239,8 @@ def _each(scope: Scope, *, with_dispenses: bool) -> None:
                 raise missing("RXD")
             for segment in dispensed:
                 _dispense(scope, segment, draft)
+                if order.orc is not None and order.orc.get(1) in _TAKEN_BACK:
+                    _take_back(scope, segment)
 
 
 def _known(scope: Scope, order: Order, place: int, *, with_dispenses: bool) -> Draft:
@@ -264,6 +269,14 @@ def _dispense(scope: Scope, segment: Segment, request: Draft) -> None:
     number = request.identities[0]
     draft.parts = ("dispense", number.system, number.value, segment.get(7), segment.get(1), segment.get(3))
     scope.drafts[draft.key] = draft
+
+
+def _take_back(scope: Scope, segment: Segment) -> None:
+    """Have a dispense that is known be an error: what was handed out is not changed."""
+    draft = scope.drafts[f"dispense:{segment.sequence}"]
+    draft.presence = "known"
+    draft.resource = {"resourceType": "MedicationDispense", "status": "entered-in-error"}
+    scope.effects.append(Reversal(draft.key, Location("RXD", segment.sequence)))
 
 
 __all__ = ["identities_of", "prescription", "rde", "rds"]

@@ -27,6 +27,7 @@ _EVENTS: Mapping[str, str] = {
     "S26": "noshow",
 }
 """The status that an event gives; S14 gives none: SCH-25, or that which is there."""
+_WITHOUT_TIME = frozenset({"proposed", "cancelled", "waitlist", "entered-in-error", "noshow"})
 
 
 def _kind(field: int) -> Any:
@@ -80,7 +81,7 @@ def siu(scope: Scope) -> None:
         raise missing("SCH", 1, 2)
     for segment in scope.message.all("AIS"):
         filled(scope, draft, AIS, segment)
-    _status(scope, sch, resource)
+    _status(scope, sch, draft)
     _times(scope, sch, resource)
     _participants(scope, resource)
     _orders(scope, sch, resource)
@@ -89,9 +90,9 @@ def siu(scope: Scope) -> None:
     scope.drafts[draft.key] = draft
 
 
-def _status(scope: Scope, sch: Segment, resource: dict[str, Any]) -> None:
+def _status(scope: Scope, sch: Segment, draft: Draft) -> None:
     """Set the status by the event, and by SCH-25 where the event leaves it open."""
-    event = scope.message.header.trigger_event
+    event, resource = scope.message.header.trigger_event, draft.resource
     status = _EVENTS[event]
     told = clean(sch.get(25))
     if told:
@@ -105,7 +106,10 @@ def _status(scope: Scope, sch: Segment, resource: dict[str, Any]) -> None:
             raise scope.error("a time that is blocked is no appointment", TABLE_VALUE_NOT_FOUND)
         if target is not None and event in ("S12", "S13", "S14"):
             status = target.code
-    resource["status"] = status or "booked"
+    if status:
+        resource["status"] = status
+    else:
+        draft.otherwise = {"status": "booked"}
     if status == "cancelled":
         resource.setdefault("cancelationReason", {"text": "Told by a message"})
 
@@ -130,9 +134,8 @@ def _times(scope: Scope, sch: Segment, resource: dict[str, Any]) -> None:
         resource["end"] = end
     if length is not None and (start is None or end is None or _lasts(start, end) == length):
         resource["minutesDuration"] = length
-    if resource["status"] not in ("proposed", "cancelled", "waitlist", "entered-in-error", "noshow") and (
-        "start" not in resource or "end" not in resource
-    ):
+    needs_time = resource.get("status", "booked") not in _WITHOUT_TIME
+    if needs_time and ("start" not in resource or "end" not in resource):
         # app-3: without a time it is no more than proposed; one that is known keeps its time.
         resource.pop("start", None)
         if scope.message.header.trigger_event in ("S12", "S13"):

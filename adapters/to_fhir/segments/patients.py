@@ -1,7 +1,8 @@
 """PID, PD1 and NK1: who the patient is, and who belongs to them.
 
 Next of kin become contacts of the Patient (the guide's NK1[Patient]) and no RelatedPersons: a message gives
-nobody a record, or rights, of their own. HL7 v2.5.1 §3.4.2 (PID), §3.4.5 (NK1)
+nobody a record, or rights, of their own. An Account wants guarantors to be such (`participations.GT1`).
+HL7 v2.5.1 §3.4.2 (PID), §3.4.5 (NK1)
 """
 
 from typing import Any

@@ -12,11 +12,12 @@ from typing import Any
 import structlog
 
 from adapters.destinations import Destination
-from adapters.from_fhir.adt import survivor
+from adapters.from_fhir.adt import WHOLE, payers_changed, survivor
 from adapters.from_fhir.around import around
 from adapters.from_fhir.messages import TYPES, for_destination, message, messages, rank
 from adapters.from_fhir.telling import Telling as Circumstances
 from adapters.from_fhir.telling import Told
+from fhir_server.store import instant
 from fhir_server.store.ruling import Send
 from fhir_server.workflows.pattern import Change
 from fhir_server.workflows.records import Records
@@ -28,10 +29,8 @@ PATTERN_ID = "W19"
 _CONTROL_ID_LENGTH = 20
 _UNDER_WAY = "arrived,triaged,in-progress,onleave"
 _MOST_RELATED = 50
-_SAFE = frozenset(
-    {"ADT^A01", "ADT^A04", "ADT^A05", "ADT^A06", "ADT^A07", "ADT^A08", "ADT^A13", "ADT^A28", "ADT^A31"}
-)
-_WITH_ALLERGIES = _SAFE | {"RDE^O11", "RDE^O01"}
+_WHOLE = frozenset(f"ADT^{event}" for event in WHOLE)
+_WITH_ALLERGIES = _WHOLE | {"RDE^O11", "RDE^O01"}
 
 
 class Messages:
@@ -49,6 +48,7 @@ class Messages:
         """Return the messages that tell of changes, in the order in which they are to be sent."""
         told = [one for change in changes for one in messages(change.before, change.after)]
         told += await self._reports(changes, told, records)
+        told += await self._payers(changes, told, records)
         sends: list[Send] = []
         for one in sorted(told, key=rank):
             sends += await self._of(one, records)
@@ -68,6 +68,7 @@ class Messages:
         before = told.before or {}
         # What the encounter had before a transfer stands in PV1-6.
         roots = [told.resource, *([before] if before else ()), *related["encounters"]]
+        roots += [*related["coverages"], *related["accounts"]]
         found = await around(roots, _reader(records))
         found |= {f"{one['resourceType']}/{one['id']}": one for one in related["encounters"]}
         if (into := survivor(told.resource)) is not None and told.message == "ADT^A40":
@@ -118,9 +119,45 @@ class Messages:
                     found[report["id"]] = _by(one, change)
         return list(found.values())
 
+    async def _payers(self, changes: Iterable[Change], told: Sequence[Told], records: Records) -> list[Told]:
+        """Return the patients for whom others pay now, where they are not told of anyway."""
+        if not (self._want("ADT^A31") or self._want("ADT^A08")):
+            return []
+        known = {_about(one.resource) for one in told if one.message in _WHOLE}
+        found: dict[str, Told] = {}
+        for change in changes:
+            if change.resource_type not in ("Coverage", "Account"):
+                continue
+            for patient in _paid_for(change) - known if payers_changed(change.before, change.after) else ():
+                resource = (await _read([f"Patient/{patient}"], records)).get(f"Patient/{patient}")
+                if resource is not None:
+                    meta = {**resource.get("meta", {}), "lastUpdated": instant(records.situation.now)}
+                    now = {**resource, "meta": meta}
+                    found[patient] = _by(Told("ADT^A31", now, now), change)
+        return list(found.values())
+
+
+def _about(resource: Resource) -> str | None:
+    return str(resource["id"]) if resource["resourceType"] == "Patient" else _patient(resource)
+
+
+def _paid_for(change: Change) -> set[str]:
+    """Return the ids of the patients for whom a Coverage or Account pays, or did."""
+    found: set[str] = set()
+    for resource in (change.before, change.after):
+        for one in ({"subject": (resource or {}).get("beneficiary")}, *_subjects(resource or {})):
+            patient = _patient(one)
+            found |= {patient} if patient is not None else set()
+    return found
+
+
+def _subjects(account: Resource) -> list[Resource]:
+    subjects = account.get("subject", ())
+    return [{"subject": one} for one in subjects] if isinstance(subjects, list | tuple) else []
+
 
 def _by(told: Told, change: Change) -> Told:
-    """Return what is told of a report, as made by whoever changed one of its results."""
+    """Return what is told of something, as made by whoever changed what belongs to it."""
     before, after = change.before or {}, change.after or {}
     source = after.get("meta", {}).get("source")
     if source is None or source == before.get("meta", {}).get("source"):
@@ -168,8 +205,13 @@ async def _read(references: Iterable[str], records: Records) -> dict[str, Resour
 async def _related(told: Told, records: Records) -> dict[str, list[dict[str, Any]]]:
     """Return what belongs to a message and is not referred to: the stay that is under way, and allergies."""
     resource = told.resource
-    patient = resource["id"] if resource["resourceType"] == "Patient" else _patient(resource)
-    related: dict[str, list[dict[str, Any]]] = {"encounters": [], "allergies": []}
+    patient = _about(resource)
+    related: dict[str, list[dict[str, Any]]] = {
+        "encounters": [],
+        "allergies": [],
+        "coverages": [],
+        "accounts": [],
+    }
     if patient is None:
         return related
     if told.message == "ADT^A31":
@@ -179,6 +221,13 @@ async def _related(told: Told, records: Records) -> dict[str, list[dict[str, Any
     if told.message in _WITH_ALLERGIES:
         related["allergies"] = await records.search(
             "AllergyIntolerance", ("patient", patient), limit=_MOST_RELATED
+        )
+    if told.message in _WHOLE:
+        related["coverages"] = await records.search(
+            "Coverage", ("beneficiary", f"Patient/{patient}"), ("status", "active"), limit=_MOST_RELATED
+        )
+        related["accounts"] = await records.search(
+            "Account", ("subject", f"Patient/{patient}"), ("status", "active"), limit=_MOST_RELATED
         )
     return related
 

@@ -122,8 +122,9 @@ _SPECIMEN = {
 }
 
 STATES = (
-    StateTable("ServiceRequest", ORDER_STATE, _ORDER),
-    StateTable("Task", TASK_STATE, _TASK, applies=is_fulfilment),
+    # Whoever carries out an order may be unable to cancel it: then it was not.
+    StateTable("ServiceRequest", ORDER_STATE, _ORDER, told={"revoked": ("active",)}),
+    StateTable("Task", TASK_STATE, _TASK, applies=is_fulfilment, told={"cancelled": ("accepted",)}),
     StateTable("Task", ACKNOWLEDGED, _ACKNOWLEDGEMENT, applies=is_acknowledgement),
     StateTable("Specimen", SPECIMEN_STATE, _SPECIMEN),
     StateTable("Observation", RESULT_STATE, _RESULT, applies=is_result),

@@ -101,6 +101,64 @@ PLACES: dict[str, Resource] = {
 }
 FOUND: dict[str, Resource] = {"Patient/pat-1": PATIENT, "Practitioner/doc-1": DOCTOR, **PLACES}
 
+COVERAGE: Resource = {
+    "resourceType": "Coverage",
+    "id": "cov-1",
+    "status": "active",
+    "type": concept("http://terminology.hl7.org/CodeSystem/v3-ActCode", "PUBLICPOL", "Public"),
+    "beneficiary": {"reference": "Patient/pat-1"},
+    "subscriber": {"reference": "RelatedPerson/rel-1"},
+    "subscriberId": "S-77",
+    "relationship": concept("http://terminology.hl7.org/CodeSystem/subscriber-relationship", "spouse"),
+    "payor": [{"reference": "Organization/payor-1"}],
+    "period": {"start": "2026-01-01", "end": "2026-12-31"},
+    "order": 2,
+    "class": [
+        {
+            "type": concept("http://terminology.hl7.org/CodeSystem/coverage-class", "plan"),
+            "value": "GOLD",
+            "name": "Gold | plan",
+        },
+        {"type": concept("http://terminology.hl7.org/CodeSystem/coverage-class", "group"), "value": "G1"},
+    ],
+}
+ACCOUNT: Resource = {
+    "resourceType": "Account",
+    "id": "acc-1",
+    "status": "active",
+    "subject": [{"reference": "Patient/pat-1"}],
+    "guarantor": [
+        {"party": {"reference": "RelatedPerson/rel-1"}, "period": {"start": "2026-02-01"}},
+        {"party": {"reference": "Organization/employer-1"}},
+        {"party": {"reference": "Patient/pat-1"}},
+    ],
+}
+PAYING: dict[str, Resource] = {
+    "Account/acc-1": ACCOUNT,
+    "Coverage/cov-1": COVERAGE,
+    "RelatedPerson/rel-1": {
+        "resourceType": "RelatedPerson",
+        "id": "rel-1",
+        "patient": {"reference": "Patient/pat-1"},
+        "relationship": [concept("http://terminology.hl7.org/CodeSystem/v3-RoleCode", "SPS")],
+        "name": [{"family": "Müller", "given": ["Karl"]}],
+        "telecom": [{"system": "phone", "value": "030 55", "use": "home"}],
+        "birthDate": "1958-05-06",
+        "gender": "male",
+    },
+    "Organization/payor-1": {
+        "resourceType": "Organization",
+        "id": "payor-1",
+        "identifier": [{"system": HOSPITAL, "value": "K9"}],
+        "name": "Invented Insurance",
+    },
+    "Organization/employer-1": {
+        "resourceType": "Organization",
+        "id": "employer-1",
+        "name": "Invented Works",
+    },
+}
+
 
 def encounter(
     status: str = "in-progress", beds: Sequence[tuple[str, str]] = (("B1", "active"),), **more: Any

@@ -11,9 +11,12 @@ from hl7apy.parser import parse_message
 
 from hl7.validation import violations
 from tests.adapters.from_fhir.invented import (
+    ACCOUNT,
+    COVERAGE,
     DESTINATION,
     FOUND,
     PATIENT,
+    PAYING,
     appointment,
     charge,
     document,
@@ -109,12 +112,17 @@ CASES: Sequence[tuple[str, Resource | None, Resource | None]] = [
 ]
 _EVERYTHING = {
     **FOUND,
+    **PAYING,
     **_RESULTS,
     "Specimen/spm-1": _SPECIMEN,
     "Condition/c1": _CONDITION,
     "Encounter/enc-1": encounter(),
 }
-_RELATED: dict[str, list[Resource]] = {"allergies": [_ALLERGY]}
+_RELATED: dict[str, list[Resource]] = {
+    "allergies": [_ALLERGY],
+    "coverages": [COVERAGE],
+    "accounts": [ACCOUNT],
+}
 
 
 def sent(before: Resource | None, after: Resource | None, version: str) -> Any:

@@ -268,6 +268,9 @@ def test_an_invoice_tells_of_all_its_charges() -> None:
     found = {**FOUND, "ChargeItem/chg-1": charge("billed")}
     assert told(None, charge(), where) is None
     ft1 = _first(told({**invoice, "status": "draft"}, invoice, where, found), "FT1")
+    number = {"system": "urn:fhir-hospital-server:invoice-number", "value": "2026-0000001"}
+    numbered = _first(told(None, {**invoice, "identifier": [number]}, where, found), "FT1")
+    assert (ft1.get(23), numbered.get(23)) == ("", "2026-0000001")
     assert (ft1.get(2), ft1.get(6), ft1[11].raw) == ("chg-1", "CG", "20.00&EUR")
     back = _first(told(invoice, {**invoice, "status": "cancelled"}, where, found), "FT1")
     assert (back.get(2), back.get(6)) == ("chg-1", "CD")

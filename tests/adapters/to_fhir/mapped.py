@@ -40,7 +40,9 @@ def resources(found: Mapped) -> Mapping[str, list[Resource]]:
     references = {one.key: f"{one.type}/{one.id}" for one in found.drafts}
     made: dict[str, list[Resource]] = {}
     for one in found.drafts:
-        made.setdefault(one.type, []).append({**linked(one.resource, references), "id": one.id})
+        made.setdefault(one.type, []).append(
+            {**one.otherwise, **linked(one.resource, references), "id": one.id}
+        )
     return made
 
 

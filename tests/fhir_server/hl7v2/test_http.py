@@ -268,11 +268,13 @@ def test_metrics_tell_of_messages_by_channel(url: str, sender: httpx.Client) -> 
     """Received, answered, refused, and what waits."""
     sender.post("/hl7v2", content=adt(_id()))
     sender.post("/hl7v2", content=adt(_id(), name="REFUSE"))
+    sender.post("/hl7v2", content=adt(_id(), name="WARN"))
     text = httpx.get(f"{url}/metrics").text
     for line in (
         'fhir_hl7v2_received_total{channel="adt"}',
         'fhir_hl7v2_answered_total{channel="adt",code="AA"}',
         'fhir_hl7v2_refused_total{channel="adt",code="204"}',
+        'fhir_hl7v2_warnings_total{channel="adt",code="207"}',
         'fhir_hl7v2_quarantined_messages{channel="adt"}',
         "fhir_hl7v2_lag_seconds",
     ):

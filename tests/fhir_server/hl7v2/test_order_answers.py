@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from adapters.destinations import Destination
 from fhir_server.asynchronous.jobs import Jobs
 from fhir_server.context import Context
@@ -33,7 +35,7 @@ def _answering(code: str, *controls: str) -> Callable[[Message, socket.socket], 
     left = list(controls)
 
     def answer(message: Message, connection: socket.socket) -> None:
-        if message.header.message_code != "OML":
+        if message.header.message_code not in ("OML", "RDE"):
             saying("AA")(message, connection)
             return
         control = left.pop(0) if len(left) > 1 else left[0]
@@ -106,18 +108,85 @@ def test_an_order_that_is_not_taken(mongo_url: str, tmp_path: Path) -> None:
         assert [one["data"]["recipient"] for one in notices] == ["Practitioner/d1"]
 
 
-def test_a_cancellation_that_comes_too_late(mongo_url: str, tmp_path: Path) -> None:
-    """UC tells who cancelled that it was too late; the order stays as they said."""
+def _for_staff(told: Told) -> list[Resource]:
+    found = told.http.get("/Task", params={"code": "not-done"}).raise_for_status().json()
+    return [one["resource"] for one in found.get("entry", ())]
+
+
+def _answered_so(told: Told, status: str) -> tuple[Resource, list[dict[str, Any]]]:
+    """Change the status of an order that was taken; return it, and what operators see in the outbox."""
+    told.wait("sent", 2)
+    order = told.http.get("/ServiceRequest/sr1").json()
+    told.put({**order, "status": status})
+    told.wait("sent", 3)
+    return told.http.get("/ServiceRequest/sr1").json(), [one for one in told.outbox() if one["problem"]]
+
+
+@pytest.mark.parametrize("receiving", ["LAB", ""])
+def test_a_cancellation_that_comes_too_late(mongo_url: str, tmp_path: Path, receiving: str) -> None:
+    """UC: the order is carried out, and so is active; who cancelled, staff and operators learn of it.
+
+    It is not ordered once more, whether or not the laboratory has a name; another cancellation goes out.
+    """
     lab = Receiver([_answering("AA", "OK", "UC")])
+    file = destination("lab", lab.port, receiving_application=f'"{receiving}"')
+    with telling(mongo_url, tmp_path, {"lab": lab}, file) as told:
+        _hospital(told)
+        _order(told)
+        order, problems = _answered_so(told, "revoked")
+        assert told.database["agenda"].count_documents({"data.kind": "W19.order-not-taken"}) == 1
+        assert (order["status"], _task(told)["status"]) == ("active", "accepted")
+        [staff] = _for_staff(told)
+        assert (staff["status"], staff["priority"]) == ("requested", "urgent")
+        assert staff["basedOn"] == [{"reference": "ServiceRequest/sr1"}]
+        [problem] = problems
+        assert problem["state"] == "sent"
+        assert "UC" in problem["problem"]
+        told.put({**order, "status": "revoked"})
+        told.wait("sent", 4)
+        controls = [one.all("ORC")[0].get(1) for one in lab.received if one.header.message_code == "OML"]
+        assert controls == ["NW", "CA", "CA"]
+        assert len(_for_staff(told)) == 2
+
+
+@pytest.mark.parametrize(
+    ("control", "status", "becomes"), [("UH", "on-hold", "active"), ("CR", "revoked", "revoked")]
+)
+def test_what_else_is_answered_to_a_change(
+    mongo_url: str, tmp_path: Path, control: str, status: str, becomes: str
+) -> None:
+    """Who is unable to hold an order goes on with it; what was cancelled stays so, and nobody has to look."""
+    lab = Receiver([_answering("AA", "OK", control)])
     with telling(mongo_url, tmp_path, {"lab": lab}) as told:
         _hospital(told)
-        order = _order(told)
+        _order(told)
+        order, problems = _answered_so(told, status)
+        assert order["status"] == becomes
+        assert len(_for_staff(told)) == len(problems) == (1 if control == "UH" else 0)
+
+
+def test_a_prescription_that_was_stopped_stays_so(mongo_url: str, tmp_path: Path) -> None:
+    """UD: no answer puts a prescription in force again; staff and who prescribed are told to look."""
+    pharmacy = Receiver([_answering("AA", "OK", "UD")])
+    with telling(mongo_url, tmp_path, {"pharmacy": pharmacy}, workflows_off="W6") as told:
+        _hospital(told)
+        request = {
+            "resourceType": "MedicationRequest",
+            "id": "mr1",
+            "status": "active",
+            "intent": "order",
+            "medicationCodeableConcept": {"text": "Amlodipine"},
+            "subject": {"reference": "Patient/p1"},
+            "requester": {"reference": "Practitioner/d1"},
+        }
+        told.put(request)
         told.wait("sent", 2)
-        order = told.http.get("/ServiceRequest/sr1").json()
-        told.put({**order, "status": "revoked"})
+        told.put({**request, "status": "stopped"})
         told.wait("sent", 3)
+        assert told.http.get("/MedicationRequest/mr1").json()["status"] == "stopped"
+        [staff] = _for_staff(told)
+        assert staff["basedOn"] == [{"reference": "MedicationRequest/mr1"}]
         assert told.database["agenda"].count_documents({"data.kind": "W19.order-not-taken"}) == 1
-        assert told.http.get("/ServiceRequest/sr1").json()["status"] == "revoked"
 
 
 def test_an_older_system_gets_the_older_order(mongo_url: str, tmp_path: Path) -> None:
@@ -217,7 +286,7 @@ async def _answered(told: Told, data: bytes, mongo_url: str) -> bool:
         context = Context(
             "http://server/fhir", store, settings, lambda: now, new_id, match, Jobs(store.async_jobs)
         )
-        acting = ruled(context, RuleBook(PATTERNS, Modes(), store), is_system=True)
+        acting = ruled(context, RuleBook(PATTERNS, Modes(), store), is_reported=True)
         where = Destination("lab", messages=("OML",), receiving_application="LAB", enhanced=True)
         return (await answered(parse(data), acting, [where])).is_ours
     finally:

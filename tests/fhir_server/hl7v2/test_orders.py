@@ -174,9 +174,9 @@ def test_charge_and_its_reversal(records: Records) -> None:
     assert records.one("ChargeItem", "T8001")["status"] == "entered-in-error"
 
 
-@pytest.mark.parametrize(("kind", "code"), [("CD", "204"), ("PY", "103")])
+@pytest.mark.parametrize(("kind", "code"), [("CD", "204"), ("AJ", "103")])
 def test_charges_that_are_refused(records: Records, kind: str, code: str) -> None:
-    """A reversal of no charge, and a payment, are refused whole."""
+    """A reversal of no charge, and an adjustment, are refused whole."""
     with pytest.raises(HL7Error) as refused:
         charge(records, kind, "T8002")
     assert refused.value.code == code
@@ -196,8 +196,8 @@ def test_vaccination(records: Records) -> None:
     assert found["lotNumber"] == "L1"
 
 
-def test_prescription_and_dispense(records: Records) -> None:
-    """RDE makes the prescription, RDS what was dispensed on it."""
+def test_prescription(records: Records) -> None:
+    """RDE makes the prescription: what, how, how much, and why."""
     rxe = "RXE||00093-0058^Amoxicillin^NDC|1||TAB^Tablet||^One tablet twice a day||G|20|TAB^Tablet|1"
     rxe += "|" * 15 + "J02^Pharyngitis^I10"
     orc = "ORC|NW|R9101^EHR|||||||20240105|||77^Arzt^Anna"

@@ -134,3 +134,38 @@ def _stay(status: str, bed: str, *before: str) -> Resource:
         "period": period,
         "location": places,
     }
+
+
+def test_who_pays_is_told_when_it_changes(mongo_url: str, tmp_path: Path) -> None:
+    """An insurance, or who vouches, is told by A31 of the patient, which is later than all before."""
+    there = Receiver()
+    with telling(mongo_url, tmp_path, {"adt": there}) as told:
+        patient = told.patient("p1")
+        reference = {"reference": "Patient/p1"}
+        told.put({"resourceType": "Organization", "id": "o1", "active": True, "name": "Invented Insurance"})
+        account: Resource = {
+            "resourceType": "Account",
+            "id": "a1",
+            "status": "active",
+            "subject": [reference],
+        }
+        told.put(account)
+        coverage = {
+            "resourceType": "Coverage",
+            "id": "c1",
+            "status": "active",
+            "beneficiary": reference,
+            "subscriberId": "S1",
+            "payor": [{"reference": "Organization/o1"}],
+        }
+        told.put(coverage)
+        told.put({**account, "guarantor": [{"party": reference}]})
+        told.put({**account, "guarantor": [{"party": reference}], "description": "Something else"})
+        told.put({**coverage, "status": "cancelled"})
+        told.wait("sent", 4)
+        assert there.events == ["ADT^A28", "ADT^A31", "ADT^A31", "ADT^A31"]
+        payers = [(len(one.all("IN1")), len(one.all("GT1"))) for one in there.received]
+        assert payers == [(0, 0), (1, 0), (1, 1), (0, 1)]
+        times = [one.all("EVN")[0].get(2) for one in there.received]
+        assert times == sorted(times)
+        assert patient["meta"]["versionId"] == told.http.get("/Patient/p1").json()["meta"]["versionId"]

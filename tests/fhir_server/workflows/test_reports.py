@@ -33,6 +33,7 @@ async def store(settings: Settings) -> AsyncIterator[Store]:
     assert settings.mongo_url is not None
     store = open_store(settings, settings.mongo_url)
     before = [_patient("reported"), _visit("ended", "finished"), _BED, _in_bed("completed")]
+    before += [_order("revoked"), _fulfilment("cancelled")]
     await store.commit([replacement(one["resourceType"], one["id"], one) for one in before])
     yield store
     await store.close()
@@ -89,6 +90,16 @@ def _procedure() -> Resource:
     return {**made, "encounter": encounter, "performedDateTime": "2026-01-01T12:00:00Z"}
 
 
+def _order(status: str) -> Resource:
+    made = {"resourceType": "ServiceRequest", "id": "order", "intent": "order", "subject": _SUBJECT}
+    return {**made, "status": status, "code": {"text": "CBC"}}
+
+
+def _fulfilment(status: str) -> Resource:
+    made = {"resourceType": "Task", "id": "fulfilment", "intent": "order", "for": _SUBJECT}
+    return {**made, "status": status, "focus": {"reference": "ServiceRequest/order"}}
+
+
 _NUMBERED = _patient("numbered", identifier=[{"type": _RECORD_NUMBER, "system": "urn:old", "value": "1"}])
 
 
@@ -101,6 +112,8 @@ _NUMBERED = _patient("numbered", identifier=[{"type": _RECORD_NUMBER, "system": 
         (_visit("ended", "in-progress"), "W4.encounter-state"),
         (_procedure(), "W4.closed-encounter"),
         (_in_bed("active"), "W5.not-assignable"),
+        (_order("active"), "W7.order-state"),
+        (_fulfilment("accepted"), "W7.task-state"),
     ],
 )
 async def test_only_a_report_may_say_so(
