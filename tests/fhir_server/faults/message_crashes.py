@@ -23,7 +23,7 @@ from typing import Any
 
 import httpx
 
-from tests.adapters.senders import code, connected
+from tests.adapters.senders import code, connected, error_codes
 from tests.fhir_server.faults.server_process import (
     ServerProcess,
     free_port,
@@ -107,15 +107,22 @@ class Sending:
                         number, person = waiting[0]
                         control_id = f"{self.name}-{sender}-{number}"
                         told = line.ask(message(control_id, person, number, accept=sender % 2 == 0))
-                        answer = code(told)
-                        if answer in ("AA", "CA"):
-                            self.confirmed.setdefault(person, []).append(control_id)
+                        if self._is_settled(person, control_id, told):
                             waiting.pop(0)
-                        elif answer in ("AE", "CE"):
-                            self.refused.append(told.decode())
-                            return
             except (OSError, EOFError):
                 time.sleep(0.1)
+
+    def _is_settled(self, person: int, control_id: str, told: bytes) -> bool:
+        """Note an answer; False if the message is to be sent again later, as it could not be kept."""
+        answer = code(told)
+        if answer in ("AA", "CA"):
+            self.confirmed.setdefault(person, []).append(control_id)
+        elif answer in ("AE", "CE") and error_codes(told) != ["207"]:
+            self.refused.append(told.decode())
+        else:
+            time.sleep(0.1)
+            return False
+        return True
 
 
 class MessageCrashes:
