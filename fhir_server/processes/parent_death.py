@@ -11,9 +11,12 @@ from collections.abc import Callable
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
-def end_with_parent() -> None:
-    """Have the kernel send this process SIGTERM when its parent ends. Raise OSError if the kernel refuses."""
-    ending_with(os.getppid())()
+def end_with_parent(parent: int) -> None:
+    """Have the kernel send this process SIGTERM when process `parent` ends; at once if it has ended already.
+
+    Raises OSError if the kernel refuses.
+    """
+    ending_with(parent)()
 
 
 def ending_with(parent: int) -> Callable[[], None]:

@@ -102,7 +102,10 @@ def _work(
     listener: socket.socket, counts: MutableSequence[int], slot: int, ports: Sequence[MessagePort]
 ) -> None:
     """Serve, in a worker, until told to stop or the supervisor is gone."""
-    end_with_parent()
+    supervisor = multiprocessing.parent_process()
+    if supervisor is not None and supervisor.pid is not None:
+        # It may have been killed while this process was still being made.
+        end_with_parent(supervisor.pid)
     threading.Thread(target=_end_after_supervisor, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the supervisor tells when
     server = SharingServer(Configuration(Settings()), listener, counts, slot, ports)

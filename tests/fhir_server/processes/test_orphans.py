@@ -26,6 +26,20 @@ if __name__ == "__main__":
 """
 
 
+def test_a_worker_whose_supervisor_is_gone_already_ends_at_once() -> None:
+    """The supervisor was killed while the worker was being made: the kernel tells nobody of it any more."""
+    program = "from fhir_server.processes.parent_death import end_with_parent as end; end({}); print('lives')"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    for parent, code, printed in ((2**22 - 1, -signal.SIGTERM, b""), (os.getpid(), 0, b"lives\n")):
+        ended = subprocess.run(
+            [sys.executable, "-c", program.format(parent)],
+            stdout=subprocess.PIPE,
+            env=environment,
+            check=False,
+        )
+        assert (ended.returncode, ended.stdout) == (code, printed)
+
+
 def test_a_worker_that_does_not_end_is_ended(tmp_path: Path) -> None:
     """One that hangs, as its database is away, ends all the same when nobody is there to kill it."""
     program = tmp_path / "supervisor.py"
