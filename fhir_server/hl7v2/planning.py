@@ -5,10 +5,12 @@ from datetime import datetime, timedelta
 
 from adapters.channels import Channel
 from adapters.to_fhir.drafts import (
+    REFERENCE,
     Draft,
     Mapped,
     Merge,
     OrderControl,
+    Payers,
     Visit,
     linked,
 )
@@ -61,6 +63,7 @@ class _Planning:
         self.plan = Plan(warnings=list(mapped.warnings))
         self.visits = {one.encounter: one for one in mapped.effects if isinstance(one, Visit)}
         self.controls = {one.order: one for one in mapped.effects if isinstance(one, OrderControl)}
+        self.paid = {one.account for one in mapped.effects if isinstance(one, Payers)}
         self.losers = {one.loser for one in mapped.effects if isinstance(one, Merge)}
         self.old: set[str] = set()
         self.stale_orders: set[str] = set()
@@ -143,6 +146,8 @@ class _Planning:
         is_answered = draft.type == "ServiceRequest" and draft.presence == "minimal"
         if is_answered and stored is not None and stored.resource.get("status") in _ORDER_IS_OVER:
             self.stale_orders.add(self.plan.references[draft.key])
+        if stored is not None and draft.type == "Account":
+            self._check_account(draft, stored.resource)
         if stored is not None and (draft.presence == "minimal" or draft.key in self.old):
             return
         if stored is not None and self._depends_on_old(draft):
@@ -210,6 +215,19 @@ class _Planning:
             if known not in replaced or is_merged(patient):
                 text = "the visit is another patient's"
                 raise HL7Error(text, code=UNKNOWN_KEY, location=Location("PV1", 1, 19))
+
+    def _check_account(self, draft: Draft, before: Resource) -> None:
+        """Refuse (204) what would change an account on which another patient is charged."""
+        is_changed = draft.presence == "full" or draft.key in self.paid
+        base_url = self.context.base_url
+        known = {local(one.get("reference"), base_url) for one in before.get("subject", ())}
+        (told,) = draft.resource["subject"]
+        patient = self.found.resource(told["reference"].removeprefix(REFERENCE))
+        mine = {local(one, base_url) for one in links(patient, "replaces")}
+        mine.add(local(linked(told, self.plan.references).get("reference"), base_url))
+        if is_changed and known and not known & mine:
+            place = Location("PID", int(draft.key.partition(":")[2] or 1), 18)
+            raise HL7Error("the account is another patient's", code=UNKNOWN_KEY, location=place)
 
     def _report(self, draft: Draft, before: Resource | None, said: Resource) -> Resource | None:
         found = verdict(before, said, draft.order)

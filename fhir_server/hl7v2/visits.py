@@ -128,7 +128,7 @@ def _take_back_discharge(after: Resource) -> None:
 def _participants(before: list[Any], said: list[Any], time: str) -> list[Any]:
     """Return who takes part: another attender ends the time of the one before."""
     after: list[Any] = joined({"participant": before}, {"participant": said})["participant"]
-    attending = [one for one in said if _attends(one)]
+    attending = [one for one in said if _attends(one) and "end" not in one.get("period", {})]
     if not attending:
         return after
     mine = {_who(one) for one in attending}

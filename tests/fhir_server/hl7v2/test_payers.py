@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from fhir_server.settings import Settings
+from hl7.errors import HL7Error
 from tests.fhir_server.hl7v2.records import ADT, Records, Resource, hospital, message, msh
 from tests.fhir_server.hl7v2.test_visits import evn, pv1
 
@@ -117,3 +118,31 @@ def test_what_nothing_is_made_of_is_told(records: Records) -> None:
     sent = message(msh("ADT^A08", "z"), evn("A08", "20240106"), _pid("5005"), "ZX1|a")
     with pytest.raises(Exception, match="PV1"):
         records.run(records._send(sent, ADT))
+
+
+def test_the_account_of_another_patient(records: Records) -> None:
+    """Nobody says who pays for it, opens or closes it, by a message about somebody else (204)."""
+    _send(records, "A01", "5010", "20240105100000", _guarantor("Meine^Mia"))
+    before = records.one("Account", "A5010")
+    other = _pid("5011").replace("A5011", "A5010")
+    visit = pv1("V5011", "W1^101^B5011^GH")
+    for segments in (
+        (msh("ADT^A01"), evn("A01", "20240105"), other, visit, _guarantor("Fremde^Frida")),
+        (msh("BAR^P01"), evn("P01", "20240105"), other),
+        (msh("BAR^P02"), evn("P02", "20240105"), other),
+    ):
+        with pytest.raises(HL7Error) as refused:
+            records.send(*segments)
+        assert (refused.value.code, str(refused.value.location)) == ("204", "PID^1^18")
+    assert records.version(records.one("Account", "A5010")) == records.version(before)
+
+
+def test_an_attender_who_left(records: Records) -> None:
+    """That somebody is not responsible any more ends the time of nobody else."""
+    _send(records, "A01", "5012", "20240105100000")
+    left = "ROL|1|DE|AT^X^HL70443|88^Rolle^Rosa^^^^^^GENHOSP"
+    visit = pv1("V5012", "W1^101^B5012^GH", attender="")
+    records.send(msh("ADT^A08", "l"), evn("A08", "20240105120000"), _pid("5012"), visit, left)
+    people = {one["individual"]["display"]: one for one in records.one("Encounter", "V5012")["participant"]}
+    assert "end" not in people["Anna Arzt"].get("period", {})
+    assert people["Rosa Rolle"]["period"]["end"] == "2024-01-05T12:00:00+01:00"
