@@ -4,7 +4,7 @@ The clock makes it after the report is stored, and keeps it from the patient for
 https://hl7.org/fhir/R4/documentreference.html
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +29,8 @@ from fhir_server.write_path import replacement, revision
 
 PAPER_ACTION = "W7.paper"
 _LOINC = "http://loinc.org"
+_AT_ONCE = 100
+_VERSION = {"resource": 1, "version": 1, "updated": 1}
 
 
 def papers(change: Change, situation: Situation) -> Iterable[Later]:
@@ -104,7 +106,7 @@ async def _made(
     """Return the DocumentReference and the Binary of a version of a report."""
     report, base_url = written.resource or {}, records.situation.base_url
     listed = references(report, "result", base_url, "Observation")
-    results = [one for each in listed if (one := await _then(each, written.updated, context)) is not None]
+    results = await _then(listed, written.updated, context)
     patients = await _all(references(report, "subject", base_url, "Patient"), records)
     issuers = await _all(references(report, "performer", base_url, "Organization"), records)
     doctors = await _all(references(report, "resultsInterpreter", base_url, "Practitioner"), records)
@@ -130,10 +132,31 @@ async def _all(listed: Iterable[str], records: Records) -> list[dict[str, Any]]:
     return [one for reference in listed if (one := await records.read(reference)) is not None]
 
 
-async def _then(reference: str, moment: datetime, context: Context) -> dict[str, Any] | None:
-    """Return a resource as it was at a moment; one that came later as it was at first."""
-    resource_type, _, resource_id = reference.partition("/")
-    version = await context.store.read(resource_type, resource_id)
+async def _then(listed: Sequence[str], moment: datetime, context: Context) -> list[dict[str, Any]]:
+    """Return Observations as they were at a moment; one that came later as it was at first."""
+    ids = [reference.partition("/")[2] for reference in listed]
+    current = {
+        one["_id"]: one
+        for start in range(0, len(ids), _AT_ONCE)
+        for one in await context.store.find(
+            "Observation", {"_id": {"$in": ids[start : start + _AT_ONCE]}}, (), _VERSION, 0
+        )
+    }
+    found = []
+    for one in ids:
+        known = current.get(one)
+        is_current = known is not None and (known["updated"] <= moment or known["version"] == 1)
+        resource = (
+            known["resource"] if known is not None and is_current else await _before(one, moment, context)
+        )
+        if resource is not None:
+            found.append(resource)
+    return found
+
+
+async def _before(resource_id: str, moment: datetime, context: Context) -> dict[str, Any] | None:
+    """Return an Observation that was changed since, as it was at a moment, or at first."""
+    version = await context.store.read("Observation", resource_id)
     while version is not None and version.updated > moment and version.number > 1:
-        version = await context.store.read_version(resource_type, resource_id, version.number - 1)
+        version = await context.store.read_version("Observation", resource_id, version.number - 1)
     return None if version is None else version.resource
