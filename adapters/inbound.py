@@ -163,7 +163,7 @@ class Inbound:
     def _begun(self, entry: Entry, message: Message, channel: Channel) -> Taken:
         accept = self._answering.accept(message)
         self._count(channel.name, accept)
-        job = self._working.begin(Job(entry, message, channel))
+        job = self._working.begin(Job(entry, message, channel, can_wait=accept is not None))
         if not self._answering.may_answer(message):
             return Taken(accept)
         late = None

@@ -21,6 +21,7 @@ from adapters.channels import Channel, Channels
 from adapters.forgetting import forget
 from adapters.inboxes import OPEN, Entry, Inbox, NotOurs
 from adapters.lanes import Lanes
+from adapters.lull import Lull
 from adapters.observing import Observer
 from adapters.strict import strict_violations
 from hl7.errors import INTERNAL_ERROR, HL7Error, InvalidMessage
@@ -37,6 +38,9 @@ _MOST_BYTES = 64 * 1024 * 1024
 # What takes the processor for longer than others should wait.
 _LONG_BYTES = 256 * 1024
 _TAKEN_AT_ONCE = 500
+# Who was told that a message is safe does not wait for it: as long as more come, they are kept safe first.
+_LULL_SECONDS = 0.05
+_MOST_COURTESY_SECONDS = 5.0
 _BEAT_SECONDS = 2.0
 _LOOK_SECONDS = 1.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 60.0
@@ -49,7 +53,8 @@ _PARTING_SECONDS = 15.0
 class Job:
     """A message that is to be done by this process; without `message` it is read from the inbox.
 
-    `answer` is told when it is done: the application acknowledgment, None if none is wanted.
+    `answer` is told when it is done: the application acknowledgment, None if none is wanted. Its sender
+    `can_wait` if it was told already that the message is safe.
     """
 
     entry: Entry
@@ -57,6 +62,7 @@ class Job:
     channel: Channel | None = None
     answer: "asyncio.Future[bytes | None]" = field(default_factory=lambda: _future())
     is_begun: bool = False
+    can_wait: bool = False
 
 
 def _future() -> "asyncio.Future[bytes | None]":
@@ -86,6 +92,7 @@ class Working:
         self._open: dict[str, Job] = {}
         self._waiting: dict[str, Job] = {}
         self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._lull = Lull(_LULL_SECONDS)
         self._is_spilled = False
         self._bytes = 0
         self._tasks: list[asyncio.Task[None]] = []
@@ -93,6 +100,8 @@ class Working:
 
     def begin(self, job: Job) -> Job:
         """Have a message done in its turn; return the job that is about it, which may be another one."""
+        if job.can_wait:
+            self._lull.disturb()
         known = self._open.get(job.entry.id) or self._waiting.get(job.entry.id)
         if known is not None:
             return known
@@ -194,6 +203,8 @@ class Working:
     async def _worked(self, job: Job) -> bytes | None:
         attempt, pause = 0, _FIRST_PAUSE
         is_ours = job.entry.is_ours
+        if job.can_wait:
+            await self._lull.wait(_MOST_COURTESY_SECONDS)
         while True:
             try:
                 if not is_ours:

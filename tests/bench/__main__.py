@@ -148,10 +148,11 @@ def intake_rows() -> list[Row]:
             is_reached = pace.rate >= target
             rows.append(Row(work, "messages/s", pace.rate, floor, f"{target}/s, on 8", is_reached))
     steady = f"p99 of AA at {intake.BUSIEST:.0f} messages/s, one ORU to two ADT"
-    safe = f"ADT^A01 by MLLP until CA, {intake.CONNECTIONS} connections"
+    for lines, pace in found.safe.items():
+        safe = f"ADT^A01 by MLLP until CA, {lines} connections"
+        rows.append(Row(safe, "messages/s", pace.rate, None, "1,500/s", pace.rate >= 1_500))
     rows += [
         Row(steady, "ms", found.steady.p99, None, "50 ms", found.steady.p99 < 50),
-        Row(safe, "messages/s", found.safe.rate, None, "1,500/s", found.safe.rate >= 1_500),
         Row("hl7apy parses the same ORU^R01", "messages/s", found.hl7apy, None, "", reached=True),
     ]
     return rows
