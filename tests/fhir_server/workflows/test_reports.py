@@ -32,7 +32,8 @@ async def store(settings: Settings) -> AsyncIterator[Store]:
     """A store in which a visit has ended, and a patient has left a bed, which is to be cleaned."""
     assert settings.mongo_url is not None
     store = open_store(settings, settings.mongo_url)
-    before = [_patient("reported"), _visit("ended", "finished"), _BED, _in_bed("completed")]
+    doctor = {"resourceType": "Practitioner", "id": "reported"}
+    before = [doctor, _patient("reported"), _visit("ended", "finished"), _BED, _in_bed("completed")]
     await store.commit([replacement(one["resourceType"], one["id"], one) for one in before])
     yield store
     await store.close()
@@ -89,6 +90,13 @@ def _procedure() -> Resource:
     return {**made, "encounter": encounter, "performedDateTime": "2026-01-01T12:00:00Z"}
 
 
+def _prescription() -> Resource:
+    made = {"resourceType": "MedicationRequest", "id": "why", "status": "active", "intent": "order"}
+    doctor = {"reference": "Practitioner/reported"}
+    medicine = {"text": "Amoxicillin"}
+    return {**made, "subject": _SUBJECT, "requester": doctor, "medicationCodeableConcept": medicine}
+
+
 _NUMBERED = _patient("numbered", identifier=[{"type": _RECORD_NUMBER, "system": "urn:old", "value": "1"}])
 
 
@@ -101,6 +109,7 @@ _NUMBERED = _patient("numbered", identifier=[{"type": _RECORD_NUMBER, "system": 
         (_visit("ended", "in-progress"), "W4.encounter-state"),
         (_procedure(), "W4.closed-encounter"),
         (_in_bed("active"), "W5.not-assignable"),
+        (_prescription(), "W6.reason"),
     ],
 )
 async def test_only_a_report_may_say_so(
