@@ -61,7 +61,7 @@ def test_a_wrong_value_that_nothing_is_made_of_is_a_warning(
     hospital: Hospital, kept: Database[dict[str, Any]]
 ) -> None:
     """The message is applied, and its sender hears where the value is; one that is read is refused."""
-    wrong, read_one = "GT1|1||||||||yesterday", "AL1|1||P^Penicillin|||yesterday"
+    wrong, read_one = "GT1|1|||||||yesterday", "AL1|1||P^Penicillin|||yesterday"
     with connected(hospital.port) as sender:
         control_id = _id()
         answer = sender.ask(adt(control_id, more=[wrong]))
