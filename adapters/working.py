@@ -27,7 +27,7 @@ from adapters.strict import strict_violations
 from hl7.errors import INTERNAL_ERROR, HL7Error, InvalidMessage
 from hl7.message import Message
 from hl7.parser import parse
-from hl7.validation import violations
+from hl7.validation import IsRead, violations
 from resources.operation_outcome import StoreUnavailable
 
 # So many are applied at the same time in a process: more would only wait for the gate of transactions.
@@ -80,14 +80,19 @@ class Working:
         answering: Answering,
         observer: Observer,
         now: Callable[[], datetime],
+        is_read: IsRead,
     ) -> None:
-        """Do what lies in `inbox` by `apply`, and answer by `answering`."""
+        """Do what lies in `inbox` by `apply`, and answer by `answering`.
+
+        What is wrong in a field that nothing `is_read` of is told as a warning.
+        """
         self._channels = channels
         self._inbox = inbox
         self._apply = apply
         self._answering = answering
         self._observer = observer
         self._now = now
+        self._is_read = is_read
         self._lanes = Lanes()
         self._open: dict[str, Job] = {}
         self._waiting: dict[str, Job] = {}
@@ -291,9 +296,9 @@ class Working:
         """Return what is odd about a message; raise InvalidMessage with what is wrong."""
         required = channel.required_fields
         if len(message.data) > _LONG_BYTES:
-            found = await asyncio.to_thread(violations, message, required)
+            found = await asyncio.to_thread(violations, message, required, is_read=self._is_read)
         else:
-            found = violations(message, required)
+            found = violations(message, required, is_read=self._is_read)
         wrong = [one for one in found if one.severity in ("E", "F")]
         if channel.strict and not wrong:
             wrong = await asyncio.to_thread(strict_violations, message)

@@ -1,8 +1,10 @@
 """What is wrong with a message, as far as those who read it depend on it.
 
 Tolerant by default: segments and fields that the standard requires, that senders leave out, and that nothing
-depends on, are no errors; `strict` makes them so. Codes of states are not looked at, as what is mapped tells
-of unknown ones. Z segments, unknown segments and fields beyond the last known one are never wrong.
+depends on, are no errors; `strict` makes them so. A value of the wrong datatype that nothing is made of is a
+warning, as the record does without it. Codes of states are not looked at, as what is mapped tells of unknown
+ones. Z segments, unknown segments, those that the message's structure has no place for, and fields beyond the
+last known one are never wrong (HL7 v2.5.1 §2.6.2: what was not expected is ignored).
 
 Source: HL7 v2.5.1 §2.5.3 (required), §2.A (datatypes), tables 0008, 0103, 0119 and 0125
 """
@@ -27,7 +29,7 @@ from hl7.errors import (
 )
 from hl7.message import Message, Segment
 from hl7.segment import NULL
-from hl7.structure import Group, grouped, structure_of
+from hl7.structure import Group, grouped, structure, structure_of
 from hl7.structure_tables import TABLES
 
 # HL7 v2.7 §2.14.9.10; it was 20 before, which senders do not keep to.
@@ -50,30 +52,50 @@ _MERGES = frozenset({"A18", "A34", "A36", "A39", "A40"})
 # Fields with a code of a table that HL7 fixes, and without which it is not known what to do.
 _CODED = {"ORC": ((1, "0119"),), "OBX": ((2, "0125"),), "MSA": ((1, "0008"),)}
 _Check = Callable[[str], object]
+IsRead = Callable[[str, int], bool]
+"""Tells whether anything is made of a field, by the name of its segment and its number."""
+
+
+def _all_is_read(_segment: str, _field: int) -> bool:
+    return True
 
 
 def violations(
-    message: Message, required_fields: Iterable[str] = (), *, strict: bool = False
+    message: Message,
+    required_fields: Iterable[str] = (),
+    *,
+    strict: bool = False,
+    is_read: IsRead = _all_is_read,
 ) -> list[HL7Error]:
     """Return what is wrong, in the order of the segments; an empty list if all is well.
 
     `required_fields` such as `PV1-19` or `PID-3.4` are required as well, in each segment of that name that
-    there is. Raises `ValueError` if one of them is no name of a field.
+    there is. What is wrong in a field that nothing `is_read` of has the severity W. Raises `ValueError` if
+    one of `required_fields` is no name of a field.
     """
     found = list(_header(message))
     try:
-        structure = structure_of(message.header)
+        name = structure_of(message.header)
     except UnsupportedMessage as error:
         return [*found, error]
-    tree = grouped(message, structure)
+    tree = grouped(message, name)
     found += _segments(message, tree, strict=strict)
     merge = ["MRG-1"] if message.header.trigger_event in _MERGES else []
-    needed = _needed([*REQUIRED_FIELDS, *merge, *required_fields])
+    needed, by_channel = _needed([*REQUIRED_FIELDS, *merge, *required_fields]), _needed(required_fields)
+    expected = structure(name).contents
     for segment in message.segments:
+        if segment.name not in expected and not strict:
+            found += _missing_fields(segment, by_channel.get(segment.name, []), ())
+            continue
         datatypes = _datatypes().get(segment.name, ()) if strict else ()
         found += _missing_fields(segment, needed.get(segment.name, []), datatypes)
-        found += _wrong_values(segment, strict=strict)
+        found += _wrong_values(segment, strict=strict, is_read=is_read)
     return found
+
+
+def checks_datatype(segment: str, field: int) -> bool:
+    """Tell whether the datatype of a field is looked at: those of times and numbers are."""
+    return any(index == field for index, _ in _checks_of(segment, strict=False))
 
 
 def _header(message: Message) -> Iterator[HL7Error]:
@@ -136,11 +158,12 @@ def _missing_fields(
             yield _missing("a required component is empty", place)
 
 
-def _wrong_values(segment: Segment, *, strict: bool) -> Iterator[HL7Error]:
+def _wrong_values(segment: Segment, *, strict: bool, is_read: IsRead) -> Iterator[HL7Error]:
     raw = segment.raw_fields
     for index, check in _checks_of(segment.name, strict):
         if index < len(raw) and raw[index]:
-            yield from _checked(segment, index, check)
+            severity = "E" if strict or is_read(segment.name, index) else "W"
+            yield from _checked(segment, index, check, severity)
     for index, table in _CODED.get(segment.name, ()):
         if segment.get(index) not in _codes()[table] | {""}:
             place = Location(segment.name, segment.sequence, index)
@@ -172,7 +195,7 @@ def _checks_of(name: str, strict: bool) -> tuple[tuple[int, _Check], ...]:
     return tuple((index, check) for index, check in checks if check and (strict or check is not _set_id))
 
 
-def _checked(segment: Segment, index: int, check: _Check) -> Iterator[HL7Error]:
+def _checked(segment: Segment, index: int, check: _Check, severity: str = "E") -> Iterator[HL7Error]:
     """Look at the first component of each repetition."""
     if segment.chars.repetition and segment.chars.repetition in segment.raw_fields[index]:
         texts = [value[1][1] for value in segment[index]]
@@ -184,7 +207,7 @@ def _checked(segment: Segment, index: int, check: _Check) -> Iterator[HL7Error]:
                 check(text)
         except HL7Error as error:
             place = Location(segment.name, segment.sequence, index, repetition)
-            yield HL7Error(error.text, code=error.code, location=place)
+            yield HL7Error(error.text, code=error.code, location=place, severity=severity)
 
 
 def _set_id(text: str) -> None:

@@ -3,7 +3,9 @@
 What is no table but a function, as it puts several fields together, is in `BY_CODE`.
 """
 
+import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from adapters.to_fhir.datatypes import identifiers, people, times
 from adapters.to_fhir.messages import (
@@ -104,6 +106,25 @@ BY_CODE: Mapping[str, str] = {
     "MSH[Provenance-Source] 9": "activity.text",
 }
 """Rows that functions carry out: where they go."""
+
+_ALSO_READ = frozenset(
+    {("AIG", 8), ("AIG", 11), ("AIL", 6), ("AIL", 9), ("AIP", 6), ("AIP", 9), ("MSH", 7), ("RXE", 4)}
+)
+"""Fields that functions read, where the guide has no row or none that is carried out for its own sake."""
+_SOURCE = re.compile(r"([A-Z][A-Z0-9]{2})-([0-9]+)")
+_ROW = re.compile(r"([A-Z][A-Z0-9]{2})\[.*\] ([0-9]+)")
+
+
+def is_read(segment: str, field: int) -> bool:
+    """Tell whether anything is made of a field, whatever the message."""
+    return (segment, field) in _read()
+
+
+@lru_cache(maxsize=1)
+def _read() -> frozenset[tuple[str, int]]:
+    by_rule = (_SOURCE.fullmatch(rule.source) for table in SEGMENTS for rule in table.rules)
+    by_code = (_ROW.fullmatch(row) for row in BY_CODE)
+    return _ALSO_READ | {(one[1], int(one[2])) for one in (*by_rule, *by_code) if one is not None}
 
 
 def rows() -> set[str]:

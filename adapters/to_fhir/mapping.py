@@ -54,8 +54,16 @@ MAPS: Mapping[str, Mapping[str, MapMessage]] = {
 """By message code and trigger event."""
 
 _ONE_NUMBER = frozenset(
-    {"Appointment", "ChargeItem", "MedicationRequest", "PaymentReconciliation", "ServiceRequest"}
+    {
+        *("Appointment", "ChargeItem", "MedicationDispense", "MedicationRequest", "PaymentReconciliation"),
+        "ServiceRequest",
+    }
 )
+_TELLING = {
+    "Immunization": ("vaccineCode", "occurrenceDateTime"),
+    "MedicationRequest": ("medicationCodeableConcept",),
+}
+"""Elements by which two things under one number are told apart, even if both are only named."""
 
 
 def is_mapped(code: str, event: str) -> bool:
@@ -103,10 +111,7 @@ def _once(scope: Scope) -> tuple[tuple[Draft, ...], tuple[Effect, ...]]:
         known = first.setdefault((draft.type, draft.id), draft)
         if known is draft:
             continue
-        if draft.presence == "full" and draft.type in _ONE_NUMBER:
-            raise HL7Error(
-                f"two of {draft.type} have one number", code=DUPLICATE_KEY, location=Location("MSH")
-            )
+        _check_same(draft, known)
         same[draft.key] = known.key
         for one in draft.resource.get("request", ()):
             if one not in known.resource.setdefault("request", []):
@@ -116,6 +121,16 @@ def _once(scope: Scope) -> tuple[tuple[Draft, ...], tuple[Effect, ...]]:
         for draft in first.values():
             draft.resource = linked(draft.resource, references)
     return tuple(first.values()), tuple(_about(one, same) for one in scope.effects)
+
+
+def _check_same(draft: Draft, known: Draft) -> None:
+    """Raise HL7Error (205) if two drafts of one id are two things: the second would be lost."""
+    is_second = draft.presence == "full" and draft.type in _ONE_NUMBER
+    is_other = any(
+        draft.resource.get(name) != known.resource.get(name) for name in _TELLING.get(draft.type, ())
+    )
+    if is_second or is_other:
+        raise HL7Error(f"two of {draft.type} have one number", code=DUPLICATE_KEY, location=Location("MSH"))
 
 
 def _about(effect: Effect, same: Mapping[str, str]) -> Effect:

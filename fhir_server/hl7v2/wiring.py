@@ -15,6 +15,7 @@ from adapters.file_drop import FileDrop
 from adapters.inbound import Inbound
 from adapters.mllp.encryption import server_context
 from adapters.mllp.server import MllpServer
+from adapters.to_fhir.catalogue import is_read
 from adapters.working import Working
 from fhir_server import metrics
 from fhir_server.hl7v2.quarantine import Preview
@@ -49,7 +50,7 @@ class Messages:
         answering = Answering(clock, new_control_id)
         self.channels = channels
         self._observer = observer
-        self._working = Working(channels, store.hl7_inbox, apply, answering, observer, clock)
+        self._working = Working(channels, store.hl7_inbox, apply, answering, observer, clock, is_read)
         self.inbound = Inbound(channels, store.hl7_inbox, self._working, answering, observer, clock)
         # A file is from whoever may write into its folder.
         self._drops = [

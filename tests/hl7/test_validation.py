@@ -50,7 +50,7 @@ def test_nothing_is_wrong(data: bytes) -> None:
         ([_PID, _PV1, "OBX|1|DT|A^b||20240230"], [("102", "OBX^1^5^1", "E")]),
         ([_PID, _PV1, "OBX|1|QQ|A^b||x"], [("103", "OBX^1^2", "E")]),
         ([_PID, _PV1, "OBX|1|ST|A^b||x||||||Q"], []),
-        ([_PID, _PV1, "ORC|ZZ"], [("103", "ORC^1^1", "E")]),
+        ([_PID, _PV1, "ORC|ZZ|A1", "TXA||"], []),
         ([_PID, _PV1, "OBX|1|ST|A^b||x", "OBX|2|ST|||x"], [("101", "OBX^2^3", "E")]),
     ],
 )
@@ -88,6 +88,30 @@ def test_groups_miss_segments() -> None:
     assert _found("EVN", pid, "MRG|", code="ADT^A40") == [("101", "MRG^1^1", "E")]
     assert _found("EVN", pid, "MRG|||7", code="ADT^A41") == []
     assert _found("PID|1||1||A", "ORC|NW", "OBR|1|||CBC", "PV1|1|O", code="OML^O21") == []
+
+
+def test_codes_of_orders() -> None:
+    """Without ORC-1 it is not known what to do; in a message that has no place for orders nobody asks."""
+    assert _found(_PID, "ORC|ZZ|A1", code="ORM^O01") == [("103", "ORC^1^1", "E")]
+    assert _found(_PID, "ORC||A1", code="ORM^O01") == [("101", "ORC^1^1", "E")]
+
+
+def test_values_that_nothing_is_made_of() -> None:
+    """The record does without them: the sender is warned, and the message is taken."""
+    read = parse(
+        message(
+            _MSH.format("ADT^A01", "2.5.1"), _PID + "||soon", _PV1 + "|" * 44 + "x", "GT1|1" + "|" * 7 + "x"
+        )
+    )
+
+    def is_read(segment: str, _field: int) -> bool:
+        return segment == "PID"
+
+    found = [("102", "PID^1^7^1", "E"), ("102", "PV1^1^46^1", "W"), ("102", "GT1^1^8^1", "W")]
+    assert _told(violations(read, is_read=is_read)) == found
+    assert {one.severity for one in violations(read, is_read=is_read, strict=True)} == {"E"}
+    assert {one.severity for one in violations(read)} == {"E"}
+    assert _told(violations(read, ["GT1-3"], is_read=is_read))[2] == ("101", "GT1^1^3", "E")
 
 
 def test_what_senders_leave_out() -> None:

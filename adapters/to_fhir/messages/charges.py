@@ -9,14 +9,14 @@ from adapters.to_fhir.datatypes.quantities import decimal, money
 from adapters.to_fhir.datatypes.times import date, date_time
 from adapters.to_fhir.drafts import Draft, Reversal
 from adapters.to_fhir.messages import clinical
-from adapters.to_fhir.messages.common import filled, missing, patient, persona, visit
+from adapters.to_fhir.messages.common import filled, missing, patient, persona, subject_parts, visit
 from adapters.to_fhir.messages.payers import account, payers
 from adapters.to_fhir.messages.payments import PAYMENT, first, payment
 from adapters.to_fhir.rules import Rule, SegmentMap
 from adapters.to_fhir.scope import Scope
 from adapters.to_fhir.segments.patients import PID_ACCOUNT
 from adapters.to_fhir.value import Value
-from hl7.errors import TABLE_VALUE_NOT_FOUND, Location
+from hl7.errors import REQUIRED_FIELD_MISSING, TABLE_VALUE_NOT_FOUND, Location
 from hl7.message import Segment
 
 _REVERSALS = ("CD", "CR")
@@ -77,7 +77,7 @@ def _charge(scope: Scope, segment: Segment) -> None:
     resource = draft.resource
     draft.identities = identities_of(resource.get("identifier", []))
     if not draft.identities:
-        raise missing("FT1", segment.sequence, 2)
+        _without_number(scope, segment, draft)
     resource.setdefault("status", "billable")
     resource["subject"] = scope.drafts[scope.subject].reference
     if "encounter" in scope.drafts:
@@ -89,6 +89,18 @@ def _charge(scope: Scope, segment: Segment) -> None:
         scope.effects.append(Reversal(draft.key, Location("FT1", segment.sequence, 2)))
     elif "code" not in resource:
         raise missing("FT1", segment.sequence, 7)
+
+
+def _without_number(scope: Scope, segment: Segment, draft: Draft) -> None:
+    """Know a charge without FT1-2 by all that its FT1 says, so that it is the same if it is sent again.
+
+    Raises HL7Error (101) for one that takes back another, as nothing says which.
+    """
+    if segment.get(6) in _REVERSALS:
+        raise missing("FT1", segment.sequence, 2)
+    scope.place.field = 2
+    scope.warn("a charge without a number cannot be taken back by a message", REQUIRED_FIELD_MISSING)
+    draft.parts = ("charge", scope.sender, *subject_parts(scope), *clinical.visit_parts(scope), segment.raw)
 
 
 def bar(scope: Scope) -> None:

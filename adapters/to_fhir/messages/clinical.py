@@ -5,10 +5,11 @@ from typing import Any
 from adapters.to_fhir.datatypes.identifiers import ei
 from adapters.to_fhir.drafts import Draft, Identity
 from adapters.to_fhir.messages.common import ENCOUNTER, filled, subject_parts
-from adapters.to_fhir.scope import Scope
+from adapters.to_fhir.scope import Place, Scope
 from adapters.to_fhir.segments.clinical import AL1, DG1, DG1_ENCOUNTER, IAM, IN1, PR1
 from adapters.to_fhir.segments.results import observation
 from adapters.to_fhir.value import Value
+from hl7.errors import REQUIRED_FIELD_MISSING
 from hl7.message import Segment
 
 
@@ -45,6 +46,12 @@ def entry(scope: Scope, name: str, segment: Segment) -> Identity | None:
     return None if made is None else Identity(made["system"], made["value"])
 
 
+def _warn(scope: Scope, segment: Segment, field: int, text: str) -> None:
+    """Tell the sender that a segment was left out for a field that it has not."""
+    scope.place = Place(segment.name, segment.sequence, field)
+    scope.warn(text, REQUIRED_FIELD_MISSING)
+
+
 def allergies(scope: Scope) -> None:
     """Add AL1 and IAM; those that say not to what somebody is allergic are left out, with a warning."""
     for table, name in ((AL1, "AL1"), (IAM, "IAM")):
@@ -53,7 +60,7 @@ def allergies(scope: Scope) -> None:
             filled(scope, draft, table, segment)
             resource = draft.resource
             if "code" not in resource:
-                scope.warn("an allergy that does not say to what")
+                _warn(scope, segment, 3, "an allergy that does not say to what")
                 continue
             if "_category" in resource and "category" not in resource:
                 resource["category"] = [None]
@@ -126,7 +133,7 @@ def coverages(scope: Scope) -> None:
         filled(scope, draft, IN1, segment)
         resource = draft.resource
         if "payor" not in resource:
-            scope.warn("an insurance that does not say whose")
+            _warn(scope, segment, 3, "an insurance that does not say whose")
             continue
         resource["beneficiary"] = scope.drafts[scope.subject].reference
         payor = resource["payor"][0].get("reference", "")
@@ -148,7 +155,7 @@ def findings(scope: Scope) -> None:
             resource = observation(segment, scope)
         if resource is None or "status" not in resource:
             if resource is not None:
-                scope.warn("a finding without a status (OBX-11)")
+                _warn(scope, segment, 11, "a finding without a status")
             continue
         resource.setdefault("category", [_EXAM])
         resource |= _about(scope, "subject")

@@ -82,7 +82,8 @@ def mdm(scope: Scope) -> None:
     elif event == "T11":
         draft.presence = "known"
     else:
-        raise missing("OBX")
+        first = scope.message.first("OBX")
+        raise missing("OBX") if first is None else missing("OBX", first.sequence, 5)
     _relate(scope, txa, event, resource)
     scope.drafts[draft.key] = draft
 

@@ -16,7 +16,10 @@ from adapters.to_fhir.scope import Scope
 from adapters.to_fhir.segments.clinical import DG1
 from adapters.to_fhir.tables.codes import V2
 from adapters.to_fhir.value import Value
+from hl7.errors import SEGMENT_SEQUENCE, HL7Error, Location
 from hl7.message import Segment
+
+_NOT_TAKEN = frozenset({"ODS", "ODT", "RQD"})
 
 
 def orders(scope: Scope) -> None:
@@ -27,13 +30,17 @@ def orders(scope: Scope) -> None:
     taken = [one for one in found.orders if not one.is_prior]
     if len(taken) < len(found.orders):
         scope.warn("results of before that come with an order are not taken")
-    if not any(one.orc is not None or one.detail is not None for one in taken):
+    if not taken or taken[0].orc is None:
+        # ORC-1 says what is to be done; of several OBR behind one ORC it says so of all.
         raise missing("ORC")
     for place, order in enumerate(taken, 1):
         _order(scope, order, place)
 
 
 def _order(scope: Scope, order: Order, place: int) -> None:
+    if order.detail is not None and order.detail.name in _NOT_TAKEN:
+        where = Location(order.detail.name, order.detail.sequence)
+        raise HL7Error("orders of meals and of supplies are not taken", code=SEGMENT_SEQUENCE, location=where)
     draft = (
         prescription(scope, order, place)
         if order.detail is not None and order.detail.name in ("RXO", "RXE")

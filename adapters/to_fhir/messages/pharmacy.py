@@ -9,6 +9,7 @@ from adapters.to_fhir.datatypes.identifiers import ei_typed, identities_of
 from adapters.to_fhir.datatypes.quantities import decimal, unit
 from adapters.to_fhir.datatypes.times import date_time
 from adapters.to_fhir.drafts import Draft, Reversal
+from adapters.to_fhir.messages.clinical import told
 from adapters.to_fhir.messages.common import filled, missing, persona, visit
 from adapters.to_fhir.messages.orders_common import about, add_notes, filler, placer
 from adapters.to_fhir.messages.orders_walk import Order, walk
@@ -171,9 +172,10 @@ def prescription(scope: Scope, order: Order, place: int) -> Draft | None:
         filled(scope, draft, RXE, encoded)
     elif asked is not None:
         filled(scope, draft, RXO, asked)
-    if "requester" not in draft.resource and asked is not None and asked[14]:
+    if "reference" not in draft.resource.get("requester", {}) and asked is not None and asked[14]:
+        # Both name the one who orders: a number tells more than a name.
         who = practitioner(Value(asked[14].repetition(1).raw, scope.reader), scope)
-        if who is not None:
+        if who is not None and ("reference" in who or "requester" not in draft.resource):
             draft.resource["requester"] = who
     _dosage(scope, order, draft)
     resource = draft.resource
@@ -267,7 +269,9 @@ def _dispense(scope: Scope, segment: Segment, request: Draft) -> None:
         resource["context"] = made["encounter"]
     resource["authorizingPrescription"] = [request.reference]
     number = request.identities[0]
-    draft.parts = ("dispense", number.system, number.value, segment.get(7), segment.get(1), segment.get(3))
+    medicine = told(resource["medicationCodeableConcept"])
+    when = segment.get(3)
+    draft.parts = ("dispense", number.system, number.value, segment.get(7), segment.get(1), when, *medicine)
     scope.drafts[draft.key] = draft
 
 

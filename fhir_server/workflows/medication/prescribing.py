@@ -195,7 +195,8 @@ def _complete(request: Resource, facts: Facts, situation: Situation) -> Iterable
         yield REQUESTER.broken("It says which doctor prescribes it", "MedicationRequest.requester")
     elif _is_doctor(situation) and facts.prescriber != situation.person:
         yield REQUESTER.broken("The requester is not you", "MedicationRequest.requester")
-    if not request.get("reasonCode") and not request.get("reasonReference"):
+    says_why = request.get("reasonCode") or request.get("reasonReference")
+    if not says_why and not situation.is_reported:  # pharmacies send no RXE-27
         yield REASON.broken("It says what it is for", "MedicationRequest.reasonCode")
     if facts.encounter is not None:
         if target(facts.encounter.get("subject"), base_url) != patient:

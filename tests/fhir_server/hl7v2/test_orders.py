@@ -206,6 +206,52 @@ def test_prescription(records: Records) -> None:
     assert (found["status"], found["dosageInstruction"][0]["text"]) == ("active", "One tablet twice a day")
 
 
+RXE = "RXE||{0}^Medicine^NDC|1||TAB^Tablet||^One a day||G|20|TAB^Tablet|1|{1}"
+
+
+def test_who_prescribes_is_told_best_by_a_number(records: Records) -> None:
+    """A name alone (RXE-13) does not hide the number that the order had as it was asked for (RXO-14)."""
+    rxo = "RXO|1-1^Medicine^NDC|||" + "|" * 9 + "|77^Arzt^Anna"
+    records.send(msh("RDE^O11"), pid("9102"), "ORC|NW|R9102^EHR", rxo, RXE.format("1-1", "^Arzt^Anna"))
+    assert "reference" in records.one("MedicationRequest", "R9102")["requester"]
+
+
+def test_charges_without_a_number(records: Records) -> None:
+    """FT1-2 is often empty: such a charge is known by all that it says, and cannot be taken back."""
+    ft1 = "FT1|{0}|||20240105|20240105|{1}|99213^Visit^C4|||1"
+    for control_id in ("D1", "D2"):
+        applied = records.send(
+            msh("DFT^P03", control_id), pid("8101"), ft1.format(1, "CG"), ft1.format(2, "CG")
+        )
+        assert [(one.code, str(one.location)) for one in applied.warnings] == [
+            ("101", "FT1^1^2"), ("101", "FT1^2^2")
+        ]  # fmt: skip
+    mine = [one for one in records.all("ChargeItem") if "identifier" not in one]
+    assert [one["status"] for one in mine] == ["billable"] * 2
+    with pytest.raises(HL7Error) as refused:
+        records.send(msh("DFT^P03"), pid("8101"), ft1.format(1, "CD"))
+    assert (refused.value.code, str(refused.value.location)) == ("101", "FT1^1^2")
+
+
+@pytest.mark.parametrize(
+    ("segments", "code", "place"),
+    [
+        ((OBR.format("P5201"),), "100", "ORC^1"),
+        (("ORC|NW|P5202^EHR", "ODS|P||1^Soup"), "100", "ODS^1"),
+        (("ORC|NW|P5203^EHR", "RQD|1|1^Hip"), "100", "RQD^1"),
+        (("ORC|NW|P5204^EHR", "OBR|1|P5204^EHR"), "101", "OBR^1^4"),
+        (("ORC|SC", "OBR|1|||58410-2^CBC^LN"), "101", "ORC^1^2"),
+    ],
+)
+def test_orders_that_are_not_taken(
+    records: Records, segments: tuple[str, ...], code: str, place: str
+) -> None:
+    """An order without ORC, number or code, and one of meals or supplies."""
+    with pytest.raises(HL7Error) as refused:
+        order(records, "5201", *segments, event="ORM^O01")
+    assert (refused.value.code, str(refused.value.location)) == (code, place)
+
+
 def test_staff_and_places(records: Records) -> None:
     """MFN keeps staff and places, and lets who left be inactive."""
     stf = "STF||901^^^GENHOSP|Neu^Nora||F"

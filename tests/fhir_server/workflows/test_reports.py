@@ -32,7 +32,8 @@ async def store(settings: Settings) -> AsyncIterator[Store]:
     """A store in which a visit has ended, and a patient has left a bed, which is to be cleaned."""
     assert settings.mongo_url is not None
     store = open_store(settings, settings.mongo_url)
-    before = [_patient("reported"), _visit("ended", "finished"), _BED, _in_bed("completed")]
+    doctor = {"resourceType": "Practitioner", "id": "reported"}
+    before = [doctor, _patient("reported"), _visit("ended", "finished"), _BED, _in_bed("completed")]
     before += [_order("revoked"), _fulfilment("cancelled")]
     await store.commit([replacement(one["resourceType"], one["id"], one) for one in before])
     yield store
@@ -100,6 +101,13 @@ def _fulfilment(status: str) -> Resource:
     return {**made, "status": status, "focus": {"reference": "ServiceRequest/order"}}
 
 
+def _prescription() -> Resource:
+    made = {"resourceType": "MedicationRequest", "id": "why", "status": "active", "intent": "order"}
+    doctor = {"reference": "Practitioner/reported"}
+    medicine = {"text": "Amoxicillin"}
+    return {**made, "subject": _SUBJECT, "requester": doctor, "medicationCodeableConcept": medicine}
+
+
 _NUMBERED = _patient("numbered", identifier=[{"type": _RECORD_NUMBER, "system": "urn:old", "value": "1"}])
 
 
@@ -114,6 +122,7 @@ _NUMBERED = _patient("numbered", identifier=[{"type": _RECORD_NUMBER, "system": 
         (_in_bed("active"), "W5.not-assignable"),
         (_order("active"), "W7.order-state"),
         (_fulfilment("accepted"), "W7.task-state"),
+        (_prescription(), "W6.reason"),
     ],
 )
 async def test_only_a_report_may_say_so(
