@@ -4,6 +4,7 @@ The clock makes it after the report is stored, and keeps it from the patient for
 https://hl7.org/fhir/R4/documentreference.html
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -119,7 +120,7 @@ async def _made(
     )
     document, binary = filed(
         paper,
-        render(paper),
+        await asyncio.to_thread(render, paper),
         about=report,
         kind=concept(_LOINC, "11502-2", "Laboratory report"),
         subject=report["subject"],

@@ -104,6 +104,12 @@ def test_a_report_of_ten_thousand_results_is_stored_whole(server: ServerProcess,
     """All of them are there when it is acknowledged."""
     with connected(port) as sender:
         answer = _ask(sender, _report("MANY"))
+        for _ in range(10):
+            # On a slow machine it is safe before it is done; who asks again is told when it is.
+            if code(answer) != "AR":
+                break
+            assert error_codes(answer) == ["207"]
+            answer = _ask(sender, _report("MANY"))
     assert code(answer) == "AA", answer[:2000]
     url = server.base_url
     found = httpx.get(f"{url}/DiagnosticReport?identifier=MANY", timeout=60).json()
