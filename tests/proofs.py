@@ -91,5 +91,5 @@ class ProofPage:
         if not is_check:
             self.path.write_text(self.text(found))
         elif not told and self.path.read_text() != self.text(found):
-            told.append(f"docs/{self.path.name} is out of date: its first lines say how to write it")
+            told.append(f"{self.path.relative_to(_ROOT)} is out of date: its first lines say how to write it")
         return told

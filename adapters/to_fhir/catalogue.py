@@ -68,6 +68,7 @@ SEGMENTS: Sequence[SegmentMap] = (
 
 DATATYPES: Sequence[DatatypeMap] = (
     people.xpn,
+    people.xcn_name,
     people.xad,
     people.xtn,
     identifiers.cx,
@@ -107,6 +108,67 @@ BY_CODE: Mapping[str, str] = {
 }
 """Rows that functions carry out: where they go."""
 
+DATATYPES_BY_CODE: Mapping[str, str] = {
+    "CWE[CodeableConcept] 1": "coding.0.code",
+    "CWE[CodeableConcept] 2": "coding.0.display",
+    "CWE[CodeableConcept] 3": "coding.0.system",
+    "CWE[CodeableConcept] 4": "coding.1.code",
+    "CWE[CodeableConcept] 5": "coding.1.display",
+    "CWE[CodeableConcept] 6": "coding.1.system",
+    "CWE[CodeableConcept] 7": "coding.0.version",
+    "CWE[CodeableConcept] 8": "coding.1.version",
+    "CWE[CodeableConcept] 9": "text",
+    "CWE[CodeableConcept] 10": "coding.2.code",
+    "CWE[CodeableConcept] 11": "coding.2.display",
+    "CWE[CodeableConcept] 12": "coding.2.system",
+    "CWE[CodeableConcept] 13": "coding.2.version",
+    "CWE[Coding] 1": "code",
+    "CWE[Coding] 2": "display",
+    "CWE[Coding] 3": "system",
+    "CWE[Coding] 7": "version",
+    "CWE[Organization] 1": "identifier.0.value",
+    "CWE[Organization] 2": "name",
+    "CWE[Organization] 3": "identifier.0.system",
+    "CWE[Organization] 9": "name, if there is no other",
+    "CWE[Quantity] 1": "code, and unit if it has no other",
+    "CWE[Quantity] 2": "unit",
+    "CWE[Quantity] 3": "system",
+    "CWE[code] 1": "the code",
+    "CWE[code] 4": "the code, if there is no other",
+    "CWE[string] 2": "the text, if there is no other",
+    "CWE[string] 9": "the text",
+    "ED[Attachment] 3": "contentType, with ED.2",
+    "ED[Attachment] 5": "data",
+    "PL[Location] 1": "identifier.0.value and name of a ward, which is within the floor",
+    "PL[Location] 2": "identifier.0.value and name of a room",
+    "PL[Location] 3": "identifier.0.value and name of a bed",
+    "PL[Location] 4": "identifier.0.value and name of a site",
+    "PL[Location] 7": "identifier.0.value and name of a building",
+    "PL[Location] 8": "identifier.0.value and name of a floor",
+    "PL[Location] 9": "description",
+    "PL[Location] 10": "identifier.1",
+    "PL[Location] 11": "identifier.1.system and assigner, if PL.10 has none",
+    "SN[Quantity] 1": "comparator",
+    "SN[Quantity] 2": "value",
+    "SN[Range] 2": "low.value",
+    "SN[Range] 4": "high.value",
+    "SN[Ratio] 1": "numerator.comparator",
+    "SN[Ratio] 2": "numerator.value",
+    "SN[Ratio] 4": "denominator.value",
+    "XCN[Practitioner] 1": "identifier.0.value",
+    "XCN[Practitioner] 7": "qualification.0.code",
+    "XCN[Practitioner] 9": "identifier.0.system",
+    "XCN[Practitioner] 11": "identifier.0.extension",
+    "XCN[Practitioner] 13": "identifier.0.type",
+    "XON[Organization] 1": "name",
+    "XON[Organization] 3": "identifier.0.value, if XON.10 is empty",
+    "XON[Organization] 4": "identifier.0.extension",
+    "XON[Organization] 6": "identifier.0.system",
+    "XON[Organization] 7": "identifier.0.type",
+    "XON[Organization] 10": "identifier.0.value",
+}
+"""Components of datatypes that functions carry out: where they go."""
+
 _ALSO_READ = frozenset(
     {("AIG", 8), ("AIG", 11), ("AIL", 6), ("AIL", 9), ("AIP", 6), ("AIP", 9), ("MSH", 7), ("RXE", 4)}
 )
@@ -135,4 +197,4 @@ def rows() -> set[str]:
         for table in DATATYPES
         for part in table.parts
     }
-    return (listed | set(BY_CODE)) - {"ours"}
+    return (listed | set(BY_CODE) | set(DATATYPES_BY_CODE)) - {"ours"}

@@ -40,6 +40,7 @@ def test_verdicts(code: str, errors: list[str], wanted: str) -> None:
     assert verdict(ack, _PLAIN) == wanted
 
 
+@pytest.mark.failure_story("accept-as-final")
 def test_accepted_is_not_final_in_enhanced_mode() -> None:
     """CA says that the message is safe, and not that it was processed."""
     assert verdict(Ack("CA", "M1"), replace(_PLAIN, enhanced=True)) == "accepted"

@@ -41,6 +41,7 @@ _BERLIN = ZoneInfo("Europe/Berlin")
         (" 20240229 ", "2024-02-29"),
     ],
 )
+@pytest.mark.failure_story("offset-rewritten", "precision-invented", "short-offset", "long-fraction")
 def test_date_time(text: str, expected: str) -> None:
     """Neither offset nor precision is invented or lost (CDC#6469, #12044; LFH#55; MS#401, #481)."""
     assert timestamp(text).fhir_date_time(_BERLIN) == expected
@@ -83,6 +84,7 @@ def test_time_that_never_was() -> None:
     assert caught.value.code == "102"
 
 
+@pytest.mark.failure_story("time-without-zone")
 def test_no_zone_at_all() -> None:
     """A time without a zone is no FHIR dateTime; a date needs none."""
     assert timestamp("20240229").fhir_date_time(None) == "2024-02-29"

@@ -125,6 +125,7 @@ def test_whole_text_of_a_field() -> None:
 
 
 @pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
+@pytest.mark.failure_story("blank-line", "line-end-of-others")
 def test_ends_of_segments(end: str) -> None:
     """CR ends a segment; LF does where there is no CR, and behind CR it says nothing (connect#407)."""
     data = message(MSH_A01, "PID|1", "", "PV1|1", end=end)
@@ -133,6 +134,7 @@ def test_ends_of_segments(end: str) -> None:
     assert read.to_bytes() == data
 
 
+@pytest.mark.failure_story("line-feed-in-field")
 def test_line_feed_within_a_field() -> None:
     """An LF inside OBX-5 is data (connect#649, #650)."""
     read = parse(message(MSH_A01, "OBX|1|TX|A||one\ntwo|x", "PV1|1"))
@@ -200,6 +202,7 @@ def test_byte_order_mark_and_blank_lines() -> None:
     assert read.to_bytes() == data
 
 
+@pytest.mark.failure_story("z-fields-empty")
 def test_segments_nobody_knows() -> None:
     """Z segments, and fields behind the last known one, are read like others."""
     zal = parse(ADT_A01).first("ZAL")
@@ -224,6 +227,7 @@ def test_segments_nobody_knows() -> None:
         ("GB 18030-2000", "Zo\u00eb".encode("gb18030"), "gb18030", 0),
     ],
 )
+@pytest.mark.failure_story("charset-ignored")
 def test_character_sets(declared: str, data: bytes, charset: str, warnings: int) -> None:
     """MSH-18 is heard (ruby-hl7#31, hl7apy#14, camel#6389); else it is UTF-8, else Latin-1 with a warning."""
     header = MSH_A01 + "||||||" + declared
@@ -233,6 +237,7 @@ def test_character_sets(declared: str, data: bytes, charset: str, warnings: int)
     assert [warning.severity for warning in read.warnings] == ["W"] * warnings
 
 
+@pytest.mark.failure_story("charset-of-windows")
 def test_the_channel_knows_better() -> None:
     """A sender says nothing and means Windows' own character set (medplum#4594)."""
     read = parse(message(MSH_A01) + b"PID|1||\x80\r", "WINDOWS-1252")

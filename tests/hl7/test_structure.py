@@ -40,6 +40,7 @@ def _message(code: str, segments: str) -> bytes:
         ("ACK", "ACK"), ("ACK^A01^ACK", "ACK"), ("ORU", "ORU_R01"), ("MFN^M05", "MFN_M05"),
     ],
 )  # fmt: skip
+@pytest.mark.failure_story("unknown-structure")
 def test_structure_of_an_event(code: str, expected: str) -> None:
     """Senders leave out MSH-9.3, or write the event into it (table 0354; hl7apy#113)."""
     assert structure_of(parse(_message(code, "EVN")).header) == expected
@@ -198,6 +199,7 @@ def test_unknown_events(code: str, error: str) -> None:
         ("RSP^K22", "MSA QAK QPD PID PID", "MSA QAK QPD QUERY_RESPONSE(PID) QUERY_RESPONSE(PID)"),
     ],
 )
+@pytest.mark.failure_story("order-groups")
 def test_groups(code: str, segments: str, expected: str) -> None:
     """Groups repeat as they are sent, however little of them is there (LFH#413)."""
     read = parse(_message(code, segments))
@@ -227,6 +229,7 @@ def test_missing_segments() -> None:
     assert (first.missing, second.missing) == (("MRG",), ())
 
 
+@pytest.mark.failure_story("segments-missing")
 def test_z_segments_stay() -> None:
     """Nobody's segments are dropped (hl7apy#145, #89, #50)."""
     assert grouped(parse(ADT_A01)).segments[-1].name == "ZAL"

@@ -7,15 +7,19 @@ https://hl7.org/fhir/R4/references.html#Reference, HL7 v2.5.1 §2.A.88 (XCN), §
 from typing import Any
 from urllib.parse import quote
 
-from adapters.to_fhir.datatypes.identifiers import system_of, typed
-from adapters.to_fhir.datatypes.people import _use_of_name
-from adapters.to_fhir.drafts import Identity
+from adapters.to_fhir.datatypes.codes import codings
+from adapters.to_fhir.datatypes.identifiers import authority_of_ei, check_digit, system_of, typed
+from adapters.to_fhir.datatypes.people import xcn_name
+from adapters.to_fhir.drafts import REFERENCE, Identity
 from adapters.to_fhir.rules import pure, text
 from adapters.to_fhir.scope import Scope
+from adapters.to_fhir.tables.codes import OWN_CODES
+from adapters.to_fhir.tables.codes import system_of as coding_system
 from adapters.to_fhir.value import Value
 
 Reference = dict[str, Any]
 
+_DEGREES = "0360"
 _NPI = "http://hl7.org/fhir/sid/us-npi"
 PHYSICAL = "http://terminology.hl7.org/CodeSystem/location-physical-type"
 _LEVELS = (
@@ -35,37 +39,42 @@ The guide leaves the kind of a point of care (PL-1) open; here it is a ward.
 @pure
 def practitioner(value: Value, scope: Scope) -> Reference | None:
     """Return the reference to the member of the staff that an XCN or CNN names."""
-    name = _name(value)
+    name = _name(value, scope)
     shown = " ".join([*name.get("prefix", ()), *name.get("given", ()), name.get("family", "")]).strip()
     number = value[1]
     if not number:
         return {"display": shown} if shown else None
     system = _NPI if value[13] == "NPI" else system_of(value.part(9), scope)
-    identifier = {"system": system, "value": number}
-    if value[13]:
-        identifier = typed(identifier, value[13])
+    identifier = _identifier(system, number, value[13], value.part(11), scope)
     resource: dict[str, Any] = {"resourceType": "Practitioner", "identifier": [identifier]}
     if name:
         resource["name"] = [name]
+    degrees = codings(value.part(7), "", _DEGREES)
+    if degrees:
+        resource["qualification"] = [{"code": {"coding": degrees}}]
     key = f"practitioner:{system}|{number}"
     draft = scope.add(key, resource, identities=(Identity(system, number),), presence="minimal")
     _traced(scope, key, "Practitioner", "XCN[Practitioner]")
     return draft.reference | ({"display": shown} if shown else {})
 
 
-def _name(value: Value) -> dict[str, Any]:
-    family = value.part(2)
-    given = [one for one in (value[3], value[4]) if one]
-    suffix = [one for one in (value[5], value[7], value[21]) if one]
-    use = _use_of_name(value.part(10), None)  # type: ignore[arg-type]
-    made = {
-        "use": use,
-        "family": family[1],
-        "given": given,
-        "prefix": [value[6]] if value[6] else [],
-        "suffix": suffix,
-    }
-    return {name: told for name, told in made.items() if told} if family[1] or given else {}
+def _name(value: Value, scope: Scope) -> dict[str, Any]:
+    """Return the name in an XCN; whoever traces where elements come from hears of the name as a whole."""
+    steps, scope.steps = scope.steps, None
+    try:
+        made: dict[str, Any] | None = xcn_name(value, scope)
+    finally:
+        scope.steps = steps
+    return made or {}
+
+
+def _identifier(system: str, number: str, kind: str, digit: Value, scope: Scope) -> dict[str, Any]:
+    """Return an Identifier with its type (table 0203) and check digit, where these are said."""
+    made: dict[str, Any] = {"system": system, "value": number}
+    checked = check_digit(digit, scope)
+    if checked is not None:
+        made["extension"] = [checked]
+    return typed(made, kind) if kind else made
 
 
 def _traced(scope: Scope, key: str, _type: str, row: str) -> None:
@@ -88,8 +97,7 @@ def organization(value: Value, scope: Scope) -> Reference | None:
     if number:
         system = system_of(value.part(6), scope)
         identity = (Identity(system, number),)
-        identifier = {"system": system, "value": number}
-        resource["identifier"] = [typed(identifier, value[7]) if value[7] else identifier]
+        resource["identifier"] = [_identifier(system, number, value[7], value.part(4), scope)]
     elif not name:
         return None
     if name:
@@ -111,14 +119,21 @@ def _organization(
 
 @pure
 def coded_organization(value: Value, scope: Scope) -> Reference | None:
-    """Return the reference to the organization that a CWE names (RXA-17, ORC-17)."""
+    """Return the reference to the organization that a CWE names (RXA-17, OBX-15).
+
+    It is known by its code if the code's system is one that all senders have, else by its name.
+    """
     number, name = value[1], value[2] or value[9] or value[1]
     if not name:
         return None
     resource: dict[str, Any] = {"resourceType": "Organization", "name": name}
-    return _organization(resource, (), f"{number}|{name}" if number else name, scope, "CWE[Organization]") | {
-        "display": name
-    }
+    identity: tuple[Identity, ...] = ()
+    if number and value[3]:
+        system = coding_system(value[3])
+        resource["identifier"] = [{"system": system, "value": number}]
+        identity = () if system.startswith(OWN_CODES) else (Identity(system, number),)
+    known_as = f"{number}|{name}" if number else name
+    return _organization(resource, identity, known_as, scope, "CWE[Organization]") | {"display": name}
 
 
 def authority_organization(value: Value, scope: Scope) -> Reference | None:
@@ -151,8 +166,26 @@ def place(value: Value, scope: Scope) -> Reference | None:
         around = _place(system, ",".join(path), name, (level, word), around, scope)
     if around is None:
         return {"display": value[9]} if value[9] else None
+    _described(value, around, scope)
     named = value[9] or ", ".join(reversed(shown))
     return {**around, "display": named} | ({"type": "Location"} if kind else {})
+
+
+def _described(value: Value, narrowest: Reference, scope: Scope) -> None:
+    """Add what a PL says of its narrowest place: in words (PL-9), and its number (PL-10, PL-11)."""
+    resource = scope.drafts[narrowest["reference"].removeprefix(REFERENCE)].resource
+    if value[9]:
+        resource.setdefault("description", value[9])
+    number = value.part(10)
+    if not number[1]:
+        return
+    authority = authority_of_ei(number) if number.has(2, 3) else value.part(11)
+    listed: list[dict[str, Any]] = resource["identifier"]
+    made: dict[str, Any] = {"system": system_of(authority, scope), "value": number[1]}
+    if authority[1]:
+        made["assigner"] = {"display": authority[1]}
+    if made not in listed:
+        listed.append(made)
 
 
 def _place(

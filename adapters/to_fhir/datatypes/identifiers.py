@@ -75,7 +75,8 @@ def _assigner(value: Value, _scope: Scope) -> dict[str, Any] | None:
     return {"display": value[1]} if value[1] else None
 
 
-def _check_digit(value: Value, _scope: Scope) -> dict[str, Any] | None:
+def check_digit(value: Value, _scope: Scope) -> dict[str, Any] | None:
+    """Return the extension with the check digit of a number."""
     url = "http://hl7.org/fhir/StructureDefinition/identifier-checkDigit"
     return {"url": url, "valueString": value.text} if value.text else None
 
@@ -96,7 +97,7 @@ def _cx(strict: bool) -> DatatypeMap:
         "CX[Identifier]",
         (
             Part("CX.1", "value", text),
-            Part("CX.2", "extension[]", _check_digit),
+            Part("CX.2", "extension[]", check_digit),
             Part("CX.4", "system", _strict_system if strict else _system),
             Part("CX.4", "assigner", _assigner),
             Part("CX.5", "type", _kind),
@@ -117,13 +118,13 @@ strict_cx = _cx(strict=True)
 def _ei_finish(made: dict[str, Any], value: Value, scope: Scope) -> dict[str, Any] | None:
     if "value" not in made:
         return None
-    made["system"] = system_of(_authority_of_ei(value), scope)
+    made["system"] = system_of(authority_of_ei(value), scope)
     if scope.steps is not None:
         scope.note("system", "EI[Identifier-System] 2")
     return made
 
 
-def _authority_of_ei(value: Value) -> Value:
+def authority_of_ei(value: Value) -> Value:
     """Return EI-2 to EI-4 as the HD that they are."""
     parts = value.parts[1:4]
     delimiter = value.reader.chars.subcomponent

@@ -37,18 +37,33 @@ def _named(made: dict[str, Any], _value: Value, _scope: Scope) -> dict[str, Any]
     return made if made.keys() & {"family", "given", "text", "_family"} else None
 
 
-_FAMILY = (
-    Part("XPN.1.1", "family", text, "FN[HumanName] 1"),
-    Part("XPN.1.2", "_family.extension[]", _family_extension("humanname-own-prefix"), "FN[HumanName] 2"),
-    Part("XPN.1.3", "_family.extension[]", _family_extension("humanname-own-name"), "FN[HumanName] 3"),
-    Part("XPN.1.4", "_family.extension[]", _family_extension("humanname-partner-prefix"), "FN[HumanName] 4"),
-    Part("XPN.1.5", "_family.extension[]", _family_extension("humanname-partner-name"), "FN[HumanName] 5"),
+def _family(component: str) -> tuple[Part, ...]:
+    """Return the parts of an FN, which is a component such as `XPN.1`."""
+    return (
+        Part(f"{component}.1", "family", text, "FN[HumanName] 1"),
+        *(
+            Part(
+                f"{component}.{number}",
+                "_family.extension[]",
+                _family_extension(name),
+                f"FN[HumanName] {number}",
+            )
+            for number, name in enumerate(_PARTS_OF_FAMILY, 2)
+        ),
+    )
+
+
+_PARTS_OF_FAMILY = (
+    "humanname-own-prefix",
+    "humanname-own-name",
+    "humanname-partner-prefix",
+    "humanname-partner-name",
 )
 
 xpn = DatatypeMap(
     "XPN[HumanName]",
     (
-        *_FAMILY,
+        *_family("XPN.1"),
         Part("XPN.2", "given[]", text),
         Part("XPN.3", "given[]", text),
         Part("XPN.4", "suffix[]", text),
@@ -63,6 +78,25 @@ xpn = DatatypeMap(
     ),
     _named,
 )
+
+xcn_name = DatatypeMap(
+    "XCN[Practitioner]",
+    (
+        *_family("XCN.2"),
+        Part("XCN.3", "given[]", text),
+        Part("XCN.4", "given[]", text),
+        Part("XCN.5", "suffix[]", text),
+        Part("XCN.6", "prefix[]", text),
+        Part("XCN.10", "use", _use_of_name),
+        Part("XCN.17", "period", period, when=lambda value: not value.has(19, 20)),
+        Part("XCN.18", "extension[]", _assembly),
+        Part("XCN.19", "period.start", date_time),
+        Part("XCN.20", "period.end", date_time),
+        Part("XCN.21", "suffix[]", text),
+    ),
+    _named,
+)
+"""The name in an XCN; its number and degree are not of the name."""
 
 
 def official(value: Value, scope: Scope) -> dict[str, Any] | None:

@@ -8,7 +8,6 @@ import binascii
 from decimal import Decimal
 from typing import Any
 
-from adapters.to_fhir.rules import DatatypeMap, Part
 from adapters.to_fhir.scope import Scope
 from adapters.to_fhir.tables.codes import system_of
 from adapters.to_fhir.value import Value
@@ -38,12 +37,8 @@ def unit(value: Value) -> dict[str, str]:
     made: dict[str, str] = {}
     if words or code:
         made["unit"] = words or code
-    known = system_of(system) if system else ""
-    if known == _UCUM or system.upper() in ("UCUM", "ISO+", "ISO"):
-        if system.upper() == "UCUM" or known == _UCUM:
-            made |= {"system": _UCUM, "code": code}
-    elif known and code:
-        made |= {"system": known, "code": code}
+    if code and system:
+        made |= {"system": system_of(system), "code": code}
     return made
 
 
@@ -157,6 +152,3 @@ def pointer(value: Value, _scope: Scope) -> dict[str, Any] | None:
 def sampled(value: Value, _scope: Scope) -> str | None:
     """Return the numbers of an NA one behind the other, as SampledData has them."""
     return " ".join(one for one in (value[place] for place in range(1, len(value.parts) + 1)) if one) or None
-
-
-sn_parts: DatatypeMap = DatatypeMap("SN[Quantity]", (Part("SN.2", "value", decimal),))

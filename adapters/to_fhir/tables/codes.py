@@ -10,6 +10,9 @@ from adapters.to_fhir.tables.ours import OURS
 
 V2 = "http://terminology.hl7.org/CodeSystem/v2-"
 
+OWN_CODES = "urn:x-hl7v2:coding-system:"
+"""Before the name of a coding system that nobody knows: two senders may mean different ones by it."""
+
 SYSTEMS: Mapping[str, str] = {
     "LN": "http://loinc.org",
     "LOINC": "http://loinc.org",
@@ -88,7 +91,7 @@ def system_of(name: str) -> str:
         return name
     if name[0].isdigit() and name.replace(".", "").isdigit() and "." in name:
         return f"urn:oid:{name}"
-    return f"urn:x-hl7v2:coding-system:{_as_uri(name)}"
+    return OWN_CODES + _as_uri(name)
 
 
 def _as_uri(name: str) -> str:

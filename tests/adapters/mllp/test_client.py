@@ -73,6 +73,7 @@ def test_a_message_is_answered() -> None:
     _with_client([saying("AA")], work, seconds=5.0)
 
 
+@pytest.mark.failure_story("nul-between-frames", "partial-ack")
 def test_an_answer_in_pieces_with_noise_is_one() -> None:
     """An acknowledgment that comes byte by byte between line feeds and NULs is read (connect#249)."""
 
@@ -82,6 +83,7 @@ def test_an_answer_in_pieces_with_noise_is_one() -> None:
     assert _with_client([receiver.in_pieces], work, seconds=5.0).ack.is_positive
 
 
+@pytest.mark.failure_story("partial-send")
 def test_a_large_message_and_a_large_answer_go_through() -> None:
     """A message of 8 MiB, larger than all buffers, arrives as it is (python-hl7#17, #41)."""
 
@@ -93,6 +95,7 @@ def test_a_large_message_and_a_large_answer_go_through() -> None:
     _with_client([saying("AA")], work, seconds=20.0)
 
 
+@pytest.mark.failure_story("garbage-ack")
 def test_garbage_is_no_acknowledgment() -> None:
     """What is no acknowledgment never counts as one (connect#2986)."""
 
@@ -103,6 +106,7 @@ def test_garbage_is_no_acknowledgment() -> None:
     _with_client([receiver.garbage], work)
 
 
+@pytest.mark.failure_story("late-ack")
 def test_an_acknowledgment_of_another_message_is_none_of_this_one() -> None:
     """MSA-2 decides, and nothing else."""
 
@@ -114,6 +118,7 @@ def test_an_acknowledgment_of_another_message_is_none_of_this_one() -> None:
     _with_client([receiver.for_another], work)
 
 
+@pytest.mark.failure_story("late-ack")
 def test_a_late_acknowledgment_is_not_that_of_the_next_message() -> None:
     """One that comes after the time is up belongs to no message that is sent later (connect#1441, #2070)."""
 
@@ -168,6 +173,7 @@ def test_without_a_listener_nothing_is_sent() -> None:
     asyncio.run(run())
 
 
+@pytest.mark.failure_story("late-nack-swallowed")
 def test_in_enhanced_mode_the_first_answer_is_the_accept_acknowledgment() -> None:
     """That of the application comes later on the same connection, and is handed on (medplum#7115)."""
 

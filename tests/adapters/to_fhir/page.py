@@ -69,6 +69,13 @@ def _datatypes() -> Iterator[str]:
         for part in table.parts:
             row = part.row or f"{table.name} {part.source.partition('.')[2]}"
             yield f"| {part.source} | {_cell(part.target)} | {row} |"
+    yield ""
+    yield "### By functions"
+    yield ""
+    yield "| row | to |"
+    yield "|---|---|"
+    for row, target in catalogue.DATATYPES_BY_CODE.items():
+        yield f"| {row} | {target} |"
 
 
 def _codes() -> Iterator[str]:

@@ -118,6 +118,7 @@ def test_identifiers_of_things() -> None:
         ("", None),
     ],
 )
+@pytest.mark.failure_story("precision-invented", "time-without-zone", "short-offset", "long-fraction")
 def test_times_keep_their_precision(raw: str, made: Any) -> None:
     """No precision and no zone is invented (prime-reportstream#12044, LFH#55, MS#401, MS#481)."""
     assert converted(date_time, raw) == made
@@ -191,6 +192,7 @@ def test_files() -> None:
         converted(embedded, "^application^pdf^Base64^%%%")
 
 
+@pytest.mark.failure_story("equal-keys")
 def test_keys_of_different_parts_differ() -> None:
     """`a|b` and `c` are not `a` and `b|c`: parts count with their lengths."""
     assert key_id("a|b", "c") != key_id("a", "b|c")

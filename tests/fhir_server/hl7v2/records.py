@@ -79,6 +79,10 @@ class Records:
         """Apply a message of `segments`, as the server does with one from the inbox."""
         return self.run(self._send(message(*segments), channel))
 
+    def take(self, data: bytes, channel: Channel = ADT) -> Applied:
+        """Apply a message that came as these bytes."""
+        return self.run(self._send(parse(data), channel))
+
     async def _send(self, sent: Message, channel: Channel) -> Applied:
         digest = hashlib.sha256(sent.data).hexdigest()
         key = (channel.name, "", f"{next(self.numbers)}-{new_id()}")

@@ -114,6 +114,7 @@ def test_the_same_control_id_of_another_sender_is_another_message(hospital: Hosp
         assert code(sender.ask(adt(control_id, sender="LAB|GENHOSP"))) == "AA"
 
 
+@pytest.mark.failure_story("order-lost")
 def test_messages_about_one_person_are_applied_in_their_order(hospital: Hospital) -> None:
     """The order holds over connections, fast ones wait for slow ones (connect 3410, 1430, 742)."""
     person, ids = _id(), [_id() for _ in range(8)]
@@ -151,6 +152,7 @@ def test_a_merge_waits_for_what_is_said_of_either_person(hospital: Hospital) -> 
     assert ended[2:] == ids[2:]
 
 
+@pytest.mark.failure_story("order-lost")
 def test_the_order_holds_over_several_processes(settings: Settings, channels: Channels) -> None:
     """What one process has safe is done before what another one gets later about the same person."""
     person, ids = _id(), [_id() for _ in range(10)]

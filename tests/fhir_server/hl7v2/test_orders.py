@@ -56,6 +56,7 @@ def test_order(records: Records) -> None:
     assert {"specimen", "reasonReference", "supportingInfo", "requester"} <= found.keys()
 
 
+@pytest.mark.failure_story("order-groups")
 def test_several_orders(records: Records) -> None:
     """Each ORDER group is an order of its own, and not a result of before (LinuxForHealth's README)."""
     applied = order(

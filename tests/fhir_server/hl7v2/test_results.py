@@ -208,6 +208,7 @@ def test_result_of_revoked_order_is_taken_and_marked(records: Records) -> None:
     assert found["meta"]["tag"][0]["code"] == "order-not-active"
 
 
+@pytest.mark.failure_story("time-without-zone")
 def test_time_without_zone_has_that_of_the_message_or_channel(records: Records) -> None:
     """MSH-7's offset holds for the message, and the channel's zone where it has none."""
     records.send(
