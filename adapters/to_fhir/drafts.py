@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from hl7.errors import HL7Error
+from hl7.errors import HL7Error, Location
 
 Resource = dict[str, Any]
 
@@ -42,7 +42,7 @@ class Draft:
     time, where no identifier does: with them its id is always the same. `deleted` are elements that the
     message says shall go (`""`), each with what the members of a list that go have in common. `order` is the
     moment of what it says, if that tells new from old (DiagnosticReport.issued). `listed` are elements of
-    which the message has the whole list.
+    which the message has the whole list. `place` is the segment that it begins with, for errors about it.
     """
 
     key: str
@@ -53,6 +53,7 @@ class Draft:
     deleted: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
     order: str = ""
     listed: frozenset[str] = frozenset()
+    place: Location | None = None
 
     @property
     def type(self) -> str:
