@@ -44,7 +44,8 @@ class Draft:
     message says shall go (`""`), each with what the members of a list that go have in common. `order` is the
     moment of what it says, if that tells new from old (DiagnosticReport.issued). `listed` are elements of
     which the message has the whole list. `otherwise` are elements of a new resource of which the message
-    says nothing, and which leave one that is there as it is.
+    says nothing, and which leave one that is there as it is. `place` is the segment that it begins
+    with, for errors about it.
     """
 
     key: str
@@ -56,6 +57,7 @@ class Draft:
     order: str = ""
     listed: frozenset[str] = frozenset()
     otherwise: Mapping[str, Any] = field(default_factory=dict)
+    place: Location | None = None
 
     @property
     def type(self) -> str:

@@ -130,7 +130,7 @@ def _check_same(draft: Draft, known: Draft) -> None:
         draft.resource.get(name) != known.resource.get(name) for name in _TELLING.get(draft.type, ())
     )
     if is_second or is_other:
-        raise HL7Error(f"two of {draft.type} have one number", code=DUPLICATE_KEY, location=Location("MSH"))
+        raise HL7Error(f"two of {draft.type} have one number", code=DUPLICATE_KEY, location=draft.place)
 
 
 def _about(effect: Effect, same: Mapping[str, str]) -> Effect:

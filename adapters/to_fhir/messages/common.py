@@ -31,6 +31,7 @@ def missing(segment: str, sequence: int = 1, field: int | None = None) -> HL7Err
 
 def filled(scope: Scope, draft: Draft, table: SegmentMap, segment: Segment) -> None:
     """Add to a draft what a segment says."""
+    draft.place = draft.place or Location(segment.name, segment.sequence)
     with scope.within(draft.key):
         draft.deleted += table(segment, scope, draft.resource)
 

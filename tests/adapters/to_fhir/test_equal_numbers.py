@@ -17,27 +17,31 @@ _FT1 = "FT1|1|C1|||20240105|CG|{}^Visit^C4"
 
 
 @pytest.mark.parametrize(
-    ("event", "segments", "kind"),
+    ("event", "segments", "kind", "place"),
     [
         (
             "OML^O21",
             [_ORC.format("NW"), _OBR.format("1-1"), _ORC.format("NW"), _OBR.format("2-2")],
             "ServiceRequest",
+            "ORC^2",
         ),
         (
             "RDE^O11",
             [_ORC.format("NW"), _RXE.format("1"), _ORC.format("NW"), _RXE.format("2")],
             "MedicationRequest",
+            "ORC^2",
         ),
         (
             "RDS^O13",
             [*(form.format("1") for form in _DISPENSE), *(form.format("2") for form in _DISPENSE)],
             "MedicationRequest",
+            "ORC^2",
         ),
         (
             "RDS^O13",
             [_ORC.format("RE"), _RXE.format("1"), _RXD.format("1"), _RXD.format("1")],
             "MedicationDispense",
+            "RXD^2",
         ),
         (
             "VXU^V04",
@@ -48,16 +52,17 @@ _FT1 = "FT1|1|C1|||20240105|CG|{}^Visit^C4"
                 _RXA.format("20240102", "1"),
             ],
             "Immunization",
+            "ORC^2",
         ),
-        ("DFT^P03", [_FT1.format("1"), _FT1.format("2")], "ChargeItem"),
+        ("DFT^P03", [_FT1.format("1"), _FT1.format("2")], "ChargeItem", "FT1^2"),
     ],
 )
 @pytest.mark.failure_story("equal-keys")
-def test_two_things_under_one_number(event: str, segments: list[str], kind: str) -> None:
+def test_two_things_under_one_number(event: str, segments: list[str], kind: str, place: str) -> None:
     """The second one would overwrite the first, or be left out: 205 (MS ImportantPoints §5)."""
     with pytest.raises(HL7Error, match=kind) as refused:
         mapped(_MSH.format(event), _PID, *segments)
-    assert refused.value.code == "205"
+    assert (refused.value.code, str(refused.value.location)) == ("205", place)
 
 
 def test_two_medicines_that_were_dispensed_on_one_prescription() -> None:
