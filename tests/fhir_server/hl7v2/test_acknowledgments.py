@@ -62,14 +62,14 @@ def test_a_wrong_value_that_nothing_is_made_of_is_a_warning(
     hospital: Hospital, kept: Database[dict[str, Any]]
 ) -> None:
     """The message is applied, and its sender hears where the value is; one that is read is refused."""
-    wrong, read_one = "GT1|1|||||||yesterday", "AL1|1||P^Penicillin|||yesterday"
+    wrong, read_one = "DB1|1||||yesterday", "AL1|1||P^Penicillin|||yesterday"
     with connected(hospital.port) as sender:
         control_id = _id()
         answer = sender.ask(adt(control_id, more=[wrong]))
         refused = sender.ask(adt(_id(), more=[wrong, read_one]))
     assert (code(answer), _made(kept, control_id)) == ("AA", 1)
     (err,) = read(answer).all("ERR")
-    assert (err.get(2, 1), err.get(2, 3), err.get(3), err.get(4)) == ("GT1", "8", "102", "W")
+    assert (err.get(2, 1), err.get(2, 3), err.get(3), err.get(4)) == ("DB1", "5", "102", "W")
     assert (code(refused), error_codes(refused)) == ("AE", ["102"])
     assert read(refused).all("ERR")[0].get(2) == "AL1"
 
