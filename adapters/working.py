@@ -16,7 +16,7 @@ import structlog
 
 from adapters import supported
 from adapters.answering import Answering, reasons_of
-from adapters.applying import Applied, Apply, Received, TryLater
+from adapters.applying import Applied, Apply, Received, TryLater, distinct
 from adapters.channels import Channel, Channels
 from adapters.inboxes import OPEN, Entry, Inbox, NotOurs
 from adapters.lanes import Lanes
@@ -299,12 +299,13 @@ class Working:
         answers: list[bytes | None] = []
 
         def render(applied: Applied) -> bytes | None:
-            told = {(one.code, str(one.location), one.text): one for one in (*warnings, *applied.warnings)}
-            answers[:] = [self._answering.applied(message, replace(applied, warnings=tuple(told.values())))]
+            told = distinct((*warnings, *applied.warnings))
+            answers[:] = [self._answering.applied(message, replace(applied, warnings=told))]
             return answers[0]
 
         self._inbox.expect(entry.id, render)
-        applied = await self._apply(message, channel, Received(entry.id, entry.received, entry.sha256))
+        received = Received(entry.id, entry.received, entry.sha256, warnings)
+        applied = await self._apply(message, channel, received)
         await self._inbox.settle(entry.id, applied)
         self._observer.lag(channel.name, (self._now() - entry.received).total_seconds())
         answer = answers[0] if answers else None
