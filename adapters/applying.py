@@ -4,7 +4,7 @@
 knows the other.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -33,12 +33,13 @@ class Received:
     """A message as it lies in the inbox.
 
     `inbox_id` names it there, `received` is when it came (aware, UTC), and `raw_sha256` is the hash of its
-    bytes in hexadecimal digits.
+    bytes in hexadecimal digits. `warnings` are what is odd about it, before anything is made of it.
     """
 
     inbox_id: str
     received: datetime
     raw_sha256: str
+    warnings: tuple[HL7Error, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,11 @@ class Applied:
     answers: tuple[OrderAnswer, ...] = ()
     response: bytes | None = None
     is_noted: bool = False
+
+
+def distinct(warnings: Iterable[HL7Error]) -> tuple[HL7Error, ...]:
+    """Return warnings, each once: the parser and the mapping may find one thing both."""
+    return tuple({(one.code, str(one.location), one.text): one for one in warnings}.values())
 
 
 Apply = Callable[[Message, Channel, Received], Awaitable[Applied]]

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import random
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -16,7 +16,7 @@ import structlog
 
 from adapters import supported
 from adapters.answering import Answering, reasons_of
-from adapters.applying import Applied, Apply, Received, TryLater
+from adapters.applying import Applied, Apply, Received, TryLater, distinct
 from adapters.channels import Channel, Channels
 from adapters.forgetting import forget
 from adapters.inboxes import OPEN, Entry, Inbox, NotOurs
@@ -312,14 +312,15 @@ class Working:
         answers: list[bytes | None] = []
 
         def render(applied: Applied) -> bytes | None:
-            told = _each_once((*warnings, *applied.warnings))
+            told = distinct((*warnings, *applied.warnings))
             answers[:] = [self._answering.applied(message, replace(applied, warnings=told))]
             return answers[0]
 
         self._inbox.expect(entry.id, render)
-        applied = await self._apply(message, channel, Received(entry.id, entry.received, entry.sha256))
+        received = Received(entry.id, entry.received, entry.sha256, warnings)
+        applied = await self._apply(message, channel, received)
         await self._inbox.settle(entry.id, applied)
-        for one in _each_once((*warnings, *applied.warnings)):
+        for one in distinct((*warnings, *applied.warnings)):
             self._observer.warned(channel.name, one.code)
         self._observer.lag(channel.name, (self._now() - entry.received).total_seconds())
         answer = answers[0] if answers else None
@@ -338,8 +339,3 @@ class Working:
             "a message is in quarantine", entry=entry.id, channel=entry.channel, code=failure.code
         )
         return answer
-
-
-def _each_once(warnings: Sequence[HL7Error]) -> tuple[HL7Error, ...]:
-    """Return warnings without those that are the same: the parser and the mapping may find one thing both."""
-    return tuple({(one.code, str(one.location), one.text): one for one in warnings}.values())

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from adapters.applying import Applied, Apply, Received, TryLater
+from adapters.applying import Applied, Apply, Received, TryLater, distinct
 from adapters.channels import Channel
 from adapters.supported import RESPONSES
 from adapters.to_fhir.drafts import Mapped
@@ -159,7 +159,8 @@ class Applying:
         references = tuple(f"{one.resource_type}/{one.id}" for one in writes)
         status = "applied" if writes else "ignored" if planned.is_old else "unchanged"
         answers = tuple(planned.answers)
-        applied = Applied(status, references, tuple(planned.warnings), answers)  # type: ignore[arg-type]
+        warnings = distinct((*received.warnings, *planned.warnings))
+        applied = Applied(status, references, warnings, answers)  # type: ignore[arg-type]
         note = context.store.hl7_inbox.note(received.inbox_id, applied)
         noting = context.store.hl7_event_times.note(planned.times, note)
         if planned.times:

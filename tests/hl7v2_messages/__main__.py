@@ -10,6 +10,7 @@ import tempfile
 import uuid
 from pathlib import Path
 
+from fhir_server.logs import configure_logs
 from fhir_server.settings import Settings
 from fhir_server.store.embedded import running_mongo
 from tests.hl7v2_messages.page import PATH, files, text
@@ -38,7 +39,9 @@ def _page() -> str:
         running_mongo(Settings(mongo_url=given, data_dir=Path(folder))) as mongo,
     ):
         name = f"test_{uuid.uuid4().hex[:12]}"
-        return text(asyncio.run(sent(Settings(mongo_url=mongo.url, database=name, auth="off"), files())))
+        settings = Settings(mongo_url=mongo.url, database=name, auth="off", log_level="error")
+        configure_logs(settings)
+        return text(asyncio.run(sent(settings, files())))
 
 
 if __name__ == "__main__":

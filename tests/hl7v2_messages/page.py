@@ -62,7 +62,7 @@ def _accepted(found: Sequence[Sent]) -> Iterator[str]:
         if one.state != _REFUSED:
             stored = Counter(each["resourceType"] for each in one.resources)
             told = ", ".join(f"{count} {name}" for name, count in sorted(stored.items()))
-            yield f"| {_message(one)} | {told} | {_reasons(one.warnings)} |"
+            yield f"| {_message(one)} | {told} | {_reasons(one.reasons)} |"
 
 
 def _refused(found: Sequence[Sent]) -> Iterator[str]:

@@ -54,7 +54,7 @@ class Sent:
     """A message, what its sender was answered, and the resources that were in the database afterwards.
 
     `answers` are the acknowledgments in the order in which they were sent. `state` and `reasons` are those of
-    the inbox.
+    the inbox; the reasons of a message that was accepted are its warnings.
     """
 
     name: str
@@ -63,16 +63,6 @@ class Sent:
     state: str
     reasons: tuple[Reason, ...]
     resources: tuple[Resource, ...]
-
-    @property
-    def warnings(self) -> tuple[Reason, ...]:
-        """What its sender was warned of, though it was accepted."""
-        return tuple(
-            Reason(error.code, str(error.location or ""), error.text, "")
-            for one in self.answers
-            if one.is_positive
-            for error in one.errors
-        )
 
 
 async def sent(settings: Settings, files: Sequence[Path]) -> list[Sent]:

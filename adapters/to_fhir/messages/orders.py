@@ -19,6 +19,7 @@ from adapters.to_fhir.value import Value
 from hl7.errors import SEGMENT_SEQUENCE, HL7Error, Location
 from hl7.message import Segment
 
+_NEW = "NW"
 _NOT_TAKEN = frozenset({"ODS", "ODT", "RQD"})
 
 
@@ -31,10 +32,20 @@ def orders(scope: Scope) -> None:
     if len(taken) < len(found.orders):
         scope.warn("results of before that come with an order are not taken")
     if not taken or taken[0].orc is None:
-        # ORC-1 says what is to be done; of several OBR behind one ORC it says so of all.
         raise missing("ORC")
+    told = ""
     for place, order in enumerate(taken, 1):
+        told = told if order.orc is None else order.orc.get(1)
+        if order.orc is None and told != _NEW:
+            raise _without_control(order)
         _order(scope, order, place)
+
+
+def _without_control(order: Order) -> HL7Error:
+    """Return that it is not said what is to be done with an order: several behind one ORC are all new."""
+    detail = order.detail
+    where = Location("ORC") if detail is None else Location(detail.name, detail.sequence)
+    return HL7Error("an order that is not new, without an ORC", code=SEGMENT_SEQUENCE, location=where)
 
 
 def _order(scope: Scope, order: Order, place: int) -> None:

@@ -39,7 +39,8 @@ def applying(store: Store, log: Log) -> Apply:
         log.tries[control_id] += 1
         log.begun.append(control_id)
         await _obey(wish, log.tries[control_id])
-        warnings = (HL7Error("older than what is known", severity="W"),) if wish == "WARN" else ()
+        own = (HL7Error("older than what is known", severity="W"),) if wish == "WARN" else ()
+        warnings = (*received.warnings, *own)
         if wish == "UNCHANGED":
             return Applied("unchanged", warnings=warnings)
         answers: tuple[OrderAnswer, ...] = ()

@@ -70,6 +70,8 @@ def test_a_wrong_value_that_nothing_is_made_of_is_a_warning(
     assert (code(answer), _made(kept, control_id)) == ("AA", 1)
     (err,) = read(answer).all("ERR")
     assert (err.get(2, 1), err.get(2, 3), err.get(3), err.get(4)) == ("DB1", "5", "102", "W")
+    (reason,) = _entry(kept, control_id)["reasons"]
+    assert (reason["code"], reason["location"], reason["severity"]) == ("102", "DB1^1^5^1", "W")
     assert (code(refused), error_codes(refused)) == ("AE", ["102"])
     assert read(refused).all("ERR")[0].get(2) == "AL1"
 

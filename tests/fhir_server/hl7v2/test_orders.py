@@ -234,6 +234,13 @@ def test_charges_without_a_number(records: Records) -> None:
     assert (refused.value.code, str(refused.value.location)) == ("101", "FT1^1^2")
 
 
+def test_several_new_orders_behind_one_control(records: Records) -> None:
+    """Older systems send one ORC for all tests of a new order; each has its own number in OBR-2."""
+    order(records, "5301", "ORC|NW", OBR.format("P5301"), OBR.format("P5302"), event="ORM^O01")
+    found = [records.one("ServiceRequest", number)["status"] for number in ("P5301", "P5302")]
+    assert found == ["active", "active"]
+
+
 @pytest.mark.parametrize(
     ("segments", "code", "place"),
     [
@@ -242,6 +249,7 @@ def test_charges_without_a_number(records: Records) -> None:
         (("ORC|NW|P5203^EHR", "RQD|1|1^Hip"), "100", "RQD^1"),
         (("ORC|NW|P5204^EHR", "OBR|1|P5204^EHR"), "101", "OBR^1^4"),
         (("ORC|SC", "OBR|1|||58410-2^CBC^LN"), "101", "ORC^1^2"),
+        (("ORC|CA|P5205^EHR", OBR.format("P5205"), OBR.format("P5206")), "100", "OBR^2"),
     ],
 )
 def test_orders_that_are_not_taken(
