@@ -2,13 +2,10 @@
 
 from pathlib import Path
 
-import pytest
-
 from tests.fhir_server.faults.message_crashes import KINDS, MessageCrashes
 from tests.sweeps import IS_WHOLE
 
 
-@pytest.mark.timeout(900)
 def test_each_message_is_applied_once_and_in_order_whatever_is_killed(tmp_path: Path) -> None:
     """All that was acknowledged is in the histories, once, in the order in which it was sent."""
     messages, kills = (1_200, 8) if IS_WHOLE else (240, len(KINDS))
