@@ -7,7 +7,6 @@ different things never have one in common, as each is made of its parts with the
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, Literal
 
 from hl7.errors import HL7Error, Location
@@ -58,6 +57,7 @@ class Draft:
     listed: frozenset[str] = frozenset()
     otherwise: Mapping[str, Any] = field(default_factory=dict)
     place: Location | None = None
+    _id: tuple[tuple[str, ...], str] | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def type(self) -> str:
@@ -73,14 +73,17 @@ class Draft:
     def id(self) -> str:
         """The id that it gets if it is not there: always the same for the same thing."""
         if self.parts:
-            return key_id(self.type, *self.parts)
-        if self.identities:
-            first = self.identities[0]
-            return key_id(self.type, "identifier", first.system, first.value)
-        raise ValueError(f"a draft of {self.type} that nothing identifies")
+            parts = self.parts
+        elif self.identities:
+            parts = ("identifier", self.identities[0].system, self.identities[0].value)
+        else:
+            raise ValueError(f"a draft of {self.type} that nothing identifies")
+        # It is asked for several times. What is remembered goes with the draft, as parts may be long.
+        if self._id is None or self._id[0] != parts:
+            self._id = parts, key_id(self.type, *parts)
+        return self._id[1]
 
 
-@lru_cache(maxsize=4_096)  # a draft is asked for its id several times
 def key_id(*parts: str) -> str:
     """Return an id made of `parts`, that no other parts have: their lengths count."""
     return str(uuid.uuid5(_KEYS, "".join(f"{len(part)}:{part}" for part in parts)))
