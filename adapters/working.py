@@ -209,7 +209,9 @@ class Working:
         attempt, pause = 0, _FIRST_PAUSE
         is_ours = job.entry.is_ours
         if job.can_wait:
-            await self._lull.wait(_MOST_COURTESY_SECONDS)
+            # By its age, lest each of those that wait behind one another begins to count anew.
+            age = (self._now() - job.entry.received).total_seconds()
+            await self._lull.wait(max(0.0, _MOST_COURTESY_SECONDS - age))
         while True:
             try:
                 if not is_ours:
