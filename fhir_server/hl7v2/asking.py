@@ -40,13 +40,6 @@ async def patients(
     return None if len(found) > most or len(documents) == reach else found
 
 
-def literal(text: str) -> str:
-    """Return a text as the value of a search parameter, whatever signs are in it."""
-    for sign in "\\|,$":
-        text = text.replace(sign, "\\" + sign)
-    return text
-
-
 def telling(
     message: Message,
     channel: Channel,
@@ -78,4 +71,4 @@ def numbered(
     return tuple(rows)
 
 
-__all__ = ["Answer", "Resource", "literal", "numbered", "patients", "telling"]
+__all__ = ["Answer", "Resource", "numbered", "patients", "telling"]

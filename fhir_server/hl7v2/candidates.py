@@ -10,7 +10,8 @@ from adapters.to_fhir.datatypes.identifiers import system_of
 from adapters.to_fhir.scope import Scope
 from adapters.to_fhir.value import Reader, Value
 from fhir_server.context import Context
-from fhir_server.hl7v2.asking import Answer, literal, numbered, patients
+from fhir_server.hl7v2.asking import Answer, numbered, patients
+from fhir_server.search.escaping import escape
 from hl7.datatypes import timestamp
 from hl7.errors import DATA_TYPE, REQUIRED_FIELD_MISSING, TABLE_VALUE_NOT_FOUND, HL7Error, Location
 from hl7.message import Message
@@ -56,7 +57,7 @@ def _asked(message: Message, channel: Channel) -> list[tuple[str, str]]:
             if name in ("PID.3", "PID.3.1"):
                 pairs.append(("identifier", _identifier(text, told, message, channel)))
         elif name in _TEXTS:
-            pairs.append((_TEXTS[name], literal(text)))
+            pairs.append((_TEXTS[name], escape(text)))
         elif name in ("PID.7", "PID.7.1"):
             pairs.append(("birthdate", timestamp(text, place).fhir_date()))
         elif name in ("PID.8", "PID.8.1"):
@@ -76,6 +77,6 @@ def _identifier(text: str, told: Mapping[str, tuple[str, int]], message: Message
     parts = [told.get(f"PID.3.4.{number}", ("", 0))[0] for number in (1, 2, 3)]
     parts[0] = parts[0] or told.get("PID.3.4", ("", 0))[0]
     if not any(parts):
-        return literal(text)
+        return escape(text)
     authority = Value(message.chars.subcomponent.join(parts), Reader.of(message), is_component=True)
-    return f"{literal(system_of(authority, Scope.of(message, channel)))}|{literal(text)}"
+    return f"{escape(system_of(authority, Scope.of(message, channel)))}|{escape(text)}"

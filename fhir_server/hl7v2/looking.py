@@ -8,6 +8,7 @@ from typing import Any
 from adapters.to_fhir.drafts import OWN, Draft, Identity
 from fhir_server.context import Context
 from fhir_server.search.asked import Condition, either
+from fhir_server.search.escaping import escape
 from fhir_server.search.parameters import parse_search
 from fhir_server.store.several import Part
 from fhir_server.workflows.records import local
@@ -72,7 +73,7 @@ def _condition(resource_type: str, drafts: Sequence[Draft], context: Context) ->
     identities = {one for draft in drafts for one in draft.identities}
     ids = {draft.id for draft in drafts} | {one.value for one in identities if one.system == OWN}
     conditions: list[Condition] = [{"_id": {"$in": sorted(ids)}}]
-    tokens = sorted(_token(one) for one in identities if one.system != OWN)
+    tokens = sorted(f"{escape(one.system)}|{escape(one.value)}" for one in identities if one.system != OWN)
     if tokens:
         pairs = [("identifier", ",".join(tokens))]
         query = parse_search(
@@ -80,11 +81,6 @@ def _condition(resource_type: str, drafts: Sequence[Draft], context: Context) ->
         )
         conditions.append(query.filter)
     return either(conditions)
-
-
-def _token(identity: Identity) -> str:
-    parts = (identity.system, identity.value)
-    return "|".join(part.replace("\\", "\\\\").replace("|", "\\|").replace(",", "\\,") for part in parts)
 
 
 def _match(drafts: Sequence[Draft], there: Sequence[Stored], found: Found) -> None:

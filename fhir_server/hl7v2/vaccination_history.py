@@ -23,8 +23,9 @@ from adapters.to_fhir.rules import Convert
 from adapters.to_fhir.scope import Place, Scope
 from adapters.to_fhir.value import NULL, Value
 from fhir_server.context import Context
-from fhir_server.hl7v2.asking import Answer, literal, numbered, patients, telling
+from fhir_server.hl7v2.asking import Answer, numbered, patients, telling
 from fhir_server.hl7v2.persons import fits
+from fhir_server.search.escaping import escape
 from fhir_server.search.parameters import parse_search
 from fhir_server.workflows.records import local
 from hl7.errors import REQUIRED_FIELD_MISSING, TABLE_VALUE_NOT_FOUND, HL7Error, Location
@@ -86,7 +87,7 @@ def _read(qpd: Segment, field: int, convert: Convert, scope: Scope) -> Any:
 
 async def _who_fit(said: Mapping[str, Any], context: Context) -> list[dict[str, Any]] | None:
     """Return the patients of whom all is so that was said; None if they are too many to look at."""
-    pairs = [("family", literal(said["name"][0]["family"])), ("birthdate", said["birthDate"])]
+    pairs = [("family", escape(said["name"][0]["family"])), ("birthdate", said["birthDate"])]
     found = await patients(pairs, MOST, context)
     return None if found is None else [one for one in found if fits(one, said)]
 

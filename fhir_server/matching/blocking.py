@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from fhir_server.matching.demographics import Demographics, Name
+from fhir_server.search.escaping import escape
 
 Pairs = tuple[tuple[str, str], ...]
 """Names and values of search parameters of Patient, all of which hold."""
@@ -41,13 +42,13 @@ def blocks_of_namesakes(known: Demographics) -> list[Pairs]:
 def _of_identifiers(patient: dict[str, Any]) -> Iterator[Pairs]:
     for one in patient.get("identifier") or ():
         if one.get("system") and one.get("value"):
-            yield (("identifier", f"{_escaped(one['system'])}|{_escaped(one['value'])}"),)
+            yield (("identifier", f"{escape(one['system'])}|{escape(one['value'])}"),)
 
 
 def _of_contacts(patient: dict[str, Any]) -> Iterator[Pairs]:
     for one in patient.get("telecom") or ():
         if one.get("value") and one.get("system") in ("phone", "email"):
-            yield ((one["system"], _escaped(one["value"])),)
+            yield ((one["system"], escape(one["value"])),)
 
 
 def _of_birth_date(birth_date: str) -> Iterator[Pairs]:
@@ -75,13 +76,7 @@ def _of_name(name: Name, known: Demographics) -> Iterator[Pairs]:
 
 
 def _strings(**values: str) -> Pairs:
-    return tuple((name, _escaped(value)) for name, value in values.items())
-
-
-def _escaped(text: str) -> str:
-    for character in "\\,$|":
-        text = text.replace(character, f"\\{character}")
-    return text
+    return tuple((name, escape(value)) for name, value in values.items())
 
 
 def needed() -> Iterable[str]:

@@ -5,6 +5,7 @@ https://hl7.org/fhir/R4/search.html#escaping
 
 import re
 
+_SEPARATORS = re.compile(r"[,$|\\]")
 _ESCAPED = re.compile(r"\\([,$|\\])")
 
 
@@ -30,3 +31,8 @@ def split(text: str, separator: str) -> list[str]:
 def unescape(text: str) -> str:
     r"""Return `text` with `\,`, `\$`, `\|` and `\\` as the characters that they stand for."""
     return _ESCAPED.sub(r"\1", text) if "\\" in text else text
+
+
+def escape(text: str) -> str:
+    r"""Return `text` as a value that stands for just that: `,`, `$`, `|` and `\` behind a backslash."""
+    return _SEPARATORS.sub(r"\\\g<0>", text)

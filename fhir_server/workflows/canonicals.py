@@ -6,6 +6,7 @@ https://hl7.org/fhir/R4/references.html#canonical
 from typing import Any
 
 from fhir_server.context import Context
+from fhir_server.search.escaping import escape
 from fhir_server.search.parameters import parse_search
 
 _MOST_VERSIONS = 20
@@ -23,11 +24,7 @@ async def named(resource_type: str, canonical: str, context: Context) -> dict[st
 def search_of(canonical: str) -> tuple[tuple[str, str], ...]:
     """Return the search for the definitions of a canonical URL."""
     url, _, version = canonical.partition("|")
-
-    def escaped(text: str) -> str:
-        return text.replace("\\", "\\\\").replace(",", "\\,").replace("$", "\\$").replace("|", "\\|")
-
-    return (("url", escaped(url)), *([("version", escaped(version))] if version else []))
+    return (("url", escape(url)), *([("version", escape(version))] if version else []))
 
 
 def newest(found: list[dict[str, Any]]) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ from fhir_server.interactions.update import MOST_ATTEMPTS, overtaken
 from fhir_server.operations.inputs import Inputs, inputs
 from fhir_server.operations.operation import Operation
 from fhir_server.operations.outputs import parameters
+from fhir_server.search.escaping import escape
 from fhir_server.search.parameters import parse_search
 from fhir_server.store import Version, VersionReplaced, Write
 from fhir_server.workflows.made import key_id
@@ -230,7 +231,7 @@ def _token(name: str, identifier: Any) -> str:
     if not isinstance(identifier, dict) or not identifier.get("value"):
         raise InvalidContent(error("value", f"The parameter {name}-identifier is an Identifier with a value"))
     parts = [identifier[name] for name in ("system", "value") if identifier.get(name)]
-    return "|".join(part.replace("\\", "\\\\").replace("|", "\\|").replace(",", "\\,") for part in parts)
+    return "|".join(map(escape, parts))
 
 
 async def _current(patient: str, context: Context) -> Version:
