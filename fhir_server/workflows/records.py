@@ -57,16 +57,29 @@ class Records:
         a condition on documents (`resource.status`) for what no search parameter asks. The elements `without`
         (`lineItem.priceComponent`) are left out: in large resources they take most of the time.
         """
-        asked = [*pairs, *([("_sort", sort)] if sort else [])]
-        situation = self.situation
-        query = parse_search(
-            resource_type, asked, lenient=False, base_url=situation.base_url, now=situation.now
-        )
-        keys = [(path, key.direction) for key in query.results.sort for path in key.paths]
-        condition = query.filter if also is None else both([query.filter, also])
-        shape = {"search": 0, **{f"resource.{one}": 0 for one in without}} if without else {"resource": 1}
-        documents = await self._store.find(resource_type, condition, keys, shape, limit)
-        return [self._seen(document["resource"]) for document in documents]
+
+        async def look() -> list[Resource]:
+            asked = [*pairs, *([("_sort", sort)] if sort else [])]
+            query = parse_search(
+                resource_type,
+                asked,
+                lenient=False,
+                base_url=self.situation.base_url,
+                now=self.situation.now,
+            )
+            keys = [(path, key.direction) for key in query.results.sort for path in key.paths]
+            condition = query.filter if also is None else both([query.filter, also])
+            left_out = {f"resource.{one}": 0 for one in without}
+            shape = {"search": 0, **left_out} if without else {"resource": 1}
+            documents = await self._store.find(resource_type, condition, keys, shape, limit)
+            return [self._seen(document["resource"]) for document in documents]
+
+        question = ("search", resource_type, pairs, sort, limit, repr(also), tuple(without))
+        return list(await self._asked(question, look))
+
+    async def _asked(self, _key: Hashable, look: Callable[[], Awaitable[Found]]) -> Found:
+        """Return what `look` finds now; `_key` names the question."""
+        return await look()
 
     async def referring(
         self, resource_type: str, parameter: str, references: Iterable[str]
@@ -154,24 +167,8 @@ class RoundRecords(Records):
             self._known[key] = await super()._read(key)
         return self._known[key]
 
-    async def search(
-        self,
-        resource_type: str,
-        *pairs: tuple[str, str],
-        sort: str = "",
-        limit: int = _MOST,
-        also: Condition | None = None,
-        without: Sequence[str] = (),
-    ) -> list[Resource]:
-        """Return what a search finds (see `Records.search`); several rules ask the same of a change."""
-
-        async def look() -> list[Resource]:
-            return await Records.search(
-                self, resource_type, *pairs, sort=sort, limit=limit, also=also, without=without
-            )
-
-        key = ("search", resource_type, pairs, sort, limit, repr(also), tuple(without))
-        return list(await self.once(key, look))
+    async def _asked(self, key: Hashable, look: Callable[[], Awaitable[Found]]) -> Found:
+        return await self.once(key, look)
 
     async def lock(self, key: str) -> None:
         """Let no other transaction that locks `key` be under way; a lock is held until the end."""

@@ -150,7 +150,7 @@ class Ruling:
         self._done = done
         self._held: Sequence[tuple[str, str]] = ()
         self._is_import = is_import
-        self._relative: dict[int, tuple[Resource, Resource]] = {}
+        self._relative: dict[int, tuple[Resource, dict[str, Any]]] = {}
         self._log = structlog.get_logger("fhir_server.workflows")
 
     def unfinished(self) -> "Ruling":
@@ -197,7 +197,8 @@ class Ruling:
         """Return `write` with what the server itself fills in."""
         if write.resource is None or self._is_import:
             return write
-        seen = resource = self._seen(write.resource)
+        seen = self._seen(write.resource)
+        resource: Resource = seen
         before = None if before is None else self._seen(before)
         for _, watch in self._book.watches(write.resource_type):
             if before is not None and write.if_match is None and not write.follows:
@@ -268,8 +269,13 @@ class Ruling:
         """Check `changes` and return what follows from them."""
         if self._is_import:
             return Outcome(done=self._done)
-        known = {(one.after.resource_type, one.after.id): self._after(one) for one in changes}
-        records = RoundRecords(self._book.store, self._situation, known)
+        resources = {
+            (one.after.resource_type, one.after.id): None
+            if one.after.resource is None
+            else self._seen(one.after.resource)
+            for one in changes
+        }
+        records = RoundRecords(self._book.store, self._situation, resources)
         violations: list[Violation] = []
         following: list[Consequence] = []
         for stored in changes:
@@ -293,10 +299,7 @@ class Ruling:
         was, becomes = (None if one is None else self._seen(one) for one in (before, after.resource))
         return Change(after.resource_type, after.id, was, becomes, stored.write.follows)
 
-    def _after(self, change: StoredChange) -> dict[str, Any] | None:
-        return None if change.after.resource is None else dict(self._seen(change.after.resource))
-
-    def _seen(self, resource: Resource) -> Resource:
+    def _seen(self, resource: Resource) -> dict[str, Any]:
         """Return a resource as the patterns see it, who compare references by their text.
 
         They see each of them several times.
@@ -304,7 +307,7 @@ class Ruling:
         known = self._relative.get(id(resource))
         if known is None:
             # The resource is kept as well, since its id may be another one's after its end.
-            known = resource, relative(resource, self._situation.base_url)
+            known = resource, cast(dict[str, Any], relative(resource, self._situation.base_url))
             self._relative[id(resource)] = known
         return known[1]
 
