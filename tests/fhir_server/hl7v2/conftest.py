@@ -11,6 +11,8 @@ from pymongo.database import Database
 from adapters.channels import Channel, Channels
 from fhir_server.settings import Settings
 from tests.fhir_server.hl7v2.hospital import Hospital, running
+from tests.fhir_server.hl7v2.records import Records
+from tests.fhir_server.hl7v2.records import hospital as opened
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ADT = Channel("adt", "ADT", "GENHOSP", BERLIN, required_fields=("PID-3",))
@@ -30,6 +32,13 @@ def channels() -> Channels:
 def hospital(settings: Settings, channels: Channels) -> Iterator[Hospital]:
     """A process that takes their messages."""
     with running(settings, channels) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def records(settings: Settings) -> Iterator[Records]:
+    """The records of a hospital that keeps all its rules."""
+    with opened(settings.model_copy(update={"workflows_off": None})) as found:
         yield found
 
 

@@ -2,27 +2,10 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
-
-import pytest
 
 from adapters.applying import Applied
-from fhir_server.settings import Settings
-from tests.fhir_server.hl7v2.records import ADT, LAB, Records, hospital, message, msh
+from tests.fhir_server.hl7v2.records import ADT, LAB, Records, message, msh
 from tests.fhir_server.hl7v2.test_results import obr, obx
-
-
-@pytest.fixture(scope="module")
-def settings(settings: Settings) -> Settings:
-    """Settings of a hospital that keeps its rules."""
-    return settings.model_copy(update={"workflows_off": None})
-
-
-@pytest.fixture(scope="module")
-def records(settings: Settings) -> Iterator[Records]:
-    """The records of a hospital."""
-    with hospital(settings) as found:
-        yield found
 
 
 def test_same_doctor_and_ward_for_the_first_time(records: Records) -> None:

@@ -1,30 +1,14 @@
 """Dispenses, accounts, referrals, specimens and documents: what a second message makes of the first one's."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
 from adapters.applying import Applied
-from fhir_server.settings import Settings
 from hl7.errors import HL7Error
-from tests.fhir_server.hl7v2.records import ADT, LAB, Records, Resource, hospital, msh
+from tests.fhir_server.hl7v2.records import ADT, LAB, Records, Resource, msh
 from tests.fhir_server.hl7v2.test_orders import document, pid
 from tests.fhir_server.hl7v2.test_results import obr, observations, obx, report
-
-
-@pytest.fixture(scope="module")
-def settings(settings: Settings) -> Settings:
-    """Settings of a hospital that keeps its rules."""
-    return settings.model_copy(update={"workflows_off": None})
-
-
-@pytest.fixture(scope="module")
-def records(settings: Settings) -> Iterator[Records]:
-    """The records of a hospital."""
-    with hospital(settings) as found:
-        yield found
-
 
 _DRUG = "00093-0058^Amoxicillin^NDC"
 

@@ -1,26 +1,11 @@
 """What got lost elsewhere on the way from the wire into the records: here it is all there."""
 
 import base64
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from fhir_server.settings import Settings
-from tests.fhir_server.hl7v2.records import LAB, Records, hospital, msh
-
-
-@pytest.fixture(scope="module")
-def settings(settings: Settings) -> Settings:
-    """Settings of a hospital that keeps its rules."""
-    return settings.model_copy(update={"workflows_off": None})
-
-
-@pytest.fixture(scope="module")
-def records(settings: Settings) -> Iterator[Records]:
-    """The records of a hospital."""
-    with hospital(settings) as found:
-        yield found
+from tests.fhir_server.hl7v2.records import LAB, Records, msh
 
 
 def _pid(number: str, name: str = "Muster^Mara") -> str:

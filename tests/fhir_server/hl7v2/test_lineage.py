@@ -1,27 +1,9 @@
 """$lineage: from an element back to the message, the segment, the field and the rule."""
 
-from collections.abc import Iterator
-
-import pytest
-
 from adapters.channels import Channels
 from fhir_server.hl7v2.lineage import Origin, lineage
-from fhir_server.settings import Settings
-from tests.fhir_server.hl7v2.records import ADT, LAB, Records, hospital, msh
+from tests.fhir_server.hl7v2.records import ADT, LAB, Records, msh
 from tests.fhir_server.hl7v2.test_results import obr, obx, report
-
-
-@pytest.fixture(scope="module")
-def settings(settings: Settings) -> Settings:
-    """Settings of a hospital that keeps its rules."""
-    return settings.model_copy(update={"workflows_off": None})
-
-
-@pytest.fixture(scope="module")
-def records(settings: Settings) -> Iterator[Records]:
-    """The records of a hospital."""
-    with hospital(settings) as found:
-        yield found
 
 
 def origins(records: Records, resource_type: str, resource_id: str, path: str) -> list[Origin]:

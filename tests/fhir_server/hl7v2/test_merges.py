@@ -1,29 +1,14 @@
 """A40: one record goes into another one, and what comes late for the old number."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
 from adapters.applying import Applied
 from adapters.channels import Channel
-from fhir_server.settings import Settings
 from hl7.errors import HL7Error
-from tests.fhir_server.hl7v2.records import ADT, LAB, Records, hospital, msh
+from tests.fhir_server.hl7v2.records import ADT, LAB, Records, msh
 from tests.fhir_server.hl7v2.test_results import obr, obx, report
-
-
-@pytest.fixture(scope="module")
-def settings(settings: Settings) -> Settings:
-    """Settings of a hospital that keeps its rules."""
-    return settings.model_copy(update={"workflows_off": None})
-
-
-@pytest.fixture(scope="module")
-def records(settings: Settings) -> Iterator[Records]:
-    """The records of a hospital."""
-    with hospital(settings) as found:
-        yield found
 
 
 def pid(number: str) -> str:

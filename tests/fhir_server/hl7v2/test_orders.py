@@ -1,26 +1,10 @@
 """Orders, appointments, documents, charges, vaccinations, medicines and master files, through the rules."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from adapters.applying import Applied
-from fhir_server.settings import Settings
 from hl7.errors import HL7Error, UnsupportedMessage
-from tests.fhir_server.hl7v2.records import LAB, Records, Resource, hospital, msh
-
-
-@pytest.fixture(scope="module")
-def settings(settings: Settings) -> Settings:
-    """Settings of a hospital that keeps its rules."""
-    return settings.model_copy(update={"workflows_off": None})
-
-
-@pytest.fixture(scope="module")
-def records(settings: Settings) -> Iterator[Records]:
-    """The records of a hospital."""
-    with hospital(settings) as found:
-        yield found
+from tests.fhir_server.hl7v2.records import LAB, Records, Resource, msh
 
 
 def pid(number: str) -> str:

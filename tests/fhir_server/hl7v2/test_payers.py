@@ -1,26 +1,10 @@
 """Who takes part in visits, and who pays: what later messages change of it."""
 
-from collections.abc import Iterator
-
 import pytest
 
-from fhir_server.settings import Settings
 from hl7.errors import HL7Error
-from tests.fhir_server.hl7v2.records import ADT, Records, Resource, hospital, message, msh
+from tests.fhir_server.hl7v2.records import ADT, Records, Resource, message, msh
 from tests.fhir_server.hl7v2.test_visits import evn, pv1
-
-
-@pytest.fixture(scope="module")
-def settings(settings: Settings) -> Settings:
-    """Settings of a hospital that keeps its rules."""
-    return settings.model_copy(update={"workflows_off": None})
-
-
-@pytest.fixture(scope="module")
-def records(settings: Settings) -> Iterator[Records]:
-    """The records of a hospital."""
-    with hospital(settings) as found:
-        yield found
 
 
 def _pid(number: str) -> str:

@@ -1,31 +1,16 @@
 """DFT^P03: payments of invoices that were made elsewhere (FT1-6 PY)."""
 
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from adapters.applying import Applied
-from fhir_server.settings import Settings
 from hl7.errors import HL7Error
-from tests.fhir_server.hl7v2.records import Records, Resource, hospital, msh
+from tests.fhir_server.hl7v2.records import Records, Resource, msh
 from tests.fhir_server.hl7v2.test_orders import pid
 
 _NUMBER = "urn:fhir-hospital-server:invoice-number"
-
-
-@pytest.fixture(scope="module")
-def settings(settings: Settings) -> Settings:
-    """Settings of a hospital that keeps its rules."""
-    return settings.model_copy(update={"workflows_off": None})
-
-
-@pytest.fixture(scope="module")
-def records(settings: Settings) -> Iterator[Records]:
-    """The records of a hospital."""
-    with hospital(settings) as found:
-        yield found
 
 
 def _invoice(records: Records, name: str, patient: str, total: str = "100.00") -> str:

@@ -1,7 +1,6 @@
 """A channel that is a shadow: its messages are answered and compared with the records, and change nothing."""
 
 import uuid
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,16 +15,8 @@ from tests.adapters.senders import adt, code, connected, error_codes
 from tests.fhir_server.hl7v2.conftest import ADT as WIRE
 from tests.fhir_server.hl7v2.hospital import running
 from tests.fhir_server.hl7v2.records import ADT, MR, Records, msh
-from tests.fhir_server.hl7v2.records import hospital as opened
 
 SHADOW = replace(ADT, shadow=True)
-
-
-@pytest.fixture(scope="module")
-def records(settings: Settings) -> Iterator[Records]:
-    """The records of a hospital."""
-    with opened(settings) as found:
-        yield found
 
 
 def _registered(person: str, family: str) -> tuple[str, ...]:

@@ -1,28 +1,12 @@
 """Planned visits, classes, beds, merges by A34, appointments: what a second message makes of them."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from adapters.applying import Applied
-from fhir_server.settings import Settings
 from hl7.errors import HL7Error
-from tests.fhir_server.hl7v2.records import Records, Resource, hospital, msh
+from tests.fhir_server.hl7v2.records import Records, Resource, msh
 from tests.fhir_server.hl7v2.test_orders import sch
 from tests.fhir_server.hl7v2.test_visits import admit, bed, evn, pid, pv1
-
-
-@pytest.fixture(scope="module")
-def settings(settings: Settings) -> Settings:
-    """Settings of a hospital that keeps its rules."""
-    return settings.model_copy(update={"workflows_off": None})
-
-
-@pytest.fixture(scope="module")
-def records(settings: Settings) -> Iterator[Records]:
-    """The records of a hospital."""
-    with hospital(settings) as found:
-        yield found
 
 
 def _adt(records: Records, event: str, number: str, time: str, visit: str) -> Applied:
