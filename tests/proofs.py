@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,3 +94,9 @@ class ProofPage:
         elif not told and self.path.read_text() != self.text(found):
             told.append(f"{self.path.relative_to(_ROOT)} is out of date: its first lines say how to write it")
         return told
+
+    def main(self) -> int:
+        """Write the page, or with `--check` on the command line only look; return 0 if all agree."""
+        told = self.made(is_check="--check" in sys.argv[1:])
+        sys.stdout.writelines(f"{line}\n" for line in told)
+        return 1 if told else 0
