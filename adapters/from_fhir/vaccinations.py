@@ -17,14 +17,8 @@ from hl7.building import Component, FieldValue
 
 _FUNCTIONS = ("OP", "AP")  # table 0443: who ordered it, who gave it
 _UNKNOWN_AMOUNT = "999"
-_RECORDED, _HISTORICAL = (
-    ["00", "New immunization record", "NIP001"],
-    [
-        "01",
-        "Historical information - source unspecified",
-        "NIP001",
-    ],
-)
+_RECORDED: list[Component] = ["00", "New immunization record", "NIP001"]
+_HISTORICAL: list[Component] = ["01", "Historical information - source unspecified", "NIP001"]
 _NO_VACCINE: list[Component] = ["998", "No vaccine administered", "CVX"]
 _NO_NUMBER = "9999"
 _DATES = frozenset({"30980-7", "30981-5", "59777-3", "59778-1"})
@@ -94,7 +88,7 @@ def _rxa(telling: Telling, immunization: Resource) -> SegmentFields:
     quantity = immunization.get("doseQuantity", {})
     amount = quantity_number(quantity["value"]) if "value" in quantity else _UNKNOWN_AMOUNT
     is_done = immunization.get("status") == "completed"
-    source: list[Component] = list(_RECORDED if immunization.get("primarySource") else _HISTORICAL)
+    source = _RECORDED if immunization.get("primarySource") else _HISTORICAL
     return [
         "RXA", 0, 1, given, given, cwe(immunization.get("vaccineCode")), amount, units(quantity), "",
         source if is_done else "", repeated(_people(telling, immunization, "AP")),

@@ -240,9 +240,9 @@ class Committer:
 
     async def _write_all(self, work: Work, session: AsyncClientSession) -> tuple[list[Written], list[Entry]]:
         """Send all changes; return what became of the writes, and the AuditEvents that were added."""
-        previous = await previous_of(
-            self._database, work.writes, session, expects_new=work.expects_new and work.guard is None
-        )
+        # Access rules are asked of what a write replaces: for these it has to be looked at.
+        expects_new = work.expects_new and work.guard is None
+        previous = await previous_of(self._database, work.writes, session, expects_new=expects_new)
         changes = Changes(self._now(), self._numbers, work.guard, work.rules)
         written = [changes.add(write, previous.get((write.resource_type, write.id))) for write in work.writes]
         events: list[Entry] = []

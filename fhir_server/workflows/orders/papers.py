@@ -136,23 +136,14 @@ async def _all(listed: Iterable[str], records: Records) -> list[dict[str, Any]]:
 async def _then(listed: Sequence[str], moment: datetime, context: Context) -> list[dict[str, Any]]:
     """Return Observations as they were at a moment; one that came later as it was at first."""
     ids = [reference.partition("/")[2] for reference in listed]
-    current = {
-        one["_id"]: one
-        for start in range(0, len(ids), _AT_ONCE)
-        for one in await context.store.find(
-            "Observation", {"_id": {"$in": ids[start : start + _AT_ONCE]}}, (), _VERSION, 0
-        )
-    }
-    found = []
-    for one in ids:
-        known = current.get(one)
-        is_current = known is not None and (known["updated"] <= moment or known["version"] == 1)
-        resource = (
-            known["resource"] if known is not None and is_current else await _before(one, moment, context)
-        )
-        if resource is not None:
-            found.append(resource)
-    return found
+    unchanged: dict[str, dict[str, Any]] = {}
+    for start in range(0, len(ids), _AT_ONCE):
+        asked = {"_id": {"$in": ids[start : start + _AT_ONCE]}}
+        for one in await context.store.find("Observation", asked, (), _VERSION, 0):
+            if one["updated"] <= moment or one["version"] == 1:
+                unchanged[one["_id"]] = one["resource"]
+    found = [unchanged.get(one) or await _before(one, moment, context) for one in ids]
+    return [one for one in found if one is not None]
 
 
 async def _before(resource_id: str, moment: datetime, context: Context) -> dict[str, Any] | None:

@@ -1,6 +1,7 @@
-"""Who of the patients here is certainly the one that is registered now: `$match`, asked before each create.
+"""Who of the patients here is certainly the one that is registered now, asked before each create.
 
-It is stricter than `$match`: names and birth date are the very same, lest relatives be taken for one person.
+They are weighed as by `$match`, which looks further: here names and birth date are the very same, lest
+relatives be taken for one person, so that only these are looked for.
 https://hl7.org/fhir/R4/patient-operation-match.html
 """
 
