@@ -25,11 +25,7 @@ ROL_PATIENT = SegmentMap(
 PRT_PATIENT = SegmentMap(
     _PRT_PATIENT,
     "Patient",
-    (
-        Rule(
-            "PRT-5", "generalPractitioner[]", practitioner, "PRT[Patient-GeneralPractitioner-Practitioner] 5"
-        ),
-    ),
+    (Rule("PRT-5", "generalPractitioner[]", practitioner, f"{_PRT_PATIENT} 5"),),
 )
 
 ROL_ENCOUNTER = SegmentMap(
